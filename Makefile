@@ -1,0 +1,46 @@
+# Every target sets up what it needs; nothing is done twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help check test test-fast kill format requirements clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): requirements/dev.txt pyproject.toml
+	@command -v git >/dev/null || { echo "git is missing: install it first (Debian: apt-get install git)"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "venv is missing (Debian: apt-get install python3-venv)"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: $(READY)  ## format, lint, types, import layers, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file pyproject.toml tests
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+test: $(READY)  ## every test
+	$(BIN)/pytest
+
+test-fast: $(READY)  ## every test but the kill harness
+	$(BIN)/pytest -m 'not kill'
+
+kill: $(READY)  ## the kill harness alone, with its report
+	$(BIN)/pytest -m kill -s
+
+format: $(READY)  ## rewrite the code as `check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header -o requirements/base.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --group dev -o requirements/dev.txt pyproject.toml
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist
