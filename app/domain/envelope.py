@@ -1,0 +1,39 @@
+"""What lies on the events queue."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.base import Value
+
+
+class Source(StrEnum):
+    """Where an envelope came from: a verified webhook, or Orch itself."""
+
+    GITHUB = "github"
+    ORCH = "orch"
+
+
+class Envelope(Value):
+    """A verified raw webhook or an internal event.
+
+    `id` is `X-GitHub-Delivery` for a webhook (the same on a redelivery) and derived from its cause for
+    an internal event. `name` is `X-GitHub-Event` or the event's type. `not_before` makes it wait, in a group
+    that nothing else waits in.
+    """
+
+    id: str
+    group: str
+    source: Source
+    name: str
+    body: bytes
+    received_at: datetime
+    not_before: datetime | None = None
+
+
+class DeadLetter(Value):
+    """An envelope that was set aside, and why."""
+
+    envelope: Envelope
+    reason: str
+    failures: int
+    died_at: datetime

@@ -1,0 +1,64 @@
+"""What passes between a runner and the rest."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.base import Value
+from app.domain.facts import Identity
+
+
+class TokenKind(StrEnum):
+    """What a run's token is for."""
+
+    FETCH = "fetch"
+    PUSH = "push"
+
+
+class RunToken(Value):
+    """A GitHub token for one repository; never printed."""
+
+    value: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "RunToken(***)"
+
+    __str__ = __repr__
+
+
+class Grant(Value):
+    """Leave to run: everything the runner needs to know, and nothing it could misuse later."""
+
+    run_id: str
+    clone_url: str
+    base_branch: str
+    start_sha: str | None
+    title: str
+    body: str
+    agent: str
+    model: str | None
+    author: Identity
+    requested_by: str
+    requested_by_id: int
+    wall_seconds: float
+    silence_seconds: float
+
+
+class Refused(Value):
+    """No leave to run. `again_in` is None when the job is not wanted any more, else seconds to wait."""
+
+    reason: str
+    again_in: float | None = None
+
+
+class Progress(Value):
+    """What a run is doing now, for people."""
+
+    step: str
+
+
+class Order(Value):
+    """What a run must do: stop because it was cancelled, or because it is no longer current."""
+
+    cancelled: bool = False
+    current: bool = True

@@ -1,0 +1,37 @@
+"""The message that asks a runner for work. Both sides import this one type."""
+
+from enum import StrEnum
+from typing import Literal
+
+from app.domain.base import Value
+from app.domain.names import TaskRef
+
+
+class JobKind(StrEnum):
+    """Run an agent, or remove what a finished task left on the runner's disk."""
+
+    RUN = "run"
+    CLEANUP = "cleanup"
+
+
+class Job(Value):
+    """One run to do; ids, no objects. The id is derived, so that asking twice is asking once."""
+
+    version: Literal[1] = 1
+    id: str
+    kind: JobKind
+    task: TaskRef
+    attempt: int
+    step: str
+
+
+def run_job(task: TaskRef, attempt: int, step: str = "work") -> Job:
+    """Make the job for a step of an attempt."""
+    identity = f"{task.repository.id}-{task.number}-{attempt}-{step}"
+    return Job(id=identity, kind=JobKind.RUN, task=task, attempt=attempt, step=step)
+
+
+def cleanup_job(task: TaskRef, attempt: int) -> Job:
+    """Make the job that removes the task's workspace."""
+    identity = f"{task.repository.id}-{task.number}-{attempt}-cleanup"
+    return Job(id=identity, kind=JobKind.CLEANUP, task=task, attempt=attempt, step="cleanup")

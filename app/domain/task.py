@@ -1,0 +1,72 @@
+"""The states of a task and the only place that says what may follow what."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Status(StrEnum):
+    """Where a task stands; the values are the labels `status:<value>`, and exactly one is on an issue."""
+
+    NEW = "new"
+    ROUTED = "routed"
+    IN_PROGRESS = "in_progress"
+    IN_REVIEW = "in_review"
+    NEEDS_REVIEW = "needs_review"
+    BLOCKED = "blocked"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Status.DONE, Status.CANCELLED)
+
+
+class Trigger(StrEnum):
+    """What moves a task."""
+
+    ROUTE = "route"
+    START = "start"
+    RETRY = "retry"
+    PARK = "park"
+    OPEN_PULL = "open_pull"
+    MERGE = "merge"
+
+
+_OPEN = (Status.ROUTED, Status.IN_PROGRESS, Status.IN_REVIEW, Status.NEEDS_REVIEW)
+
+TRANSITIONS: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
+    {
+        (Status.NEW, Trigger.ROUTE): Status.ROUTED,
+        (Status.NEEDS_REVIEW, Trigger.ROUTE): Status.ROUTED,
+        (Status.ROUTED, Trigger.START): Status.IN_PROGRESS,
+        (Status.IN_PROGRESS, Trigger.START): Status.IN_PROGRESS,
+        (Status.IN_PROGRESS, Trigger.RETRY): Status.ROUTED,
+        (Status.IN_PROGRESS, Trigger.OPEN_PULL): Status.IN_REVIEW,
+        **{(status, Trigger.PARK): Status.NEEDS_REVIEW for status in _OPEN},
+        **{(status, Trigger.MERGE): Status.DONE for status in _OPEN},
+    }
+)
+
+
+class IllegalTransition(Exception):
+    """A trigger that means nothing in that status."""
+
+    def __init__(self, status: Status, trigger: Trigger) -> None:
+        super().__init__(f"a task in status {status.value} cannot {trigger.value}")
+        self.status = status
+        self.trigger = trigger
+
+
+def can(status: Status, trigger: Trigger) -> bool:
+    """Say whether the trigger means something in that status."""
+    return (status, trigger) in TRANSITIONS
+
+
+def follow(status: Status, trigger: Trigger) -> Status:
+    """Return the status that follows; raises IllegalTransition."""
+    try:
+        return TRANSITIONS[status, trigger]
+    except KeyError:
+        raise IllegalTransition(status, trigger) from None

@@ -1,0 +1,249 @@
+"""The ports: what the core asks of the world. Every adapter of one passes the same contract suite."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from app.domain.envelope import DeadLetter, Envelope
+from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
+from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
+from app.domain.jobs import Job
+from app.domain.labels import Label
+from app.domain.names import Repository
+from app.domain.outcomes import RunResult
+
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+class Lease(Protocol, Generic[Item_co]):
+    """One received message, held until it is acknowledged, given back, or its time is up.
+
+    Each method raises LeaseLost when the lease has ended meanwhile; nothing is changed then.
+    """
+
+    @property
+    def item(self) -> Item_co: ...
+
+    @property
+    def failures(self) -> int:
+        """Count the times that `fail` was called for this message; a release or a lost lease is no failure."""
+        ...
+
+    async def extend(self, seconds: float) -> None:
+        """Hold the message for `seconds` from now."""
+        ...
+
+    async def ack(self) -> None:
+        """Remove the message for good."""
+        ...
+
+    async def release(self, delay: float = 0) -> None:
+        """Give the message back, to be received again after `delay` seconds; its group waits with it."""
+        ...
+
+    async def fail(self, reason: str, delay: float = 0) -> bool:
+        """Count a failure and release; dead-letter it at the queue's limit. True if it was dead-lettered."""
+        ...
+
+    async def bury(self, reason: str) -> None:
+        """Dead-letter the message at once; its group goes on."""
+        ...
+
+
+class LeaseLost(Exception):
+    """The lease ended before the call: somebody else may hold the message now."""
+
+
+class EventQueue(Protocol):
+    """At-least-once, FIFO per group, one message of a group in flight at a time."""
+
+    async def send(self, envelope: Envelope) -> bool:
+        """Enqueue durably before returning; False if an envelope of that id and group was taken before.
+
+        "Before" is: waiting, in flight, or accepted less than five minutes ago (as SQS FIFO has it). A
+        dead-lettered one does not count, so that GitHub's redelivery of it is taken.
+        """
+        ...
+
+    async def receive(self, wait: float) -> Lease[Envelope] | None:
+        """Lease the oldest available envelope of a group with none in flight, waiting up to `wait` seconds."""
+        ...
+
+    async def dead_letters(self) -> Sequence[DeadLetter]: ...
+
+    async def redrive(self, envelope_id: str) -> bool:
+        """Put a dead letter back at the end of its group with no failures; False if there is none of that id."""
+        ...
+
+    async def depth(self) -> int:
+        """Count envelopes that wait or are in flight."""
+        ...
+
+
+class JobQueue(Protocol):
+    """At-least-once, no order. A job is present once: sending an id that waits or is in flight changes nothing."""
+
+    async def send(self, job: Job) -> bool: ...
+
+    async def receive(self, wait: float) -> Lease[Job] | None: ...
+
+    async def depth(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON object in the store. `version` is 1 at its first write and grows by 1 with each."""
+
+    key: str
+    version: int
+    body: Mapping[str, Any]
+
+
+class Conflict(Exception):
+    """An expected version did not match; nothing was written."""
+
+
+class Store(Protocol):
+    """Documents by (partition, key)."""
+
+    async def get(self, partition: str, key: str) -> Document | None: ...
+
+    async def query(self, partition: str, prefix: str = "") -> Sequence[Document]:
+        """Return the partition's documents whose key starts with `prefix`, ordered by key."""
+        ...
+
+    async def commit(
+        self,
+        partition: str,
+        puts: Mapping[str, Mapping[str, Any]] | None = None,
+        deletes: Collection[str] = (),
+        expected: Mapping[str, int] | None = None,
+        expires: Mapping[str, datetime] | None = None,
+    ) -> None:
+        """Write all or nothing, at most 100 keys. `expected` maps keys to versions, 0 for "must not exist".
+
+        A key in `expires` may vanish after that time, and is not returned from then on. Raises Conflict.
+        """
+        ...
+
+
+class Artifacts(Protocol):
+    """Blobs by key; keys are slash-separated names of `[A-Za-z0-9._-]`."""
+
+    async def write(self, key: str, data: bytes) -> None: ...
+
+    async def append(self, key: str, data: bytes) -> None: ...
+
+    async def read(self, key: str) -> bytes | None: ...
+
+
+class Runs(Protocol):
+    """All that a runner may ask of the rest."""
+
+    async def begin(self, job: Job, runner: str) -> Grant | Refused:
+        """Make a new run the task's current one, if the job is still wanted and no other run of it is alive."""
+        ...
+
+    async def beat(self, run_id: str, job: Job, progress: Progress) -> Order:
+        """Say that the run is alive and what it does; learn whether it must stop. Every 2-3 s."""
+        ...
+
+    async def token(self, run_id: str, job: Job, kind: TokenKind) -> RunToken:
+        """Mint a token for one repository: contents read, or contents write just before a push.
+
+        Raises Permanent when the run is no longer current.
+        """
+        ...
+
+    async def revoke(self, run_id: str, job: Job, token: RunToken) -> None: ...
+
+    async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
+        """Record how the run ended and tell the task; False (and no change) if the run is no longer current."""
+        ...
+
+
+class GitHub(Protocol):
+    """The questions Orch asks GitHub and the changes it makes there.
+
+    Every method raises Retryable (5xx, limits, connection), Permanent (403, 422) or Missing (404, 410).
+    Creating methods never repeat a request by themselves.
+    """
+
+    async def identity(self) -> Identity: ...
+
+    async def repositories(self) -> Sequence[Repository]:
+        """List the repositories of every installation of the App that is not suspended."""
+        ...
+
+    async def permission(self, repository: Repository, login: str) -> Permission: ...
+
+    async def issue(self, repository: Repository, number: int) -> Issue: ...
+
+    async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]: ...
+
+    async def label_given(self, repository: Repository, number: int, label: str) -> LabelGiven | None:
+        """Find who put a label on, the last time; None if nobody did."""
+        ...
+
+    async def comments(self, repository: Repository, number: int) -> Sequence[Comment]: ...
+
+    async def create_comment(self, repository: Repository, number: int, body: str) -> int: ...
+
+    async def edit_comment(self, repository: Repository, comment_id: int, body: str) -> None: ...
+
+    async def pin_comment(self, repository: Repository, comment_id: int) -> None: ...
+
+    async def add_labels(self, repository: Repository, number: int, labels: Sequence[str]) -> None: ...
+
+    async def remove_label(self, repository: Repository, number: int, label: str) -> None:
+        """Take a label off; nothing happens if it is not on."""
+        ...
+
+    async def create_missing_labels(self, repository: Repository, labels: Sequence[Label]) -> None: ...
+
+    async def close_issue(self, repository: Repository, number: int) -> None:
+        """Close as completed; nothing happens if it is closed."""
+        ...
+
+    async def branch_head(self, repository: Repository, branch: str) -> str | None: ...
+
+    async def create_branch(self, repository: Repository, branch: str, sha: str) -> bool:
+        """Create the branch at `sha`; False if a branch of that name exists."""
+        ...
+
+    async def move_branch(self, repository: Repository, branch: str, sha: str) -> None:
+        """Fast-forward the branch; raises Permanent if it would not be one."""
+        ...
+
+    async def delete_ref(self, repository: Repository, ref: str) -> None:
+        """Delete `refs/...`; nothing happens if it is gone."""
+        ...
+
+    async def pull(self, repository: Repository, number: int) -> Pull: ...
+
+    async def pulls_from(self, repository: Repository, branch: str) -> Sequence[Pull]:
+        """List pull requests, open and closed, whose head is that branch of this repository; newest first."""
+        ...
+
+    async def create_pull(self, repository: Repository, branch: str, base: str, title: str, body: str) -> Pull: ...
+
+    async def mint(self, repository: Repository, permissions: Mapping[str, str]) -> RunToken: ...
+
+    async def revoke(self, token: RunToken) -> None: ...
+
+    async def failed_deliveries(self) -> Sequence[Delivery]:
+        """List deliveries (newest first, 3 days kept) whose every attempt so far failed; one per GUID."""
+        ...
+
+    async def redeliver(self, delivery_id: int) -> None: ...
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC, aware."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
