@@ -75,18 +75,26 @@ async def _backend(environment: dict[str, str]) -> AsyncIterator[Process]:
         yield process
         await process.wait()
     finally:
-        # Only git itself removes the objects of an unfinished push, so it is asked to end before it is made to.
-        _signal_group(process, signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), GRACE_SECONDS)
-        _signal_group(process, signal.SIGKILL)
-        await process.wait()
+        if process.returncode is None:
+            await _end(process)
+
+
+async def _end(process: Process) -> None:
+    assert process.stdout is not None
+    # Only git itself removes its lock files, so all of it is asked to end before it is made to. The output ends
+    # when the last of git's children is gone, which may be later than the first.
+    _signal_group(process, signal.SIGTERM)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GRACE_SECONDS):
+            while await process.stdout.read(CHUNK):
+                pass
+    _signal_group(process, signal.SIGKILL)
+    await process.wait()
 
 
 def _signal_group(process: Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 async def _while_connected(request: web.Request, work: Coroutine[None, None, T]) -> T:
