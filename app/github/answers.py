@@ -1,0 +1,85 @@
+"""GitHub's JSON answers as facts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.domain.facts import Actor, Comment, Delivery, Issue, LabelGiven, Pull
+from app.domain.names import Repository
+
+Json = Mapping[str, Any]
+
+NOBODY = 0
+
+
+def read_actor(user: Json) -> Actor:
+    """Return an account; a bot is one by its type or by its login."""
+    login = user["login"]
+    return Actor(id=user["id"], login=login, is_bot=user.get("type") == "Bot" or login.endswith("[bot]"))
+
+
+def read_repository(data: Json, installation_id: int) -> Repository:
+    return Repository(
+        id=data["id"],
+        installation_id=installation_id,
+        owner=data["owner"]["login"],
+        name=data["name"],
+        default_branch=data["default_branch"],
+    )
+
+
+def read_issue(data: Json) -> Issue:
+    return Issue(
+        number=data["number"],
+        title=data["title"],
+        body=data["body"] or "",
+        is_open=data["state"] == "open",
+        labels=frozenset(label["name"] for label in data["labels"]),
+        comments=data["comments"],
+        updated_at=_time(data["updated_at"]),
+    )
+
+
+def read_comment(data: Json) -> Comment:
+    """Return a comment; one whose author's account is gone has author 0."""
+    return Comment(id=data["id"], author_id=(data["user"] or {"id": NOBODY})["id"], body=data["body"] or "")
+
+
+def read_pull(data: Json) -> Pull:
+    # `merged` is only in the answer for a single pull request, `merged_at` also in lists.
+    return Pull(
+        number=data["number"],
+        head_sha=data["head"]["sha"],
+        is_open=data["state"] == "open",
+        merged=data["merged_at"] is not None,
+    )
+
+
+def last_given(events: Iterable[Json], label: str) -> LabelGiven | None:
+    """Find the `labeled` event of `label` that no later `unlabeled` undid; events come oldest first."""
+    given = None
+    for event in events:
+        if event["event"] in ("labeled", "unlabeled") and event["label"]["name"].casefold() == label.casefold():
+            given = event if event["event"] == "labeled" else None
+    if given is None or given["actor"] is None:
+        return None
+    return LabelGiven(actor=read_actor(given["actor"]), created_at=_time(given["created_at"]))
+
+
+def never_delivered(attempts: Iterable[Json]) -> Sequence[Delivery]:
+    """Return the newest attempt of each GUID that no attempt succeeded for; attempts come newest first."""
+    newest: dict[str, Json] = {}
+    succeeded = set()
+    for attempt in attempts:
+        newest.setdefault(attempt["guid"], attempt)
+        if 200 <= attempt["status_code"] < 400:
+            succeeded.add(attempt["guid"])
+    return [
+        Delivery(id=attempt["id"], guid=guid, delivered_at=_time(attempt["delivered_at"]))
+        for guid, attempt in newest.items()
+        if guid not in succeeded
+    ]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,255 @@
+"""The GitHub port over REST: the questions Orch asks and the changes it makes."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aiohttp
+from cachetools import LRUCache
+
+from app.domain.errors import Missing
+from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
+from app.domain.grants import RunToken
+from app.domain.labels import Label
+from app.domain.names import Repository
+from app.github.answers import (
+    last_given,
+    never_delivered,
+    read_comment,
+    read_issue,
+    read_pull,
+    read_repository,
+)
+from app.github.auth import AppCredential, GivenCredential, InstallationCredential, Scope, Tokens
+from app.github.client import Client, Credential, Transport
+from app.github.faults import Rejected
+from app.github.pacing import Pacing
+from app.ports import Clock
+
+CLIENTS = 64
+ROOT = "/repos/{owner}/{repo}"
+
+
+class GitHubApi:
+    """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
+
+    def __init__(self, transport: Transport, app: AppCredential) -> None:
+        self._transport = transport
+        self._app = Client(transport, app)
+        self._tokens = Tokens(self._app, transport.clock)
+        self._clients: LRUCache[int, Client] = LRUCache(CLIENTS)
+
+    async def close(self) -> None:
+        await self._tokens.close()
+
+    async def identity(self) -> Identity:
+        app = await self._app.ask("GET", "/app")
+        bot = await (await self._any_client()).ask("GET", "/users/{login}", login=f"{app['slug']}[bot]")
+        return Identity(app_id=app["id"], slug=app["slug"], bot_id=bot["id"], bot_login=bot["login"])
+
+    async def repositories(self) -> Sequence[Repository]:
+        found: list[Repository] = []
+        for installation in await self._installations():
+            with suppress(Missing):  # uninstalled since it was listed
+                found.extend(await self._repositories_of(installation))
+        return found
+
+    async def permission(self, repository: Repository, login: str) -> Permission:
+        try:
+            answer = await self._ask(repository, "GET", "/collaborators/{login}/permission", login=login)
+        except Missing as error:
+            if "is not a user" in str(error):
+                return Permission.NONE
+            raise
+        return Permission(answer["permission"])
+
+    async def issue(self, repository: Repository, number: int) -> Issue:
+        issue = read_issue(await self._ask(repository, "GET", "/issues/{number}", number=number))
+        if issue.number != number:
+            # A transferred issue redirects to where it is now, under its number there.
+            raise Missing(f"{repository.full_name}#{number} was moved to another repository")
+        return issue
+
+    async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]:
+        found = await self._list(repository, "/issues{?labels,state,per_page}", labels=label, state=state)
+        return [read_issue(issue) for issue in found if "pull_request" not in issue]
+
+    async def label_given(self, repository: Repository, number: int, label: str) -> LabelGiven | None:
+        return last_given(await self._list(repository, "/issues/{number}/events{?per_page}", number=number), label)
+
+    async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
+        found = await self._list(repository, "/issues/{number}/comments{?per_page}", number=number)
+        return [read_comment(comment) for comment in found]
+
+    async def create_comment(self, repository: Repository, number: int, body: str) -> int:
+        made = await self._ask(repository, "POST", "/issues/{number}/comments", {"body": body}, number=number)
+        return int(made["id"])
+
+    async def edit_comment(self, repository: Repository, comment_id: int, body: str) -> None:
+        await self._ask(repository, "PATCH", "/issues/comments/{id}", {"body": body}, id=comment_id)
+
+    async def pin_comment(self, repository: Repository, comment_id: int) -> None:
+        await self._ask(repository, "PUT", "/issues/comments/{id}/pin", id=comment_id)
+
+    async def add_labels(self, repository: Repository, number: int, labels: Sequence[str]) -> None:
+        if labels:
+            await self._ask(repository, "POST", "/issues/{number}/labels", {"labels": list(labels)}, number=number)
+
+    async def remove_label(self, repository: Repository, number: int, label: str) -> None:
+        with suppress(Missing):
+            await self._ask(repository, "DELETE", "/issues/{number}/labels/{label}", number=number, label=label)
+
+    async def create_missing_labels(self, repository: Repository, labels: Sequence[Label]) -> None:
+        there = {label["name"].casefold() for label in await self._list(repository, "/labels{?per_page}")}
+        for label in labels:
+            if label.name.casefold() not in there:
+                await self._create_label(repository, label)
+
+    async def close_issue(self, repository: Repository, number: int) -> None:
+        closed = {"state": "closed", "state_reason": "completed"}
+        await self._ask(repository, "PATCH", "/issues/{number}", closed, number=number)
+
+    async def branch_head(self, repository: Repository, branch: str) -> str | None:
+        try:
+            ref = await self._ask(repository, "GET", "/git/ref/heads{/branch*}", branch=branch.split("/"))
+        except Missing:
+            return None
+        except Rejected as error:
+            if error.status == 409:  # the repository is empty
+                return None
+            raise
+        return str(ref["object"]["sha"])
+
+    async def create_branch(self, repository: Repository, branch: str, sha: str) -> bool:
+        try:
+            await self._ask(repository, "POST", "/git/refs", {"ref": f"refs/heads/{branch}", "sha": sha})
+        except Rejected as error:
+            if _is_refused(error, "already exists"):
+                return False
+            raise
+        return True
+
+    async def move_branch(self, repository: Repository, branch: str, sha: str) -> None:
+        moved = {"sha": sha, "force": False}
+        await self._ask(repository, "PATCH", "/git/refs/heads{/branch*}", moved, branch=branch.split("/"))
+
+    async def delete_ref(self, repository: Repository, ref: str) -> None:
+        names = ref.removeprefix("refs/").split("/")
+        try:
+            await self._ask(repository, "DELETE", "/git/refs{/names*}", names=names)
+        except Missing:
+            return
+        except Rejected as error:
+            if not _is_refused(error, "does not exist"):
+                raise
+
+    async def pull(self, repository: Repository, number: int) -> Pull:
+        return read_pull(await self._ask(repository, "GET", "/pulls/{number}", number=number))
+
+    async def pulls_from(self, repository: Repository, branch: str) -> Sequence[Pull]:
+        found = await self._list(
+            repository, "/pulls{?head,state,per_page}", head=f"{repository.owner}:{branch}", state="all"
+        )
+        # `head` also matches forks that belong to the same owner.
+        own = [pull for pull in found if (pull["head"]["repo"] or {}).get("id") == repository.id]
+        return sorted(map(read_pull, own), key=lambda pull: pull.number, reverse=True)
+
+    async def create_pull(self, repository: Repository, branch: str, base: str, title: str, body: str) -> Pull:
+        wanted = {"title": title, "head": branch, "base": base, "body": body}
+        try:
+            return read_pull(await self._ask(repository, "POST", "/pulls", wanted))
+        except Rejected as error:
+            if not _is_refused(error, "already exists"):
+                raise
+            for pull in await self.pulls_from(repository, branch):
+                if pull.is_open:
+                    return pull
+            raise
+
+    async def mint(self, repository: Repository, permissions: Mapping[str, str]) -> RunToken:
+        scope = Scope(repository.installation_id, tuple(permissions.items()), (repository.id,))
+        return await self._tokens.mint(scope)
+
+    async def revoke(self, token: RunToken) -> None:
+        client = Client(self._transport, GivenCredential("run token", token.value))
+        try:
+            await client.ask("DELETE", "/installation/token")
+        except Rejected as error:
+            if error.status != 401:  # 401: it ended, or was revoked before
+                raise
+
+    async def failed_deliveries(self) -> Sequence[Delivery]:
+        return never_delivered(await self._app.pages("/app/hook/deliveries{?per_page}"))
+
+    async def redeliver(self, delivery_id: int) -> None:
+        await self._app.ask("POST", "/app/hook/deliveries/{id}/attempts", id=delivery_id)
+
+    async def _ask(self, repository: Repository, method: str, path: str, data: Any = b"", **names: Any) -> Any:
+        client = self._client(repository.installation_id)
+        return await client.ask(method, ROOT + path, data, owner=repository.owner, repo=repository.name, **names)
+
+    async def _list(self, repository: Repository, path: str, **names: Any) -> list[Any]:
+        client = self._client(repository.installation_id)
+        return await client.pages(ROOT + path, owner=repository.owner, repo=repository.name, **names)
+
+    async def _create_label(self, repository: Repository, label: Label) -> None:
+        try:
+            await self._ask(repository, "POST", "/labels", label.model_dump())
+        except Rejected as error:
+            if not _is_refused(error, "already_exists"):
+                raise
+
+    async def _installations(self) -> list[int]:
+        found = await self._app.pages("/app/installations{?per_page}")
+        return [installation["id"] for installation in found if not installation["suspended_at"]]
+
+    async def _repositories_of(self, installation: int) -> list[Repository]:
+        found = await self._client(installation).pages("/installation/repositories{?per_page}", "repositories")
+        return [read_repository(repository, installation) for repository in found]
+
+    async def _any_client(self) -> Client:
+        # GitHub serves /users to installations and to anybody, but not to a JWT.
+        for installation in await self._installations():
+            return self._client(installation)
+        return self._signed(GivenCredential("nobody"))
+
+    def _client(self, installation: int) -> Client:
+        client = self._clients.get(installation)
+        if client is None:
+            client = self._signed(InstallationCredential(self._tokens, Scope(installation)))
+            self._clients[installation] = client
+        return client
+
+    def _signed(self, credential: Credential) -> Client:
+        return Client(self._transport, credential)
+
+
+@asynccontextmanager
+async def open_github(
+    api_url: str,
+    app_id: int,
+    private_key: str,
+    clock: Clock,
+    *,
+    timeout: float = 10.0,
+    repeats: int = 2,
+    base_delay: float = 0.5,
+    write_gap: float = 0.0,
+) -> AsyncIterator[GitHubApi]:
+    """Connect to the GitHub at `api_url` as the App, and close the connections at the end.
+
+    `private_key` is PEM. `timeout` is the limit of one request, `base_delay` the first back-off before a repeat,
+    `write_gap` the least time between two writes of an installation (github.com advises 1); all in seconds.
+    """
+    app = AppCredential(app_id, private_key, clock)
+    async with aiohttp.ClientSession() as session:
+        pacing = Pacing(clock, write_gap)
+        api = GitHubApi(Transport(session, api_url, clock, pacing, timeout, repeats, base_delay), app)
+        try:
+            yield api
+        finally:
+            await api.close()
+
+
+def _is_refused(error: Rejected, because: str) -> bool:
+    return error.status == 422 and because in error.said

@@ -1,0 +1,182 @@
+"""The HTTP client: gidgethub's requests, paging and conditional GETs; our limits, repeats and errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from cachetools import LRUCache
+from gidgethub import HTTPException, sansio
+from gidgethub.abc import GitHubAPI
+
+from app.domain.errors import Permanent, Retryable
+from app.github.faults import Answer, Limited, Rejected, fault_of
+from app.github.pacing import Pace, Pacing
+from app.ports import Clock
+
+USER_AGENT = "orch"
+API_VERSION = "2022-11-28"
+CACHED_ANSWERS = 128
+PAGE = 100
+REDIRECTS = 3
+MOVED = (301, 302, 307, 308)
+CREATES_CONTENT = frozenset({"comments", "issues", "pulls", "replies", "reviews"})
+CREATES_NOTHING = frozenset({"access_tokens", "token"})
+
+
+class Credential(Protocol):
+    """What a request is signed with."""
+
+    @property
+    def key(self) -> str:
+        """Name whose limits a request counts against."""
+        ...
+
+    async def header(self) -> str | None:
+        """Return the Authorization header, None to send none."""
+        ...
+
+    def refuse(self, header: str | None) -> bool:
+        """Forget a header that was answered with 401; True if another can be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How requests reach GitHub, shared by the clients of all credentials. Times are in seconds."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+    clock: Clock
+    pacing: Pacing
+    timeout: float = 10.0
+    repeats: int = 2
+    base_delay: float = 0.5
+
+
+class Client(GitHubAPI):
+    """Speak to GitHub with one credential.
+
+    Every method raises Retryable, Missing or Permanent. GET, PUT, PATCH and DELETE are repeated on 5xx and lost
+    connections; a POST is not, since nobody knows what the first one did. A 401 did nothing: after it any request is
+    sent once more with a new credential.
+    """
+
+    def __init__(self, transport: Transport, credential: Credential) -> None:
+        super().__init__(USER_AGENT, cache=LRUCache(CACHED_ANSWERS), base_url=transport.base_url)
+        self._transport = transport
+        self._credential = credential
+
+    async def ask(self, method: str, url: str, data: Any = b"", **names: Any) -> Any:
+        """Send one request to the URI template `url` and return the decoded answer."""
+        answer, _ = await self._authorized(method, url, names, data)
+        return answer
+
+    async def pages(self, url: str, items: str | None = None, **names: Any) -> list[Any]:
+        """Return the entries of all pages; `items` names their list when each page is an object."""
+        found: list[Any] = []
+        page, following = await self._authorized("GET", url, {**names, "per_page": PAGE})
+        found.extend(page[items] if items else page)
+        while following:
+            page, following = await self._authorized("GET", following, {})
+            found.extend(page[items] if items else page)
+        return found
+
+    async def sleep(self, seconds: float) -> None:
+        await self._transport.clock.sleep(seconds)
+
+    async def _authorized(
+        self, method: str, url: str, names: Mapping[str, Any], data: Any = b""
+    ) -> tuple[Any, str | None]:
+        header = await self._credential.header()
+        try:
+            return await self._decoded(header, method, url, names, data)
+        except Rejected as error:
+            if error.status != 401 or not self._credential.refuse(header):
+                raise
+        return await self._decoded(await self._credential.header(), method, url, names, data)
+
+    async def _decoded(
+        self, header: str | None, method: str, url: str, names: Mapping[str, Any], data: Any
+    ) -> tuple[Any, str | None]:
+        extra = {"x-github-api-version": API_VERSION} | ({"authorization": header} if header else {})
+        try:
+            answer, following, _ = await self._make_request(
+                method, url, names, data, sansio.accept_format(), extra_headers=extra
+            )
+        except HTTPException as error:
+            raise Permanent(f"{method} {url}: unexpected status {error.status_code}") from error
+        except ValueError:
+            # Not chained: a JSON error holds the body, which may be a token.
+            raise Retryable(f"{method} {url}: the answer cannot be read") from None
+        return answer, following
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        self._refuse_other_hosts(url)
+        async with self._transport.pacing.turn(self._credential.key, pace_of(method, url)):
+            answer = await self._repeated(method, url, headers, body)
+        return answer.status, answer.headers, answer.body
+
+    async def _repeated(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        repeats = 0 if method == "POST" else self._transport.repeats
+        for attempt in range(repeats):
+            try:
+                return await self._accepted(method, url, headers, body)
+            except Retryable as error:
+                if error.delay is not None:
+                    raise
+            await self.sleep(self._transport.base_delay * 2**attempt * SystemRandom().uniform(0.5, 1.5))
+        return await self._accepted(method, url, headers, body)
+
+    async def _accepted(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        pacing, key = self._transport.pacing, self._credential.key
+        await pacing.check(key)
+        answer = await self._followed(method, url, headers, body)
+        if answer.status < 400:
+            return answer
+        fault = fault_of(_name(method, url), answer, self._transport.clock.now())
+        if isinstance(fault, Limited) and fault.delay is not None:
+            await pacing.silence(key, fault.delay)
+        raise fault
+
+    async def _followed(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        # Not aiohttp's own redirects: those turn a moved POST into a GET, GitHub wants it repeated as it was.
+        for _ in range(REDIRECTS):
+            answer = await self._exchange(method, url, headers, body)
+            if answer.status not in MOVED or "location" not in answer.headers:
+                return answer
+            url = urljoin(url, answer.headers["location"])
+            self._refuse_other_hosts(url)
+        raise Permanent(f"{_name(method, url)}: moved more than {REDIRECTS} times")
+
+    async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        limit = aiohttp.ClientTimeout(total=self._transport.timeout)
+        asking = self._transport.session.request(
+            method, url, headers=headers, data=body, timeout=limit, allow_redirects=False
+        )
+        try:
+            async with asking as response:
+                return Answer(response.status, response.headers, await response.read())
+        except (aiohttp.ClientError, OSError) as error:
+            # Not chained: aiohttp's errors hold the request, and with it the credential.
+            raise Retryable(f"{_name(method, url)}: {type(error).__name__}") from None
+
+    def _refuse_other_hosts(self, url: str) -> None:
+        if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
+            raise Permanent(f"{url} is not at {self.base_url}: no credential is sent there")
+
+
+def pace_of(method: str, url: str) -> Pace:
+    """Return what a request counts as against the limits on writing."""
+    last = urlsplit(url).path.rpartition("/")[2]
+    if method == "GET" or last in CREATES_NOTHING:
+        return Pace.READ
+    return Pace.CREATE if method == "POST" and last in CREATES_CONTENT else Pace.WRITE
+
+
+def _name(method: str, url: str) -> str:
+    return f"{method} {urlsplit(url).path}"
