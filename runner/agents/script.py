@@ -1,0 +1,122 @@
+"""The `script` agent: no model, it runs the shell blocks that the issue itself holds.
+
+It executes whatever the issue says, so it is there for demonstrations and tests and works only where settings name it.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.agents import script_driver
+from runner.agents.base import (
+    AgentCommand,
+    AgentEvent,
+    Ended,
+    Prompt,
+    Started,
+    Text,
+    ToolCall,
+    ToolResult,
+    UsageReport,
+    base_environment,
+)
+from runner.supervision import Stream
+
+NOTHING_TO_RUN = script_driver.NOTHING_TO_RUN
+_DRIVER = str(Path(script_driver.__file__).resolve())
+_SHELLS = {"bash", "sh"}
+_FENCE = re.compile(r"^ {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})[ \t]*(?P<language>[^ \t`]*)")
+# HTML that swallows fences up to its own end (CommonMark 0.31, section 4.6, kinds 1 to 5): people do not see a comment.
+_HTML = (
+    (
+        re.compile(r"^ {0,3}<(?:pre|script|style|textarea)(?:[ \t>]|$)", re.IGNORECASE),
+        "</(?:pre|script|style|textarea)>",
+    ),
+    (re.compile(r"^ {0,3}<!--"), "-->"),
+    (re.compile(r"^ {0,3}<\?"), r"\?>"),
+    (re.compile(r"^ {0,3}<!\[CDATA\["), r"\]\]>"),
+    (re.compile(r"^ {0,3}<![A-Za-z]"), ">"),
+)
+
+
+class ScriptAgent:
+    """Run the ```bash and ```sh blocks of the admitted text in order and stop at the first failure.
+
+    Each block is its own `bash -e` in the workspace: variables and `cd` do not carry over to the next.
+    """
+
+    name = "script (no model)"
+    model: str | None = None
+
+    def command(self, prompt: Prompt, workspace: Path, home: Path, tmp: Path) -> AgentCommand:
+        del workspace  # it is the working directory, and the blocks need no other word of it
+        return AgentCommand(
+            argv=(sys.executable, "-I", "-S", _DRIVER, str(tmp)),
+            env=base_environment(home, tmp),
+            stdin=json.dumps(script_blocks(prompt.body)).encode(),
+        )
+
+    def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
+        if stream is Stream.STDOUT:
+            try:
+                return tuple(self._events(json.loads(line)))
+            except (ValueError, KeyError, TypeError):  # cut off at a limit, or not from the driver
+                pass
+        return (Text(line.decode("utf-8", "replace")),)
+
+    def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
+        match said["type"]:
+            case "started":
+                yield Started(self.name, self.model)
+            case "block":
+                yield ToolCall("bash", {"command": said["script"]})
+            case "output":
+                yield Text(said["text"])
+            case "result":
+                yield ToolResult(said["exit"] == 0, f"block {said['block']} ended with exit code {said['exit']}")
+            case "ended":
+                yield UsageReport(0, 0, Decimal(0))
+                yield Ended(said["reason"] == script_driver.COMPLETED, said["reason"])
+            case other:
+                raise ValueError(other)
+
+
+def script_blocks(markdown: str) -> list[str]:
+    """Return the shell scripts in the fenced code blocks of `markdown`, in order, without blank ones.
+
+    Follows CommonMark 0.31, section 4.5, at the top level of the text: nothing inside quotes, comments or raw HTML.
+    """
+    lines = iter(re.split(r"\r\n|\n|\r", markdown))
+    blocks = []
+    for line in lines:
+        if opening := _FENCE.match(line):
+            script = _read_block(line, opening["fence"], lines)
+            if opening["language"].lower() in _SHELLS and script.strip():
+                blocks.append(script)
+        else:
+            _skip_html(line, lines)
+    return blocks
+
+
+def _read_block(opening: str, fence: str, lines: Iterator[str]) -> str:
+    indent = re.compile(f"^ {{0,{len(opening) - len(opening.lstrip(' '))}}}")
+    closing = re.compile(rf"^ {{0,3}}{re.escape(fence)}{re.escape(fence[0])}*[ \t]*$")
+    script = ""
+    for line in lines:
+        if closing.match(line):
+            break
+        script += indent.sub("", line) + "\n"
+    return script
+
+
+def _skip_html(line: str, lines: Iterator[str]) -> None:
+    for opening, closing in _HTML:
+        if opening.match(line):
+            end = re.compile(closing, re.IGNORECASE)
+            if not end.search(line):
+                next((rest for rest in lines if end.search(rest)), None)
+            return
