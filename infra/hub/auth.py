@@ -1,0 +1,136 @@
+"""From an Authorization header to who is calling."""
+
+import base64
+import binascii
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from infra.hub.errors import ApiError, bad_credentials
+from infra.hub.records import App, Installation, Token, User
+from infra.hub.world import World
+
+MAX_AHEAD = 600
+SKEW = 10
+
+
+class Kind(StrEnum):
+    ANONYMOUS = "anonymous"
+    USER = "user"
+    INSTALLATION = "installation"
+    APP = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: for an installation `user` is the App's bot, and `token` says what it may do."""
+
+    kind: Kind
+    user: User | None = None
+    app: App | None = None
+    installation: Installation | None = None
+    token: Token | None = None
+    permissions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        match self.kind:
+            case Kind.USER | Kind.INSTALLATION if self.user is not None:
+                return self.user.login
+            case Kind.APP if self.app is not None:
+                return f"app/{self.app.slug}"
+            case _:
+                return "anonymous"
+
+    @property
+    def app_id(self) -> int | None:
+        return self.installation.app_id if self.installation is not None else None
+
+
+ANONYMOUS = Principal(Kind.ANONYMOUS)
+
+
+def authenticate(world: World, header: str | None) -> Principal:
+    """Identify the caller. Raises ApiError 401 for credentials that are given and wrong."""
+    if header is None:
+        return ANONYMOUS
+    scheme, _, value = header.partition(" ")
+    match scheme.lower():
+        case "bearer" | "token":
+            return _by_token(world, value.strip())
+        case "basic":
+            return _by_token(world, _password(value))
+        case _:
+            raise bad_credentials()
+
+
+def _password(value: str) -> str:
+    try:
+        name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise bad_credentials() from error
+    return password if password not in ("", "x-oauth-basic") else name
+
+
+def _by_token(world: World, value: str) -> Principal:
+    if value.count(".") == 2 and not value.startswith("ghs_"):
+        return Principal(Kind.APP, app=_verify_jwt(world, value))
+    token = world.state.find(Token, value)
+    # Keys are found without regard to case; a token is not.
+    if token is None or token.token != value or (token.expires is not None and token.expires <= world.now()):
+        raise bad_credentials()
+    user = world.state.load(User, token.user_id)
+    if token.installation_id is None:
+        return Principal(Kind.USER, user=user, token=token)
+    installation = world.state.get(Installation, token.installation_id)
+    if installation is None:
+        raise bad_credentials()
+    if installation.suspended is not None:
+        raise ApiError(403, "This installation has been suspended")
+    return Principal(
+        Kind.INSTALLATION, user=user, installation=installation, token=token, permissions=token.permissions
+    )
+
+
+@cache
+def private_key(pem: str) -> RSAPrivateKey:
+    key = load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
+
+
+def _public_key(world: World) -> RSAPublicKey:
+    return private_key(world.key_file.read_text()).public_key()
+
+
+def _verify_jwt(world: World, value: str) -> App:
+    try:
+        claims = jwt.decode(value, _public_key(world), ["RS256"], options={"require": ["iat", "exp", "iss"]}, leeway=0)
+    except jwt.ExpiredSignatureError as error:
+        raise ApiError(
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time "
+            "at which the assertion expires",
+        ) from error
+    except (jwt.ImmatureSignatureError, jwt.InvalidIssuedAtError) as error:
+        raise ApiError(
+            401,
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+        ) from error
+    except jwt.PyJWTError as error:
+        raise ApiError(401, "A JSON web token could not be decoded") from error
+    if float(claims["exp"]) > time.time() + MAX_AHEAD + SKEW:
+        raise ApiError(401, "'Expiration time' claim ('exp') is too far in the future")
+    app = world.app()
+    if str(claims["iss"]) not in (str(app.id), client_id(app)):
+        raise ApiError(404, "Integration not found")
+    return app
+
+
+def client_id(app: App) -> str:
+    return f"Iv23hub{app.id:013d}"

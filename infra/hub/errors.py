@@ -1,0 +1,49 @@
+"""GitHub's error answers, as exceptions."""
+
+from typing import Any
+
+DOCS = "https://docs.github.com/rest"
+
+
+class ApiError(Exception):
+    """Answer the request with this status and GitHub's error body."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        errors: list[dict[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+        self.body: dict[str, Any] = {"message": message}
+        if errors is not None:
+            self.body["errors"] = errors
+        self.body |= {"documentation_url": DOCS, "status": str(status)}
+
+
+def bad_credentials() -> ApiError:
+    return ApiError(401, "Bad credentials")
+
+
+def not_found() -> ApiError:
+    return ApiError(404, "Not Found")
+
+
+def not_accessible() -> ApiError:
+    return ApiError(403, "Resource not accessible by integration")
+
+
+def invalid(resource: str, field: str, code: str = "invalid", message: str | None = None) -> ApiError:
+    """Refuse one field; `code` is missing_field, invalid, already_exists, or custom with a message."""
+    error = {"resource": resource, "code": code, "field": field}
+    if message is not None:
+        error["message"] = message
+    return ApiError(422, "Validation Failed", [error])
+
+
+def refused(resource: str, message: str) -> ApiError:
+    """Refuse the whole request for a reason that belongs to no field."""
+    return ApiError(422, "Validation Failed", [{"resource": resource, "code": "custom", "message": message}])

@@ -1,0 +1,85 @@
+"""Starting and stopping a hub."""
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from infra.hub.api import ROUTES
+from infra.hub.api.admin import ROUTES as ADMIN_ROUTES
+from infra.hub.api.admin import describe
+from infra.hub.delivering import deliver_forever
+from infra.hub.dispatch import mount, mount_admin
+from infra.hub.errors import not_found
+from infra.hub.faults import Faults
+from infra.hub.settings import HubSettings
+from infra.hub.setup import ensure_app, plant
+from infra.hub.state import State
+from infra.hub.wire import JSON, Answer, to_response
+from infra.hub.world import World, ensure_key
+
+BODY_LIMIT = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class RunningHub:
+    """A hub that listens until `stop`."""
+
+    base_url: str
+    world: World
+    _runner: web.AppRunner
+    _sender: asyncio.Task[None]
+    _scratch: Path | None
+
+    def describe(self) -> JSON:
+        with self.world.state.transaction():
+            return describe(self.world)
+
+    async def stop(self) -> None:
+        """Stop listening and sending; what is pending stays so in a state on disk."""
+        await self._runner.cleanup()
+        self._sender.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._sender
+        self.world.state.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch)
+
+
+async def start_hub(settings: HubSettings) -> RunningHub:
+    """Start a hub in this event loop; it listens when this returns."""
+    scratch = None if settings.state_dir is not None else Path(tempfile.mkdtemp(prefix="hub-"))
+    root = settings.state_dir or scratch
+    assert root is not None
+    root.mkdir(parents=True, exist_ok=True)
+    world = World(State(root / "hub.db" if scratch is None else None), root.resolve(), Faults())
+    world.faults.set(settings.faults)
+    ensure_key(world.key_file)
+    runner = web.AppRunner(_application(world), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    world.base_url = f"http://{host}:{port}"
+    ensure_app(world, settings)
+    await plant(world, settings)
+    sender = asyncio.create_task(deliver_forever(world), name="hub-deliveries")
+    world.changed.set()
+    return RunningHub(world.base_url, world, runner, sender, scratch)
+
+
+def _application(world: World) -> web.Application:
+    app = web.Application(client_max_size=BODY_LIMIT)
+    mount_admin(app, world, ADMIN_ROUTES)
+    mount(app, world, ROUTES)
+    app.router.add_route("*", "/{tail:.*}", _nothing_here)
+    return app
+
+
+async def _nothing_here(request: web.Request) -> web.Response:
+    error = not_found()
+    return to_response(request, Answer(error.status, error.body))

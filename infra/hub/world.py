@@ -1,0 +1,94 @@
+"""The hub's whole world: state, repositories on disk, faults, and the lookups that everything needs."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from infra.hub.faults import Faults
+from infra.hub.git import BareRepository, Identity
+from infra.hub.records import App, Collaborator, Installation, Issue, Repository, Role, User
+from infra.hub.state import State
+
+
+@dataclass(slots=True)
+class World:
+    """Everything a request can reach.
+
+    `changed` is set when deliveries may be waiting, `sent` after each one was tried. A repository's lock is held over
+    every change of its refs.
+    """
+
+    state: State
+    root: Path
+    faults: Faults
+    base_url: str = ""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+    used: dict[str, int] = field(default_factory=dict)
+    _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
+
+    @property
+    def key_file(self) -> Path:
+        return self.root / "app.pem"
+
+    def now(self) -> float:
+        return time.time()
+
+    def git_path(self, repository: Repository) -> Path:
+        return self.root / "git" / f"{repository.id}.git"
+
+    def git(self, repository: Repository) -> BareRepository:
+        return BareRepository(self.git_path(repository))
+
+    def lock(self, repository: Repository) -> asyncio.Lock:
+        return self._locks.setdefault(repository.id, asyncio.Lock())
+
+    def app(self) -> App:
+        """Give the App; a hub has exactly one."""
+        return self.state.rows(App)[0]
+
+    def role(self, user: User, repository: Repository) -> Role:
+        """Give the role that was granted, or follows from owning; NONE on a public repository still reads."""
+        if user.id == repository.owner_id:
+            return Role.ADMIN
+        granted = self.state.find(Collaborator, str(user.id), repository.id)
+        if granted is not None and granted.role is not Role.NONE:
+            return granted.role
+        return Role.NONE if repository.private else Role.READ
+
+    def association(self, user_id: int, repository: Repository) -> str:
+        if user_id == repository.owner_id:
+            return "OWNER"
+        granted = self.state.find(Collaborator, str(user_id), repository.id)
+        return "COLLABORATOR" if granted is not None and granted.role is not Role.NONE else "NONE"
+
+    def installation_of(self, repository: Repository) -> Installation | None:
+        """Find the App's installation that covers a repository."""
+        found = self.state.rows(Installation, self.app().id)
+        return next((i for i in found if repository.id in i.repository_ids), None)
+
+    def identity(self, user: User) -> Identity:
+        """Give the name and address that a user's commits carry."""
+        return Identity(user.login, f"{user.id}+{user.login}@users.noreply.github.com")
+
+    def touch(self, issue: Issue) -> Issue:
+        """Write an issue as updated now."""
+        return self.state.put(replace(issue, updated=self.now()))
+
+
+def ensure_key(path: Path) -> str:
+    """Read the App's private key, making it first where there is none yet."""
+    if not path.exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        scratch = path.with_suffix(".new")
+        scratch.touch(mode=0o600)
+        scratch.write_bytes(pem)
+        scratch.replace(path)
+    return path.read_text()
