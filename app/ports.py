@@ -30,6 +30,11 @@ class Lease(Protocol, Generic[Item_co]):
         """Count the times that `fail` was called for this message; a release or a lost lease is no failure."""
         ...
 
+    @property
+    def receives(self) -> int:
+        """Count the times the message was received, this one included."""
+        ...
+
     async def extend(self, seconds: float) -> None:
         """Hold the message for `seconds` from now."""
         ...

@@ -45,10 +45,14 @@ class Grant(Value):
 
 
 class Refused(Value):
-    """No leave to run. `again_in` is None when the job is not wanted any more, else seconds to wait."""
+    """No leave to run. `again_in` is None when the job is not wanted any more, else seconds to wait.
+
+    `counts` says that waiting is a failure of the job, so that it does not wait for ever.
+    """
 
     reason: str
     again_in: float | None = None
+    counts: bool = False
 
 
 class Progress(Value):

@@ -35,3 +35,8 @@ def status_label(status: Status) -> str:
 def repository_labels(trigger: str) -> tuple[Label, ...]:
     """List the labels Orch creates in a repository it is installed on."""
     return (Label(name=trigger, color="5319e7", description="Orch works on this issue"), *STATUS_LABELS)
+
+
+def statuses_on(labels: frozenset[str]) -> tuple[Status, ...]:
+    """List the statuses whose labels are on an issue."""
+    return tuple(status for status in Status if status_label(status) in labels)

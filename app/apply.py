@@ -1,0 +1,181 @@
+"""Perform effects: the only code that changes anything on GitHub or sends anything on."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from app.domain import effects as do
+from app.domain.absorb import absorb, refuse
+from app.domain.comment import render_comment
+from app.domain.effects import Effect
+from app.domain.errors import Missing, Permanent, Retryable
+from app.domain.facts import Identity
+from app.domain.internal import enclose
+from app.domain.labels import repository_labels, status_label
+from app.domain.markers import Keyring
+from app.domain.policy import Policy
+from app.domain.record import TaskRecord
+from app.leases import Leases
+from app.log import log
+from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
+from app.rebuild import find_record
+from app.records import Loaded, Pending, Records
+from app.runs import keep_text
+
+CREATES = (do.UpsertComment, do.AddComment, do.OpenPull)
+"""Effects that would make a second thing when repeated: a repetition looks first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Drain outboxes through the ports."""
+
+    records: Records
+    leases: Leases
+    github: GitHub
+    events: EventQueue
+    jobs: JobQueue
+    artifacts: Artifacts
+    clock: Clock
+    identity: Identity
+    policy: Policy
+    keyring: Keyring
+
+    async def drain(self, group: str) -> None:
+        """Perform the group's outbox in order; raises Retryable with what is left still in it."""
+        pendings = await self.records.outbox(group)
+        loaded = await self.records.load(group) if pendings else Loaded(None, 0)
+        while pendings:
+            loaded, pendings = await self._next(group, loaded, pendings)
+
+    async def _next(self, group: str, loaded: Loaded, pendings: list[Pending]) -> tuple[Loaded, list[Pending]]:
+        pending, *rest = pendings
+        looks = pending.tried_at is not None
+        if isinstance(pending.effect, CREATES):
+            self._await_lists(pending)
+            pending = await self.records.note_try(group, pending, self.clock.now())
+        try:
+            number = await self._perform(pending, loaded.task, looks)
+        except Permanent as error:
+            return await self._refused(group, loaded, [pending, *rest], str(error))
+        after = absorb(loaded.task, pending.effect, number) if loaded.task else None
+        return await self.records.settle(group, pending, loaded, after), rest
+
+    def _await_lists(self, pending: Pending) -> None:
+        """Look only when GitHub's lists must show what an earlier try may have made."""
+        if pending.tried_at is None:
+            return
+        left = (pending.tried_at + timedelta(seconds=self.policy.list_lag) - self.clock.now()).total_seconds()
+        if left > 0:
+            raise Retryable("an earlier try may not be listed yet", left)
+
+    async def _refused(
+        self, group: str, loaded: Loaded, pendings: list[Pending], reason: str
+    ) -> tuple[Loaded, list[Pending]]:
+        effect = pendings[0].effect
+        log().warning("effect refused", effect=effect.type, reason=reason)
+        after, instead = refuse(loaded.task, effect, reason) if loaded.task else (None, ())
+        if after is None or not instead:
+            return await self.records.settle(group, pendings[0], loaded, None), pendings[1:]
+        loaded = await self.records.replace(group, pendings, loaded, after, instead)
+        return loaded, await self.records.outbox(group)
+
+    async def _perform(self, pending: Pending, record: TaskRecord | None, looks: bool) -> int | None:
+        match pending.effect:
+            case do.Send(event=event, delay=delay):
+                await self.events.send(enclose(event, pending.id, self.clock.now(), delay))
+            case do.Enqueue(job=job):
+                await self.jobs.send(job)
+            case do.KeepText(title=title, body=body):
+                await keep_text(self.artifacts, title, body)
+            case do.CreateLabels(repository=repository):
+                await self.github.create_missing_labels(repository, repository_labels(self.policy.trigger))
+            case do.RemoveLabel(task=task, label=label):
+                await self.github.remove_label(task.repository, task.number, label)
+            case do.AddComment() as effect:
+                await self._add_comment(effect, looks)
+            case effect:
+                return await self._perform_for(effect, record, looks) if record else None
+        return None
+
+    async def _perform_for(self, effect: Effect, record: TaskRecord, looks: bool) -> int | None:
+        repository, number = record.task.repository, record.task.number
+        match effect:
+            case do.SetLabels():
+                await self._set_labels(record)
+            case do.UpsertComment():
+                return await self._upsert_comment(record, looks)
+            case do.MoveBranch():
+                await self._move_branch(effect, record)
+            case do.OpenPull():
+                return await self._open_pull(effect, record, looks)
+            case do.CloseIssue():
+                await self.github.close_issue(repository, number)
+            case do.DeleteRef(ref=ref):
+                await self.github.delete_ref(repository, ref)
+            case do.CancelRun(run_id=run_id):
+                await self.leases.change(record.group, run_id, cancelled=True)
+        return None
+
+    async def _set_labels(self, record: TaskRecord) -> None:
+        """Add before taking off, so that at no moment the issue is without a status."""
+        repository, number = record.task.repository, record.task.number
+        if record.status not in record.shown:
+            await self.github.add_labels(repository, number, [status_label(record.status)])
+        for status in record.shown:
+            if status != record.status:
+                await self.github.remove_label(repository, number, status_label(status))
+
+    async def _upsert_comment(self, record: TaskRecord, looks: bool) -> int:
+        repository, number = record.task.repository, record.task.number
+        body = render_comment(record, self.keyring)
+        known = record.comment_id
+        if known is None and looks:
+            comments = await self.github.comments(repository, number)
+            found = find_record(comments, record.task, self.keyring, self.identity.bot_id)
+            known = found.comment_id if found else None
+        if known is not None:
+            try:
+                await self.github.edit_comment(repository, known, body)
+            except Missing:
+                known = None
+            else:
+                return known
+        created = await self.github.create_comment(repository, number, body)
+        await self._pin(record, created)
+        return created
+
+    async def _pin(self, record: TaskRecord, comment_id: int) -> None:
+        """Pin where that is possible; a comment that is not pinned is as good."""
+        try:
+            await self.github.pin_comment(record.task.repository, comment_id)
+        except (Permanent, Retryable) as error:
+            log().info("comment not pinned", reason=str(error))
+
+    async def _add_comment(self, effect: do.AddComment, looks: bool) -> None:
+        repository, number = effect.task.repository, effect.task.number
+        hidden = f"<!-- orch:note {sha256(effect.key.encode()).hexdigest()[:16]} -->"
+        if looks:
+            comments = await self.github.comments(repository, number)
+            if any(hidden in comment.body and comment.author_id == self.identity.bot_id for comment in comments):
+                return
+        await self.github.create_comment(repository, number, f"{effect.body}\n\n{hidden}")
+
+    async def _move_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
+        repository = record.task.repository
+        if effect.previous is not None:
+            await self.github.move_branch(repository, effect.branch, effect.sha)
+        elif not await self.github.create_branch(repository, effect.branch, effect.sha):
+            head = await self.github.branch_head(repository, effect.branch)
+            if head != effect.sha:
+                raise Permanent(f"the branch `{effect.branch}` exists with commits that Orch did not make")
+
+    async def _open_pull(self, effect: do.OpenPull, record: TaskRecord, looks: bool) -> int:
+        repository = record.task.repository
+        if looks:
+            pulls = await self.github.pulls_from(repository, effect.branch)
+            mine = [pull for pull in pulls if pull.is_open or pull.head_sha == record.head_sha]
+            if mine:
+                return mine[0].number
+        base = repository.default_branch
+        return (await self.github.create_pull(repository, effect.branch, base, effect.title, effect.body)).number

@@ -1,0 +1,82 @@
+"""The living comment: what a person reads on the issue."""
+
+from app.domain.markers import Keyring, render_marker
+from app.domain.outcomes import Usage
+from app.domain.record import RunSummary, TaskRecord
+from app.domain.task import Status
+from app.domain.text import one_line
+
+LIMIT = 65_536
+RUNS_SHOWN = 20
+
+_ACTS_NEXT = {
+    Status.NEW: "Orch",
+    Status.ROUTED: "Orch: the run starts as soon as a runner is free",
+    Status.IN_PROGRESS: "Orch: an agent is at work",
+    Status.IN_REVIEW: "a reviewer",
+    Status.NEEDS_REVIEW: "a person with write access",
+    Status.BLOCKED: "other tasks",
+    Status.PAUSED: "a person with write access",
+    Status.DONE: "nobody",
+    Status.CANCELLED: "nobody",
+}
+
+
+def render_comment(record: TaskRecord, keyring: Keyring) -> str:
+    """Render the living comment with its marker, within GitHub's 65,536 characters: old runs are folded away first."""
+    shown = record
+    while True:
+        body = f"{_visible(record)}\n\n{render_marker(shown, keyring)}\n"
+        if len(body) <= LIMIT or not shown.runs:
+            return body
+        shown = shown.change(runs=shown.runs[1:])
+
+
+def describe_agent(record: TaskRecord) -> str:
+    """Name agent and model, saying so where there is none."""
+    return f"`{record.agent}` ({f'model {record.model}' if record.model else 'no model'})"
+
+
+def _visible(record: TaskRecord) -> str:
+    rows = [
+        ("Status", f"`{record.status.value}`"),
+        ("Agent", describe_agent(record)),
+        ("Attempt", f"{record.attempt}"),
+        ("Requested by", f"`{record.requested_by}`"),
+        ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
+        ("Cost so far", _cost(record)),
+        ("Who acts next", _ACTS_NEXT[record.status]),
+    ]
+    parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
+    if record.notice:
+        parts.append(record.notice)
+    parts.append("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
+    if record.runs:
+        parts.append(_runs(record.runs))
+    return "\n\n".join(parts)
+
+
+def _cost(record: TaskRecord) -> str:
+    if not record.runs:
+        return "nothing spent"
+    return "unknown" if record.cost is None else f"${record.cost:.2f}"
+
+
+def _runs(runs: tuple[RunSummary, ...]) -> str:
+    lines = [_run_line(run) for run in runs[-RUNS_SHOWN:]]
+    hidden = len(runs) - len(lines)
+    more = [f"{hidden} earlier runs are not shown."] if hidden else []
+    head = f"<details><summary>Runs: {len(runs)}</summary>\n"
+    return "\n".join([head, *more, *lines, "\n</details>"])
+
+
+def _run_line(run: RunSummary) -> str:
+    seconds = (run.ended_at - run.started_at).total_seconds()
+    ended = f"`{run.outcome.value}` after {seconds:.0f} s, {_tokens(run.usage)}"
+    return f"* `{run.run_id}` attempt {run.attempt}: {ended}. {one_line(run.reason)}"
+
+
+def _tokens(usage: Usage) -> str:
+    if usage.tokens_in is None or usage.tokens_out is None:
+        return "tokens unknown"
+    return f"{usage.tokens_in + usage.tokens_out} tokens"

@@ -1,0 +1,28 @@
+"""What the operator allows: limits and names that decisions go by."""
+
+from app.domain.base import Value
+
+
+class Policy(Value):
+    """The operator's settings that decisions depend on. Times are in seconds.
+
+    `agents` are the names of the agents that may run, the first being the default. `max_begins` bounds how often
+    one job is begun again after its runner was lost. `settle` is how long the first status waits to be shown, so
+    that a task which starts at once is shown once. `list_lag` is how long GitHub's lists may not show what was just
+    made. `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
+    alive after its last beat.
+    """
+
+    trigger: str = "orch"
+    branch_prefix: str = "orch"
+    agents: tuple[str, ...] = ()
+    max_attempts: int = 3
+    max_parallel: int = 4
+    max_begins: int = 10
+    wall_seconds: float = 3600
+    silence_seconds: float = 900
+    settle: float = 2
+    list_lag: float = 5
+    retry_base: float = 5
+    retry_cap: float = 120
+    run_lease: float = 30

@@ -1,0 +1,72 @@
+"""What Orch knows of a task beyond the issue itself."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from app.domain.base import Value
+from app.domain.names import TaskRef
+from app.domain.outcomes import Outcome, Usage
+from app.domain.task import Status, Trigger, follow
+
+
+class RunSummary(Value):
+    """One run, as it ended."""
+
+    run_id: str
+    attempt: int
+    outcome: Outcome
+    reason: str
+    head_sha: str | None
+    usage: Usage
+    started_at: datetime
+    ended_at: datetime
+
+
+class TaskRecord(Value):
+    """The state of one task; its JSON is what the living comment's marker carries.
+
+    `why` is one sentence for people. `notice` is a further one, shown until the status changes. `admitted` is the
+    SHA-256 of the text as of the trigger. `shown` are the statuses whose labels are on the issue, as far as known.
+    """
+
+    task: TaskRef
+    title: str
+    status: Status
+    why: str
+    notice: str = ""
+    attempt: int = 1
+    agent: str
+    model: str | None = None
+    requested_by: str
+    requested_by_id: int
+    admitted: str
+    branch: str
+    head_sha: str | None = None
+    pull: int | None = None
+    run_id: str | None = None
+    job_id: str | None = None
+    comment_id: int | None = None
+    shown: tuple[Status, ...] = ()
+    runs: tuple[RunSummary, ...] = ()
+    created_at: datetime
+
+    @property
+    def group(self) -> str:
+        return self.task.group
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Sum the cost of all runs in US dollars; None (unknown) as soon as one run's cost is unknown."""
+        costs = [run.usage.cost for run in self.runs]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
+
+    def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
+        """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
+        return self.model_copy(update={"status": follow(self.status, trigger), "why": why, "notice": "", **changes})
+
+    def change(self, **changes: object) -> "TaskRecord":
+        """Return the record with other fields changed; the status is not among them."""
+        if "status" in changes:
+            raise ValueError("only advance() moves a status")
+        return self.model_copy(update=changes)

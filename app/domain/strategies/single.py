@@ -1,0 +1,145 @@
+"""The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts."""
+
+from app.domain.comment import describe_agent
+from app.domain.effects import (
+    AddComment,
+    Decision,
+    DeleteRef,
+    Effect,
+    KeepText,
+    MoveBranch,
+    OpenPull,
+    Send,
+    SetLabels,
+    UpsertComment,
+)
+from app.domain.events import IssueLabeled, Refresh, RunFinished, SlotFreed, SlotWanted
+from app.domain.jobs import run_job
+from app.domain.names import branch_of, digest_of, run_ref
+from app.domain.outcomes import Outcome
+from app.domain.record import RunSummary, TaskRecord
+from app.domain.snapshot import Snapshot
+from app.domain.task import Status, Trigger
+from app.domain.text import one_line, quote
+
+SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
+
+
+def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
+    """Take a task on, or take it up again: choose the agent, keep the text, ask for a slot."""
+    agent = snapshot.policy.agents[0]
+    digest = digest_of(event.title, event.body)
+    record = snapshot.record or TaskRecord(
+        task=event.task,
+        title=event.title,
+        status=Status.NEW,
+        why="",
+        attempt=0,
+        agent=agent,
+        requested_by=event.actor.login,
+        requested_by_id=event.actor.id,
+        admitted=digest,
+        branch=branch_of(event.task.number, event.title, snapshot.policy.branch_prefix),
+        created_at=snapshot.now,
+    )
+    job = run_job(event.task, record.attempt + 1)
+    routed = record.advance(
+        Trigger.ROUTE,
+        f"Agent {describe_agent(record)} was chosen as the operator's default; the task waits for a runner.",
+        task=event.task,
+        title=event.title,
+        attempt=job.attempt,
+        job_id=job.id,
+        admitted=digest,
+        requested_by=event.actor.login,
+        requested_by_id=event.actor.id,
+    )
+    effects = (
+        KeepText(digest=digest, title=event.title, body=event.body),
+        Send(event=SlotWanted(job=job, since=snapshot.now.timestamp())),
+        Send(event=Refresh(task=event.task), delay=snapshot.policy.settle),
+    )
+    return Decision(f"{event.actor.login} asked for it with the label {event.label}", routed, effects)
+
+
+def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Decision:
+    """Say what follows from the end of a run: deliver, try again, or ask a person."""
+    record = record.change(runs=(*record.runs, _summary(event, record)), run_id=None)
+    freed = Send(event=SlotFreed(job_id=event.job_id))
+    match event.result.outcome:
+        case Outcome.DELIVERED:
+            return _deliver(event, record, freed)
+        case Outcome.AGENT_FAILED | Outcome.TIMED_OUT if record.attempt < snapshot.policy.max_attempts:
+            return _try_again(event, record, freed, snapshot)
+        case _:
+            return _ask(event, record, freed)
+
+
+def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
+    result = event.result
+    return RunSummary(
+        run_id=event.run_id,
+        attempt=record.attempt,
+        outcome=result.outcome,
+        reason=one_line(result.reason),
+        head_sha=result.head_sha,
+        usage=result.usage,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+    )
+
+
+def _deliver(event: RunFinished, record: TaskRecord, freed: Send) -> Decision:
+    sha = event.result.head_sha
+    assert sha is not None
+    effects: tuple[Effect, ...] = (
+        freed,
+        MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
+        OpenPull(branch=record.branch, title=record.title, body=pull_body(event, record)),
+        *SHOW,
+        DeleteRef(ref=run_ref(event.run_id)),
+    )
+    return Decision(f"run {event.run_id} delivered {sha[:12]}", record, effects)
+
+
+def pull_body(event: RunFinished, record: TaskRecord) -> str:
+    """Render the pull request's body; it ends with the one closing keyword that counts."""
+    said = quote(event.result.text) if event.result.text else "It said nothing."
+    parts = [
+        f"Made by Orch for #{record.task.number}, at the request of `{record.requested_by}`, with the agent "
+        f"{describe_agent(record)} in run `{event.run_id}`.",
+        f"<details><summary>What the agent said</summary>\n\n{said}\n\n</details>",
+        f"Closes #{record.task.number}",
+    ]
+    return "\n\n".join(parts)
+
+
+def _try_again(event: RunFinished, record: TaskRecord, freed: Send, snapshot: Snapshot) -> Decision:
+    job = run_job(record.task, record.attempt + 1)
+    ended = f"Attempt {record.attempt} ended as `{event.result.outcome.value}`"
+    why = f"{ended}: {one_line(event.result.reason)} Trying again."
+    retried = record.advance(Trigger.RETRY, why, attempt=job.attempt, job_id=job.id)
+    wanted = Send(event=SlotWanted(job=job, since=snapshot.now.timestamp()))
+    return Decision(why, retried, (freed, wanted, *SHOW))
+
+
+def _ask(event: RunFinished, record: TaskRecord, freed: Send) -> Decision:
+    why = _question(event, record)
+    call = AddComment(
+        task=record.task, key=f"ended-{event.run_id}", body=f"{why}\n\n{quote(event.result.text)}".strip()
+    )
+    return Decision(why, record.advance(Trigger.PARK, why), (freed, *SHOW, call))
+
+
+def _question(event: RunFinished, record: TaskRecord) -> str:
+    reason = one_line(event.result.reason)
+    again = "To start it again, take the label off and put it on again."
+    match event.result.outcome:
+        case Outcome.NO_CHANGE:
+            return f"Nothing was changed: {reason} {again}"
+        case Outcome.INFRASTRUCTURE_FAILED:
+            return f"The run could not be done here: {reason} {again}"
+        case Outcome.CANCELLED:
+            return f"The run was stopped: {reason} {again}"
+        case outcome:
+            return f"Attempt {record.attempt}, the last, ended as `{outcome.value}`: {reason} {again}"

@@ -1,0 +1,127 @@
+"""One envelope: parse, read the snapshot, decide, commit, apply, acknowledge."""
+
+import random
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from app.apply import Apply
+from app.domain.envelope import Envelope, Source
+from app.domain.errors import Permanent, Retryable, Unparsable
+from app.domain.events import Event, Ignored
+from app.domain.internal import disclose
+from app.domain.policy import Policy
+from app.domain.snapshot import Handler, Snapshot
+from app.log import bound, log
+from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
+from app.records import Loaded, Records
+
+
+class Loader(Protocol):
+    """Reads what a handler needs."""
+
+    def bare(self) -> Snapshot:
+        """Return a snapshot for which nothing was read."""
+        ...
+
+    async def load(self, handler: Handler, event: Event) -> tuple[Snapshot, Loaded]:
+        """Return the snapshot, and the record in it with its version."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Handle leased envelopes, one at a time in each group."""
+
+    handlers: Mapping[type[Any], Handler]
+    parse: Callable[[Envelope], Event]
+    loader: Loader
+    records: Records
+    apply: Apply
+    events: EventQueue
+    clock: Clock
+    policy: Policy
+
+    async def __call__(self, lease: Lease[Envelope]) -> None:
+        """Handle the envelope and end the lease one way or the other; raises nothing but what cancels."""
+        envelope = lease.item
+        with bound(delivery=envelope.id, group=envelope.group, event=envelope.name):
+            try:
+                await self._end(lease, lambda: self._handle(envelope, lease))
+            except LeaseLost:
+                log().warning("the lease ended before its envelope was handled; it will be handled again")
+
+    async def _end(self, lease: Lease[Envelope], work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Retryable as error:
+            delay = error.delay if error.delay is not None else self._back_off(lease)
+            log().info("released", reason=str(error), delay=round(delay, 2))
+            await lease.release(delay)
+        except Conflict as error:
+            await lease.release(0)
+            log().info("released", reason=str(error))
+        except Unparsable as error:
+            await lease.bury(str(error))
+            log().error("dead-lettered", reason=str(error))
+        except Permanent as error:
+            await lease.bury(str(error))
+            log().error("dead-lettered", reason=str(error))
+        except Exception as error:  # a bug of ours must not stop the worker: it is counted, then dead-lettered
+            dead = await lease.fail(traceback.format_exc(), self._back_off(lease))
+            log().exception("failed", dead=dead, error=str(error))
+
+    def _back_off(self, lease: Lease[Envelope]) -> float:
+        exponent = min(max(lease.receives - 1, 0), 10)
+        delay = min(self.policy.retry_base * 2**exponent, self.policy.retry_cap)
+        return float(delay * random.uniform(0.8, 1.2))  # noqa: S311 (jitter)
+
+    async def _handle(self, envelope: Envelope, lease: Lease[Envelope]) -> None:
+        if envelope.not_before is not None:
+            await self._forward(envelope)
+        else:
+            await self._decide(envelope)
+        await lease.ack()
+
+    async def _forward(self, envelope: Envelope) -> None:
+        """Send an envelope whose time has come to the group it is for."""
+        assert envelope.not_before is not None
+        left = (envelope.not_before - self.clock.now()) / timedelta(seconds=1)
+        if left > 0:
+            raise Retryable("its time has not come", left)
+        group = self.parse(envelope).group
+        await self.events.send(envelope.model_copy(update={"group": group, "not_before": None}))
+
+    async def _decide(self, envelope: Envelope) -> None:
+        """Finish what a crash left half done, then decide, unless that was done already."""
+        group = envelope.group
+        await self.apply.drain(group)
+        event = self.parse(envelope)
+        handler = self.handlers.get(type(event))
+        why = event.reason if isinstance(event, Ignored) else None
+        if handler is not None:
+            why = handler.skip(event, self.loader.bare())
+        if handler is None or why is not None:
+            log().debug("ignored", why=why)
+            return
+        if await self.records.is_marked(group, envelope.id):
+            log().info("handled before")
+            return
+        snapshot, loaded = await self.loader.load(handler, event)
+        decision = handler.decide(event, snapshot)
+        await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now())
+        log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
+        await self.apply.drain(group)
+
+
+def parser(parse_webhook: Callable[[str, bytes, str], Event]) -> Callable[[Envelope], Event]:
+    """Return the function that parses envelopes of both sources."""
+
+    def parse(envelope: Envelope) -> Event:
+        if envelope.source is Source.ORCH:
+            return disclose(envelope)
+        return parse_webhook(envelope.name, envelope.body, envelope.group)
+
+    return parse

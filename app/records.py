@@ -1,0 +1,151 @@
+"""Load and commit what the store knows of a group: its record, its marks, its outbox."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.admission import Board
+from app.domain.effects import EFFECT, Decision, Effect
+from app.domain.names import ADMISSION, split_group
+from app.domain.record import TaskRecord
+from app.ports import Document, Store
+
+MARK_LIFE = timedelta(days=30)
+"""How long a handled event is remembered; GitHub keeps deliveries for redelivery for 3 days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the store has, with its version: 0 when it is not there (yet)."""
+
+    record: TaskRecord | Board | None
+    version: int
+
+    @property
+    def task(self) -> TaskRecord | None:
+        return self.record if isinstance(self.record, TaskRecord) else None
+
+    @property
+    def board(self) -> Board | None:
+        return self.record if isinstance(self.record, Board) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An effect in the outbox. `tried_at` says that it may have been performed already, and when."""
+
+    key: str
+    version: int
+    id: str
+    effect: Effect
+    tried_at: datetime | None
+
+
+class Records:
+    """The store, in the words of tasks: a group is `<partition>/<item>`. A write that comes late raises Conflict."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def load(self, group: str) -> Loaded:
+        """Return the group's record as the store has it."""
+        document = await self._get(group, "record")
+        if document is None:
+            return Loaded(None, 0)
+        model = Board if group == ADMISSION else TaskRecord
+        return Loaded(model.model_validate(document.body), document.version)
+
+    async def tasks(self, partition: str) -> Sequence[TaskRecord]:
+        """List the tasks of a repository that the store knows."""
+        documents = await self._store.query(partition, "record/")
+        return [TaskRecord.model_validate(document.body) for document in documents]
+
+    async def is_marked(self, group: str, event_id: str) -> bool:
+        """Say whether the event was handled."""
+        return await self._get(group, "mark", event_id) is not None
+
+    async def commit(self, group: str, event_id: str, decision: Decision, version: int, now: datetime) -> None:
+        """Write record, mark and outbox in one go."""
+        partition, item = split_group(group)
+        mark = f"mark/{item}/{event_id}"
+        puts: dict[str, Mapping[str, Any]] = {mark: {"why": decision.why, "at": now.isoformat()}}
+        expected = {mark: 0}
+        if decision.record is not None:
+            puts[f"record/{item}"] = _dump(decision.record)
+            expected[f"record/{item}"] = version
+        puts |= _outbox(item, event_id, decision.effects)
+        await self._store.commit(partition, puts, expected=expected, expires={mark: now + MARK_LIFE})
+
+    async def outbox(self, group: str) -> list[Pending]:
+        """Return what is still to be done, in order."""
+        partition, item = split_group(group)
+        return [_pending(document) for document in await self._store.query(partition, f"outbox/{item}/")]
+
+    async def note_try(self, group: str, pending: Pending, now: datetime) -> Pending:
+        """Write down that an effect is about to be tried, so that a repetition looks first."""
+        partition, _ = split_group(group)
+        entry = _entry(pending.id, pending.effect, now)
+        await self._store.commit(partition, {pending.key: entry}, expected={pending.key: pending.version})
+        return Pending(pending.key, pending.version + 1, pending.id, pending.effect, now)
+
+    async def settle(self, group: str, pending: Pending, before: Loaded, after: TaskRecord | None) -> Loaded:
+        """Take an effect out of the outbox and write what its result changed."""
+        return await self._settle(group, [pending], before, after, {})
+
+    async def replace(
+        self, group: str, pendings: Sequence[Pending], before: Loaded, after: TaskRecord, instead: Sequence[Effect]
+    ) -> Loaded:
+        """Take the first effect, which was refused, and all after it out; put others in their place."""
+        _, item = split_group(group)
+        puts = _outbox(item, f"{pendings[0].id}:refused", instead)
+        return await self._settle(group, pendings, before, after, puts)
+
+    async def restore(self, record: TaskRecord) -> Loaded:
+        """Write a record that was rebuilt from GitHub where the store has none."""
+        partition, item = split_group(record.group)
+        key = f"record/{item}"
+        await self._store.commit(partition, {key: _dump(record)}, expected={key: 0})
+        return Loaded(record, 1)
+
+    async def _settle(
+        self,
+        group: str,
+        pendings: Sequence[Pending],
+        before: Loaded,
+        after: TaskRecord | None,
+        puts: Mapping[str, Mapping[str, Any]],
+    ) -> Loaded:
+        partition, item = split_group(group)
+        expected = {pending.key: pending.version for pending in pendings}
+        gone = [key for key in expected if key not in puts]
+        if after is None or after == before.record:
+            await self._store.commit(partition, puts, gone, expected)
+            return before
+        key = f"record/{item}"
+        await self._store.commit(partition, {**puts, key: _dump(after)}, gone, {**expected, key: before.version})
+        return Loaded(after, before.version + 1)
+
+    async def _get(self, group: str, kind: str, *rest: str) -> Document | None:
+        partition, item = split_group(group)
+        return await self._store.get(partition, "/".join([kind, item, *rest]))
+
+
+def _outbox(item: str, cause: str, effects: Sequence[Effect]) -> dict[str, Mapping[str, Any]]:
+    return {
+        f"outbox/{item}/{index:03}": _entry(f"{cause}:{index}", effect, None) for index, effect in enumerate(effects)
+    }
+
+
+def _entry(identity: str, effect: Effect, tried_at: datetime | None) -> Mapping[str, Any]:
+    return {"id": identity, "effect": effect.model_dump(mode="json"), "tried_at": tried_at and tried_at.isoformat()}
+
+
+def _pending(document: Document) -> Pending:
+    body = document.body
+    tried_at = datetime.fromisoformat(body["tried_at"]) if body["tried_at"] else None
+    return Pending(document.key, document.version, body["id"], EFFECT.validate_python(body["effect"]), tried_at)
+
+
+def _dump(value: TaskRecord | Board) -> Mapping[str, Any]:
+    return value.model_dump(mode="json")

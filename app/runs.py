@@ -1,0 +1,164 @@
+"""What a runner may ask of the rest: the Runs port over store, artifacts, events queue and GitHub."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from secrets import token_hex
+
+from app.domain.errors import Permanent
+from app.domain.events import RunFinished, RunStarted
+from app.domain.facts import Identity
+from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
+from app.domain.internal import enclose
+from app.domain.jobs import Job
+from app.domain.names import digest_of
+from app.domain.outcomes import Outcome, RunResult
+from app.domain.policy import Policy
+from app.domain.record import TaskRecord
+from app.domain.task import Trigger, can
+from app.leases import Leases, RunLease
+from app.ports import Artifacts, Clock, Conflict, EventQueue, GitHub
+from app.records import Loaded, Records
+
+PERMISSIONS = {TokenKind.FETCH: {"contents": "read"}, TokenKind.PUSH: {"contents": "write"}}
+UNKNOWN_AGAIN = 2.0
+
+
+def text_key(digest: str) -> str:
+    """Name the artifact that holds an admitted text."""
+    return f"admitted/{digest}.json"
+
+
+async def keep_text(artifacts: Artifacts, title: str, body: str) -> None:
+    """Keep a text under its digest."""
+    data = json.dumps({"title": title, "body": body}).encode()
+    await artifacts.write(text_key(digest_of(title, body)), data)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRuns:
+    """The Runs port in the process that has store and GitHub."""
+
+    records: Records
+    leases: Leases
+    events: EventQueue
+    artifacts: Artifacts
+    github: GitHub
+    clock: Clock
+    identity: Identity
+    policy: Policy
+    web_url: str
+
+    async def begin(self, job: Job, runner: str) -> Grant | Refused:
+        """Make a new run current, if the job is wanted and no run of it is alive."""
+        loaded = await self.records.load(job.task.group)
+        record = loaded.task
+        if record is None:
+            return Refused(reason="the task is not known (yet)", again_in=UNKNOWN_AGAIN, counts=True)
+        if record.job_id != job.id or not can(record.status, Trigger.START):
+            return Refused(reason=f"the job is not wanted: the task is {record.status.value}")
+        try:
+            return await self._begin(job, runner, record, loaded)
+        except Conflict:
+            return Refused(reason="the task changed meanwhile", again_in=0)
+
+    async def _begin(self, job: Job, runner: str, record: TaskRecord, loaded: Loaded) -> Grant | Refused:
+        group, now = job.task.group, self.clock.now()
+        last, version = await self.leases.get(group)
+        begins = 1
+        if last is not None and last.job_id == job.id:
+            if last.result is not None:
+                await self._tell_finished(last.run_id, job, last.result)
+                return Refused(reason=f"run {last.run_id} has done it")
+            if last.expires_at > now:
+                left = (last.expires_at - now).total_seconds()
+                return Refused(reason=f"run {last.run_id} may be alive", again_in=left)
+            begins = last.begins + 1
+        lease = RunLease(
+            run_id=token_hex(8),
+            job_id=job.id,
+            runner=runner,
+            begins=begins,
+            expires_at=now + timedelta(seconds=self.policy.run_lease),
+        )
+        text = await self._admitted(record)
+        await self.leases.put(group, lease, version, loaded.version)
+        await self._tell_started(lease.run_id, job)
+        if text is None:
+            return await self._end_at_once(lease, job, record, "the issue was edited after its text was lost.")
+        if begins > self.policy.max_begins:
+            return await self._end_at_once(lease, job, record, f"{begins - 1} runners were lost at it.")
+        return self._grant(record, lease.run_id, *text)
+
+    def _grant(self, record: TaskRecord, run_id: str, title: str, body: str) -> Grant:
+        return Grant(
+            run_id=run_id,
+            clone_url=f"{self.web_url}/{record.task.repository.full_name}.git",
+            base_branch=record.task.repository.default_branch,
+            start_sha=record.head_sha,
+            title=title,
+            body=body,
+            agent=record.agent,
+            model=record.model,
+            author=self.identity,
+            requested_by=record.requested_by,
+            requested_by_id=record.requested_by_id,
+            wall_seconds=self.policy.wall_seconds,
+            silence_seconds=self.policy.silence_seconds,
+        )
+
+    async def _admitted(self, record: TaskRecord) -> tuple[str, str] | None:
+        """Read the admitted text; if the artifact is lost, the issue's text counts as long as its hash is right."""
+        data = await self.artifacts.read(text_key(record.admitted))
+        if data is not None:
+            text = json.loads(data)
+            return text["title"], text["body"]
+        issue = await self.github.issue(record.task.repository, record.task.number)
+        if digest_of(issue.title, issue.body) != record.admitted:
+            return None
+        await keep_text(self.artifacts, issue.title, issue.body)
+        return issue.title, issue.body
+
+    async def _end_at_once(self, lease: RunLease, job: Job, record: TaskRecord, reason: str) -> Refused:
+        now = self.clock.now()
+        result = RunResult(
+            outcome=Outcome.INFRASTRUCTURE_FAILED, reason=reason, agent=record.agent, started_at=now, ended_at=now
+        )
+        await self.finish(lease.run_id, job, result)
+        return Refused(reason=reason)
+
+    async def beat(self, run_id: str, job: Job, progress: Progress) -> Order:
+        """Renew the lease."""
+        expires_at = self.clock.now() + timedelta(seconds=self.policy.run_lease)
+        lease = await self.leases.change(job.task.group, run_id, expires_at=expires_at, step=progress.step)
+        return Order(current=False) if lease is None else Order(cancelled=lease.cancelled)
+
+    async def token(self, run_id: str, job: Job, kind: TokenKind) -> RunToken:
+        """Mint a token for the current run."""
+        lease, _ = await self.leases.get(job.task.group)
+        if lease is None or lease.run_id != run_id or lease.result is not None:
+            raise Permanent(f"run {run_id} is not current and gets no token")
+        return await self.github.mint(job.task.repository, PERMISSIONS[kind])
+
+    async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
+        """Revoke a token that was minted for a run."""
+        await self.github.revoke(token)
+
+    async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
+        """Record the end first, then tell the task: a crash between the two is mended by the job's next begin."""
+        ended = await self.leases.change(job.task.group, run_id, result=result)
+        if ended is None:
+            lease, _ = await self.leases.get(job.task.group)
+            if lease is None or lease.run_id != run_id or lease.result is None:
+                return False
+            result = lease.result
+        await self._tell_finished(run_id, job, result)
+        return True
+
+    async def _tell_started(self, run_id: str, job: Job) -> None:
+        event = RunStarted(task=job.task, run_id=run_id, job_id=job.id)
+        await self.events.send(enclose(event, f"run:{run_id}:started", self.clock.now()))
+
+    async def _tell_finished(self, run_id: str, job: Job, result: RunResult) -> None:
+        event = RunFinished(task=job.task, run_id=run_id, job_id=job.id, result=result)
+        await self.events.send(enclose(event, f"run:{run_id}:finished", self.clock.now()))

@@ -1,0 +1,13 @@
+"""Every handler, by hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.snapshot import Handler
+from handlers import admission, installations, issues, pull_requests, runs, schedule
+
+HANDLERS: Mapping[type[Any], Handler] = {
+    handler.event: handler
+    for family in (issues, pull_requests, runs, admission, schedule, installations)
+    for handler in family.HANDLERS
+}

@@ -1,0 +1,31 @@
+"""The beginning and the end of a run."""
+
+from app.domain.effects import CancelRun, Decision, SetLabels, UpsertComment, nothing
+from app.domain.events import RunFinished, RunStarted
+from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.strategies import single
+from app.domain.task import Trigger, can
+
+
+def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
+    """Make the run the task's current one, or tell it to stop when the task does not want it any more."""
+    record = snapshot.record
+    if record is None or record.job_id != event.job_id or not can(record.status, Trigger.START):
+        return Decision("the task does not want this run any more", effects=(CancelRun(run_id=event.run_id),))
+    why = f"Agent `{record.agent}` works on attempt {record.attempt}, run `{event.run_id}`."
+    started = record.advance(Trigger.START, why, run_id=event.run_id)
+    return Decision(f"run {event.run_id} began", started, (SetLabels(), UpsertComment()))
+
+
+def run_finished(event: RunFinished, snapshot: Snapshot) -> Decision:
+    """Go on from the end of the current run; any other run's end changes nothing."""
+    record = snapshot.record
+    if record is None or record.run_id != event.run_id:
+        return nothing(f"run {event.run_id} is not the current run")
+    return single.after_run(event, record, snapshot)
+
+
+HANDLERS = (
+    Handler(RunStarted, frozenset({Need.RECORD}), run_started),
+    Handler(RunFinished, frozenset({Need.RECORD}), run_finished),
+)

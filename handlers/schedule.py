@@ -1,0 +1,47 @@
+"""What time brings: late displays, and checks of what may have been missed."""
+
+from app.domain.effects import Decision, Send, nothing
+from app.domain.events import Refresh, SlotWanted, TaskChecked
+from app.domain.jobs import run_job
+from app.domain.labels import statuses_on
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.strategies.single import SHOW
+from app.domain.task import Status, Trigger, can
+from handlers.pull_requests import finish_merged
+
+
+def refresh(event: Refresh, snapshot: Snapshot) -> Decision:
+    """Show the status if what is shown is older."""
+    record = snapshot.record
+    if record is None or record.shown == (record.status,):
+        return nothing("what is shown is what is")
+    return Decision("the status was not shown yet", effects=SHOW)
+
+
+def task_checked(event: TaskChecked, snapshot: Snapshot) -> Decision:
+    """Mend what was missed: a merge, a status label, a job that waits nowhere."""
+    record = snapshot.record
+    if record is None:
+        return nothing("there is no task")
+    if snapshot.pull and snapshot.pull.merged and can(record.status, Trigger.MERGE):
+        return finish_merged(record, snapshot.pull.number)
+    return _mend(record, snapshot)
+
+
+def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
+    on = statuses_on(snapshot.issue.labels) if snapshot.issue else record.shown
+    show = SHOW if on != (record.status,) else ()
+    wanted: tuple[Send, ...] = ()
+    if record.status in (Status.ROUTED, Status.IN_PROGRESS):
+        job = run_job(record.task, record.attempt)
+        wanted = (Send(event=SlotWanted(job=job, since=record.created_at.timestamp())),)
+    if not show and not wanted:
+        return nothing("nothing was missed")
+    return Decision("mending what was missed", record.change(shown=on), (*wanted, *show))
+
+
+HANDLERS = (
+    Handler(Refresh, frozenset({Need.RECORD}), refresh),
+    Handler(TaskChecked, frozenset({Need.RECORD, Need.ISSUE, Need.PULL}), task_checked),
+)

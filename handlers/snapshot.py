@@ -1,0 +1,82 @@
+"""Load what a handler declared: independent reads at the same time, so that few wait for one another."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.errors import Missing
+from app.domain.events import Event
+from app.domain.facts import Identity, Issue, Permission, Pull
+from app.domain.names import TaskRef
+from app.domain.policy import Policy
+from app.domain.snapshot import Handler, Need, Snapshot
+from app.ports import Clock, GitHub
+from app.rebuild import Rebuild
+from app.records import Loaded, Records
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotLoader:
+    """Reads from store and GitHub."""
+
+    records: Records
+    github: GitHub
+    rebuild: Rebuild
+    clock: Clock
+    identity: Identity
+    policy: Policy
+
+    def bare(self) -> Snapshot:
+        """Return a snapshot for which nothing was read."""
+        return Snapshot(now=self.clock.now(), identity=self.identity, policy=self.policy)
+
+    async def load(self, handler: Handler, event: Event) -> tuple[Snapshot, Loaded]:
+        """Read what the handler needs for the event."""
+        loaded = await self.records.load(event.group) if handler.needs & {Need.RECORD, Need.BOARD} else Loaded(None, 0)
+        permission, issue = await asyncio.gather(self._permission(handler, event), self._issue(handler, event, loaded))
+        if issue and Need.RECORD in handler.needs and loaded.task is None:
+            loaded = await self._rebuilt(_task(event), issue, loaded)
+        snapshot = Snapshot(
+            now=self.clock.now(),
+            identity=self.identity,
+            policy=self.policy,
+            record=loaded.task,
+            issue=issue,
+            permission=permission,
+            pull=await self._pull(handler, loaded),
+            board=loaded.board,
+        )
+        return snapshot, loaded
+
+    async def _permission(self, handler: Handler, event: Any) -> Permission | None:
+        if Need.PERMISSION not in handler.needs or event.actor.is_bot:
+            return None
+        return await self.github.permission(event.task.repository, event.actor.login)
+
+    async def _issue(self, handler: Handler, event: Event, loaded: Loaded) -> Issue | None:
+        """Read the issue if it is asked for, or if the record is and the store does not have it."""
+        lost = Need.RECORD in handler.needs and loaded.task is None
+        if Need.ISSUE not in handler.needs and not lost:
+            return None
+        task = _task(event)
+        try:
+            return await self.github.issue(task.repository, task.number)
+        except Missing:
+            return None
+
+    async def _rebuilt(self, task: TaskRef, issue: Issue, loaded: Loaded) -> Loaded:
+        record = await self.rebuild(task, issue)
+        if record is None:
+            return loaded
+        return await self.records.restore(record)
+
+    async def _pull(self, handler: Handler, loaded: Loaded) -> Pull | None:
+        if Need.PULL not in handler.needs or loaded.task is None or loaded.task.pull is None:
+            return None
+        return await self.github.pull(loaded.task.task.repository, loaded.task.pull)
+
+
+def _task(event: Any) -> TaskRef:
+    task = event.task
+    assert isinstance(task, TaskRef)
+    return task
