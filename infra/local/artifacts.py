@@ -1,0 +1,76 @@
+"""Artifacts on the local disk."""
+
+import asyncio
+import os
+import re
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class DiskArtifacts:
+    """Implement `app.ports.Artifacts` under one directory, made when first written to.
+
+    Every method raises ValueError for a key that is none.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Write all of it or nothing; it is on the disk when this returns."""
+        await asyncio.to_thread(_write, self._path(key), data)
+
+    async def append(self, key: str, data: bytes) -> None:
+        """Add to the end, making the blob if it is missing."""
+        await asyncio.to_thread(_append, self._path(key), data)
+
+    async def read(self, key: str) -> bytes | None:
+        return await asyncio.to_thread(_read, self._path(key))
+
+    def _path(self, key: str) -> Path:
+        names = key.split("/")
+        if not all(NAME.fullmatch(name) and name not in {".", ".."} for name in names):
+            raise ValueError(f"Not an artifact key: {key!r}")
+        return self._root.joinpath(*names)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix="~", dir=path.parent)  # no key holds a tilde
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _append(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

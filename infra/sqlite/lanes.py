@@ -1,0 +1,175 @@
+"""The queue in SQL: messages in lanes, each lane in order and one message at a time.
+
+Every function runs inside a transaction of its caller. Times are seconds since the epoch.
+"""
+
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+from app.ports import LeaseLost
+
+PURGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is put on a queue: `due` is when it may first be received, `window` how long its id stays taken."""
+
+    queue: str
+    lane: str
+    id: str
+    body: bytes
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message in flight. `head` and `receives` fence it: no two receives share both."""
+
+    queue: str
+    lane: str
+    head: int
+    receives: int
+    failures: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A message set aside."""
+
+    lane: str
+    id: str
+    body: bytes
+    reason: str
+    failures: int
+    died: float
+
+
+def accept(connection: Connection, message: Message, now: float, window: float) -> bool:
+    """Add the message; False if its id is in its lane already, or was accepted there within the window."""
+    connection.execute(
+        "DELETE FROM accepted WHERE rowid IN (SELECT rowid FROM accepted WHERE queue = ? AND until <= ? LIMIT ?)",
+        (message.queue, now, PURGE),
+    )
+    identity = (message.queue, message.lane, message.id)
+    taken = connection.execute(
+        "SELECT 1 FROM accepted WHERE queue = ? AND lane = ? AND id = ? AND until > ?", (*identity, now)
+    ).fetchone()
+    return taken is None and append(connection, message, now + window)
+
+
+def append(connection: Connection, message: Message, until: float) -> bool:
+    """Add the message to the end of its lane; False if its id is in the lane already."""
+    identity = (message.queue, message.lane, message.id)
+    added = connection.execute(
+        "INSERT INTO messages (queue, lane, id, body, due) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (*identity, message.body, message.due),
+    )
+    if added.rowcount == 0:
+        return False
+    connection.execute(
+        "INSERT INTO lanes (queue, name, head, due) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (message.queue, message.lane, added.lastrowid, message.due),
+    )
+    connection.execute("REPLACE INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)", (*identity, until))
+    return True
+
+
+def take(connection: Connection, queue: str, now: float, until: float) -> Held | float | None:
+    """Hold the message that has been due longest; else return when the next one is, or None if there is none."""
+    row = connection.execute(
+        "SELECT name, head, due, receives, failures FROM lanes WHERE queue = ? ORDER BY due, head LIMIT 1", (queue,)
+    ).fetchone()
+    if row is None:
+        return None
+    lane, head, due, receives, failures = row
+    if due > now:
+        return float(due)
+    connection.execute(
+        "UPDATE lanes SET held = 1, receives = receives + 1, due = ? WHERE queue = ? AND name = ?", (until, queue, lane)
+    )
+    (body,) = connection.execute("SELECT body FROM messages WHERE seq = ?", (head,)).fetchone()
+    return Held(queue, lane, head, receives + 1, failures, body)
+
+
+def extend(connection: Connection, held: Held, now: float, until: float) -> None:
+    """Move the end of the lease."""
+    _require(connection, held, now)
+    connection.execute("UPDATE lanes SET due = ? WHERE queue = ? AND name = ?", (until, held.queue, held.lane))
+
+
+def give_back(connection: Connection, held: Held, now: float, due: float, failures: int) -> None:
+    """End the lease; the lane waits until `due` and begins with the same message."""
+    _require(connection, held, now)
+    connection.execute(
+        "UPDATE lanes SET held = 0, due = ?, failures = ? WHERE queue = ? AND name = ?",
+        (due, failures, held.queue, held.lane),
+    )
+
+
+def remove(connection: Connection, held: Held, now: float) -> None:
+    """Take the message off for good; the lane goes on."""
+    _require(connection, held, now)
+    _drop_head(connection, held)
+
+
+def bury(connection: Connection, held: Held, now: float, reason: str, failures: int) -> None:
+    """Set the message aside; its id may be sent again at once, and the lane goes on."""
+    _require(connection, held, now)
+    connection.execute(
+        "REPLACE INTO dead (queue, lane, id, body, reason, failures, died)"
+        " SELECT queue, lane, id, body, ?, ?, ? FROM messages WHERE seq = ?",
+        (reason, failures, now, held.head),
+    )
+    connection.execute(
+        "DELETE FROM accepted WHERE (queue, lane, id) = (SELECT queue, lane, id FROM messages WHERE seq = ?)",
+        (held.head,),
+    )
+    _drop_head(connection, held)
+
+
+def redrive(connection: Connection, queue: str, message_id: str, now: float, window: float) -> bool:
+    """Put the dead of that id back at the ends of their lanes; one sent again meanwhile is not doubled."""
+    found = [dead for dead in dead_of(connection, queue) if dead.id == message_id]
+    for dead in found:
+        append(connection, Message(queue, dead.lane, dead.id, dead.body, now), now + window)
+    connection.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, message_id))
+    return bool(found)
+
+
+def dead_of(connection: Connection, queue: str) -> list[Dead]:
+    """List the dead, the first to die first."""
+    rows = connection.execute(
+        "SELECT lane, id, body, reason, failures, died FROM dead WHERE queue = ? ORDER BY died, rowid", (queue,)
+    )
+    return [Dead(*row) for row in rows]
+
+
+def depth(connection: Connection, queue: str) -> int:
+    """Count the messages that wait or are held."""
+    (count,) = connection.execute("SELECT count(*) FROM messages WHERE queue = ?", (queue,)).fetchone()
+    return int(count)
+
+
+def _require(connection: Connection, held: Held, now: float) -> None:
+    current = connection.execute(
+        "SELECT 1 FROM lanes WHERE queue = ? AND name = ? AND head = ? AND receives = ? AND held AND due > ?",
+        (held.queue, held.lane, held.head, held.receives, now),
+    ).fetchone()
+    if current is None:
+        raise LeaseLost
+
+
+def _drop_head(connection: Connection, held: Held) -> None:
+    connection.execute("DELETE FROM messages WHERE seq = ?", (held.head,))
+    following = connection.execute(
+        "SELECT seq, due FROM messages WHERE queue = ? AND lane = ? ORDER BY seq LIMIT 1", (held.queue, held.lane)
+    ).fetchone()
+    if following is None:
+        connection.execute("DELETE FROM lanes WHERE queue = ? AND name = ?", (held.queue, held.lane))
+        return
+    connection.execute(
+        "UPDATE lanes SET head = ?, due = ?, held = 0, receives = 0, failures = 0 WHERE queue = ? AND name = ?",
+        (*following, held.queue, held.lane),
+    )

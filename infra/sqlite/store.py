@@ -1,0 +1,110 @@
+"""The store in SQLite."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Any
+
+from app.ports import Clock, Conflict, Document
+from infra.sqlite.database import Database
+
+MAX_KEYS = 100
+PURGE = 20
+LAST = "\U0010ffff"
+
+GET = """
+    SELECT key, version, body FROM documents
+    WHERE partition = ? AND key = ? AND (expires IS NULL OR expires > ?)
+"""
+QUERY = """
+    SELECT key, version, body FROM documents
+    WHERE partition = ? AND key >= ? AND key < ? AND (expires IS NULL OR expires > ?)
+    ORDER BY key
+"""
+
+
+class SqliteStore:
+    """Implement `app.ports.Store` in a database of the schema `STORE`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, partition: str, key: str) -> Document | None:
+        found = await self._select(GET, partition, key)
+        return found[0] if found else None
+
+    async def query(self, partition: str, prefix: str = "") -> Sequence[Document]:
+        return await self._select(QUERY, partition, prefix, prefix + LAST)
+
+    async def commit(
+        self,
+        partition: str,
+        puts: Mapping[str, Mapping[str, Any]] | None = None,
+        deletes: Collection[str] = (),
+        expected: Mapping[str, int] | None = None,
+        expires: Mapping[str, datetime] | None = None,
+    ) -> None:
+        puts, expected, expires = puts or {}, expected or {}, expires or {}
+        _check_keys(puts, deletes, expected, expires)
+        rows = [(partition, key, _dump(body), _seconds(expires.get(key))) for key, body in puts.items()]
+
+        def write(connection: Connection) -> None:
+            now = self._clock.now().timestamp()
+            _drop_expired(connection, partition, puts, now)
+            _require(connection, partition, expected, now)
+            connection.executemany(
+                "DELETE FROM documents WHERE partition = ? AND key = ?", [(partition, key) for key in deletes]
+            )
+            connection.executemany(
+                "INSERT INTO documents (partition, key, version, body, expires) VALUES (?, ?, 1, ?, ?)"
+                " ON CONFLICT DO UPDATE SET version = version + 1, body = excluded.body, expires = excluded.expires",
+                rows,
+            )
+
+        await self._database.write(write)
+
+    async def _select(self, query: str, *values: str) -> list[Document]:
+        now = self._clock.now().timestamp()
+        rows = await self._database.read(lambda connection: connection.execute(query, (*values, now)).fetchall())
+        return [Document(key, version, json.loads(body)) for key, version, body in rows]
+
+
+def _check_keys(
+    puts: Collection[str], deletes: Collection[str], expected: Iterable[str], expires: Iterable[str]
+) -> None:
+    if both := set(puts) & set(deletes):
+        raise ValueError(f"Both put and deleted: {sorted(both)}")
+    if strays := set(expires) - set(puts):
+        raise ValueError(f"Expires without being put: {sorted(strays)}")
+    if len({*puts, *deletes, *expected}) > MAX_KEYS:
+        raise ValueError(f"More than {MAX_KEYS} keys in one commit.")
+
+
+def _drop_expired(connection: Connection, partition: str, puts: Iterable[str], now: float) -> None:
+    """Delete what a put would otherwise revive with its old version, and a few expired ones of anybody's."""
+    connection.executemany(
+        "DELETE FROM documents WHERE partition = ? AND key = ? AND expires <= ?",
+        [(partition, key, now) for key in puts],
+    )
+    connection.execute(
+        "DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE expires <= ? LIMIT ?)", (now, PURGE)
+    )
+
+
+def _require(connection: Connection, partition: str, expected: Mapping[str, int], now: float) -> None:
+    for key, version in expected.items():
+        row = connection.execute(GET, (partition, key, now)).fetchone()
+        found = row[1] if row else 0
+        if found != version:
+            raise Conflict(f"{partition} {key}: expected version {version}, found {found}")
+
+
+def _dump(body: Mapping[str, Any]) -> str:
+    # ASCII, because text from GitHub may hold lone surrogates, which no UTF-8 column takes
+    return json.dumps(dict(body), allow_nan=False, separators=(",", ":"))
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None

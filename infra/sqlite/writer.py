@@ -1,0 +1,116 @@
+"""The one thread of a process that writes to a database, committing all who wait at once."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation that waits for its turn, and where its result goes."""
+
+    operation: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a call."""
+
+    call: Call
+    value: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Run operations in the order of their submission, as many per transaction as wait (group commit).
+
+    It owns the connection and belongs to the event loop that made it. An operation that raises undoes what
+    it wrote itself and nothing else; a commit that fails fails every operation in it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._pending: set[asyncio.Future[Any]] = set()
+        self._closed = False
+        self._thread = Thread(target=self._work, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Queue an operation; the future is done after the commit. Never cancel it: shield it."""
+        if self._closed:
+            raise RuntimeError("The database is closed.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._pending.add(future)
+        self._calls.put(Call(operation, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish what was submitted, and what its callbacks submit; then end the thread."""
+        while self._pending:
+            await asyncio.wait(self._pending)
+        if not self._closed:
+            self._closed = True
+            self._calls.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        with closing(self._connection), suppress(RuntimeError):  # the loop may be closed before us
+            while batch := self._gather():
+                self._loop.call_soon_threadsafe(self._settle, _commit(self._connection, batch))
+
+    def _gather(self) -> list[Call]:
+        batch: list[Call] = []
+        call = self._calls.get()
+        with suppress(Empty):
+            while call is not None:
+                batch.append(call)
+                if len(batch) == BATCH:
+                    break
+                call = self._calls.get_nowait()
+        return batch
+
+    def _settle(self, results: list[Result]) -> None:
+        for result in results:
+            future = result.call.future
+            self._pending.discard(future)
+            if result.error is None:
+                future.set_result(result.value)
+            else:
+                future.set_exception(result.error)
+
+
+def _commit(connection: sqlite3.Connection, batch: list[Call]) -> list[Result]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        results = [_attempt(connection, call) for call in batch]
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return [Result(call, error=error) for call in batch]
+    return results
+
+
+def _attempt(connection: sqlite3.Connection, call: Call) -> Result:
+    connection.execute("SAVEPOINT call")
+    try:
+        result = Result(call, call.operation(connection))
+    except Exception as error:
+        if not connection.in_transaction:  # a full disk undoes the whole transaction, not only this call
+            raise
+        connection.execute("ROLLBACK TO call")
+        result = Result(call, error=error)
+    connection.execute("RELEASE call")
+    return result
