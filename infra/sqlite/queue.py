@@ -122,7 +122,7 @@ class Queue(Generic[Item]):
     async def _open(self, held: Held) -> "QueueLease[Item] | None":
         """Make the lease; what cannot be read is set aside, or it would block its lane for ever."""
         try:
-            return QueueLease(self._decode(held.body), held.failures, held, self)
+            return QueueLease(self._decode(held.body), held.failures, held.receives, held, self)
         except ValueError as error:
             reason = f"Unreadable: {error}"
         with suppress(LeaseLost):
@@ -155,6 +155,7 @@ class QueueLease(Generic[Item]):
 
     item: Item
     failures: int
+    receives: int
     held: Held
     queue: Queue[Item]
 
