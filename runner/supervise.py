@@ -120,7 +120,10 @@ def _read_payload(fd: int) -> bytes:
 
 def take_lock(path: bytes) -> str | None:
     """Lock the workspace until every process that shares this descriptor is gone; return why not, or None."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        return f"cannot lock the workspace: {error.strerror}"
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
