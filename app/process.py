@@ -47,7 +47,7 @@ class Process:
     async def __call__(self, lease: Lease[Envelope]) -> None:
         """Handle the envelope and end the lease one way or the other; raises nothing but what cancels."""
         envelope = lease.item
-        with bound(delivery=envelope.id, group=envelope.group, event=envelope.name):
+        with bound(delivery=envelope.id, group=envelope.group, name=envelope.name):
             try:
                 await self._end(lease, lambda: self._handle(envelope, lease))
             except LeaseLost:

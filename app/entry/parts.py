@@ -1,0 +1,151 @@
+"""Put the parts together: one place where adapters meet ports."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from app.apply import Apply
+from app.domain.errors import Retryable
+from app.domain.facts import Identity
+from app.domain.policy import Policy
+from app.github.api import open_github
+from app.github.payloads import parse_webhook
+from app.leases import Leases
+from app.log import log
+from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Runs, Store
+from app.process import Process, parser
+from app.rebuild import Rebuild
+from app.reconcile import Reconcile
+from app.records import Records
+from app.runs import LocalRuns
+from app.settings import ServeSettings
+from handlers.registry import HANDLERS
+from handlers.snapshot import SnapshotLoader
+from infra.local.artifacts import DiskArtifacts
+from infra.local.clock import SystemClock
+from infra.sqlite.database import Database
+from infra.sqlite.events import SqliteEventQueue
+from infra.sqlite.jobs import SqliteJobQueue
+from infra.sqlite.migrations import QUEUE, STORE
+from infra.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+Wrap = Callable[[str, Any], Any]
+AGAIN = 2.0
+
+
+def plain(name: str, part: Any) -> Any:
+    """Leave a part as it is; the default of `wrap`."""
+    return part
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The adapters of one process."""
+
+    events: EventQueue
+    jobs: JobQueue
+    store: Store
+    artifacts: Artifacts
+    github: GitHub
+    clock: Clock
+    stop_receiving: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What works on the ports."""
+
+    process: Process
+    reconcile: Reconcile
+    runs: Runs
+
+
+@asynccontextmanager
+async def open_ports(settings: ServeSettings, wrap: Wrap = plain) -> AsyncIterator[Ports]:
+    """Open SQLite, disk and GitHub. `wrap` may put something around each port, by its name."""
+    await asyncio.to_thread(settings.state_dir.mkdir, parents=True, exist_ok=True)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        queue = await stack.enter_async_context(await Database.open(settings.queue_file, QUEUE, durable=True))
+        documents = await stack.enter_async_context(await Database.open(settings.store_file, STORE, durable=False))
+        github = await stack.enter_async_context(
+            open_github(settings.github_api_url, settings.app_id, settings.key(), clock, write_gap=settings.write_gap)
+        )
+        limits = {"max_failures": settings.max_failures}
+        events = SqliteEventQueue(queue, clock, lease_seconds=settings.event_lease, **limits)
+        jobs = SqliteJobQueue(queue, clock, lease_seconds=settings.job_lease, **limits)
+
+        def stop_receiving() -> None:
+            events.stop()
+            jobs.stop()
+
+        yield Ports(
+            events=wrap("events", events),
+            jobs=wrap("jobs", jobs),
+            store=wrap("store", SqliteStore(documents, clock)),
+            artifacts=wrap("artifacts", DiskArtifacts(settings.state_dir / "artifacts")),
+            github=wrap("github", github),
+            clock=clock,
+            stop_receiving=stop_receiving,
+        )
+
+
+async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) -> Core:
+    """Ask GitHub who the App is, and build what works on the ports."""
+    identity = await patiently(ports.github.identity, ports.clock)
+    log().info("connected to GitHub", app=identity.slug, bot=identity.bot_login)
+    policy, keyring = settings.policy(), settings.keyring()
+    records, leases = Records(ports.store), Leases(ports.store)
+    apply = Apply(
+        records=records,
+        leases=leases,
+        github=ports.github,
+        events=ports.events,
+        jobs=ports.jobs,
+        artifacts=ports.artifacts,
+        clock=ports.clock,
+        identity=identity,
+        policy=policy,
+        keyring=keyring,
+    )
+    rebuild = Rebuild(ports.github, identity, keyring)
+    loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy)
+    process = Process(
+        handlers=HANDLERS,
+        parse=parser(parse_webhook),
+        loader=loader,
+        records=records,
+        apply=apply,
+        events=ports.events,
+        clock=ports.clock,
+        policy=policy,
+    )
+    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy)
+    return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy)))
+
+
+def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Policy) -> Runs:
+    return LocalRuns(
+        records=Records(ports.store),
+        leases=Leases(ports.store),
+        events=ports.events,
+        artifacts=ports.artifacts,
+        github=ports.github,
+        clock=ports.clock,
+        identity=identity,
+        policy=policy,
+        web_url=settings.github_web_url,
+    )
+
+
+async def patiently(ask: Callable[[], Any], clock: Clock) -> Any:
+    """Repeat a question at start until GitHub answers it; what stays wrong is raised at once."""
+    while True:
+        try:
+            return await ask()
+        except Retryable as error:
+            log().warning("GitHub does not answer yet", reason=str(error))
+            await clock.sleep(error.delay if error.delay is not None else AGAIN)

@@ -1,0 +1,82 @@
+"""Webhook payloads as events. A payload that does not have what its event needs is Unparsable, never half read."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.errors import Unparsable
+from app.domain.events import Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
+from app.domain.names import Repository, TaskRef
+from app.github.answers import read_actor, read_repository
+
+Json = Mapping[str, Any]
+
+
+def parse_webhook(name: str, body: bytes, group: str) -> Event:
+    """Return what a compressed webhook body says happened; raises Unparsable."""
+    try:
+        payload = json.loads(zlib.decompress(body))
+        return _parse(name, payload, group)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise Unparsable(f"webhook {name}: {type(error).__name__}: {error}") from error
+
+
+def _parse(name: str, payload: Json, group: str) -> Event:
+    match name, payload.get("action"):
+        case "issues", "labeled":
+            return _labeled(payload)
+        case "issues", "unlabeled":
+            return IssueUnlabeled(
+                task=_task(payload), label=payload["label"]["name"], actor=read_actor(payload["sender"])
+            )
+        case "pull_request", "closed":
+            return _closed(payload)
+        case "installation", "created":
+            return _added(payload, payload.get("repositories") or [])
+        case "installation_repositories", "added":
+            return _added(payload, payload["repositories_added"])
+        case _, action:
+            return Ignored(reason=f"{name} {action or ''}".strip() + " means nothing to Orch", group=group)
+
+
+def _labeled(payload: Json) -> IssueLabeled:
+    issue = payload["issue"]
+    return IssueLabeled(
+        task=_task(payload),
+        label=payload["label"]["name"],
+        actor=read_actor(payload["sender"]),
+        title=issue["title"],
+        body=issue["body"] or "",
+    )
+
+
+def _task(payload: Json) -> TaskRef:
+    repository = read_repository(payload["repository"], payload["installation"]["id"])
+    return TaskRef(repository=repository, number=payload["issue"]["number"])
+
+
+def _closed(payload: Json) -> PullClosed:
+    pull = payload["pull_request"]
+    head = pull["head"]
+    return PullClosed(
+        repository=read_repository(payload["repository"], payload["installation"]["id"]),
+        number=pull["number"],
+        head_branch=head["ref"],
+        head_repository_id=head["repo"]["id"] if head["repo"] else None,
+        merged=pull["merged"],
+    )
+
+
+def _added(payload: Json, repositories: list[Json]) -> RepositoriesAdded:
+    installation = payload["installation"]["id"]
+    return RepositoriesAdded(
+        installation_id=installation,
+        repositories=tuple(_named(installation, data) for data in repositories),
+    )
+
+
+def _named(installation: int, data: Json) -> Repository:
+    """Read the short form of a repository, which has neither owner nor default branch."""
+    owner, _, name = data["full_name"].partition("/")
+    return Repository(id=data["id"], installation_id=installation, owner=owner, name=name)

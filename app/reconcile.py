@@ -1,0 +1,78 @@
+"""Look for what was missed while Orch was not running: deliveries, labels, merges."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.events import IssueLabeled, RepositoriesAdded, TaskChecked
+from app.domain.facts import Issue
+from app.domain.internal import enclose
+from app.domain.labels import status_label, statuses_on
+from app.domain.names import Repository, TaskRef
+from app.domain.policy import Policy
+from app.domain.task import Status
+from app.log import log
+from app.ports import Clock, EventQueue, GitHub
+
+UNFINISHED = tuple(status for status in Status if not status.is_final)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Compare GitHub with what was handled; what seems to be missing becomes events."""
+
+    github: GitHub
+    events: EventQueue
+    clock: Clock
+    policy: Policy
+
+    async def __call__(self) -> None:
+        """Check every repository and redeliver what failed."""
+        repositories = await self.github.repositories()
+        for repository in repositories:
+            await self._check(repository)
+        await self._prepare(repositories)
+        await self.redeliver()
+
+    async def redeliver(self) -> None:
+        """Ask GitHub to deliver again what it could not deliver."""
+        for delivery in await self.github.failed_deliveries():
+            log().info("asking for redelivery", delivery=delivery.guid)
+            await self.github.redeliver(delivery.id)
+
+    async def _prepare(self, repositories: Sequence[Repository]) -> None:
+        by_installation: dict[int, list[Repository]] = {}
+        for repository in repositories:
+            by_installation.setdefault(repository.installation_id, []).append(repository)
+        for installation, members in by_installation.items():
+            event = RepositoriesAdded(installation_id=installation, repositories=tuple(members))
+            names = "-".join(str(member.id) for member in members)
+            await self.events.send(enclose(event, f"labels:{installation}:{names}"[:200], self.clock.now()))
+
+    async def _check(self, repository: Repository) -> None:
+        labels = [(self.policy.trigger, "open"), *((status_label(status), "all") for status in UNFINISHED)]
+        lists = await asyncio.gather(*(self.github.issues_labeled(repository, *label) for label in labels))
+        issues = {issue.number: issue for found in lists for issue in found}
+        for number in sorted(issues):
+            await self._check_issue(repository, issues[number])
+
+    async def _check_issue(self, repository: Repository, issue: Issue) -> None:
+        task = TaskRef(repository=repository, number=issue.number)
+        now = self.clock.now()
+        await self.events.send(enclose(TaskChecked(task=task), f"check:{task.group}:{now.timestamp()}", now))
+        if issue.is_open and not statuses_on(issue.labels):
+            await self._missed_label(task, issue)
+
+    async def _missed_label(self, task: TaskRef, issue: Issue) -> None:
+        """Take on an issue whose label was missed, unless its text may be another than when it was labelled."""
+        given = await self.github.label_given(task.repository, task.number, self.policy.trigger)
+        if given is None:
+            return
+        if issue.updated_at > given.created_at:
+            log().warning("label missed, and the issue was touched since: put it on again", task=str(task))
+            return
+        event = IssueLabeled(
+            task=task, label=self.policy.trigger, actor=given.actor, title=issue.title, body=issue.body
+        )
+        identity = f"missed:{task.group}:{given.created_at.timestamp()}"
+        await self.events.send(enclose(event, identity, self.clock.now()))

@@ -1,0 +1,212 @@
+"""One run: prepare, agent, commit, push. It ends in an Outcome, or in Retryable when only the world is at fault."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from app.domain.errors import Permanent, Retryable
+from app.domain.grants import Grant, TokenKind
+from app.domain.jobs import Job
+from app.domain.names import run_ref
+from app.domain.outcomes import Outcome, RunResult, Usage
+from app.log import log
+from app.ports import Clock, Runs
+from runner.agents.base import Agent, Ended, Prompt, Text, UsageReport
+from runner.git import AuthRefused, Identity, NotFound, PushRejected, Transient
+from runner.pulse import Pulse
+from runner.supervision import Command, Exit, ExitReason, Limits, Supervised, supervise
+from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
+
+TRIES = 3
+PAUSE = 0.5
+TEXT_LIMIT = 4000
+
+Agents = Mapping[str, Callable[[], Agent]]
+
+
+class Ending(Exception):
+    """The run ends here, with this outcome."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Report:
+    """What is known of a run while it goes on."""
+
+    started_at: datetime
+    usage: Usage = field(default_factory=Usage)
+    text: str = ""
+    ended: Ended | None = None
+    head_sha: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything one run works with."""
+
+    job: Job
+    grant: Grant
+    pulse: Pulse
+    runs: Runs
+    clock: Clock
+    root: Path
+    agents: Agents
+
+    async def __call__(self) -> RunResult:
+        """Do the run and return how it ended; raises Retryable when it should be begun again."""
+        report = Report(self.clock.now())
+        try:
+            await self._work(report)
+        except Ending as ending:
+            return self._result(report, ending.outcome, ending.reason)
+        except (NestedRepository, WorkspaceDamaged) as error:
+            return self._result(report, Outcome.AGENT_FAILED, str(error))
+        except (AuthRefused, NotFound, PushRejected, Permanent) as error:
+            return self._result(report, Outcome.INFRASTRUCTURE_FAILED, str(error))
+        return self._result(report, Outcome.DELIVERED, f"pushed {report.head_sha}")
+
+    async def _work(self, report: Report) -> None:
+        make = self.agents.get(self.grant.agent)
+        if make is None:
+            raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the agent `{self.grant.agent}` is not set up on this runner")
+        workspace, start = await self._prepare()
+        self.pulse.step = f"agent {self.grant.agent} works"
+        await self._run_agent(make(), workspace, report)
+        self.pulse.step = "committing"
+        report.head_sha = await self._commit(workspace, start, report)
+        self.pulse.step = "pushing"
+        await self._push(workspace, report.head_sha)
+
+    async def _prepare(self) -> tuple[Workspace, str]:
+        repository = self.job.task.repository
+        mirror = Mirror.under(self.root, repository.full_name, repository.id)
+        token = await self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH)
+        await self._persist(lambda: mirror.fetch(self.grant.clone_url, token.value))
+        start = self.grant.start_sha or (await mirror.branches()).get(self.grant.base_branch)
+        if start is None:
+            branch = self.grant.base_branch
+            raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the repository has no branch `{branch}` to start from")
+        workspace = mirror.workspace(str(self.job.task.number))
+        await self._persist(lambda: workspace.prepare(start))
+        return workspace, start
+
+    async def _run_agent(self, agent: Agent, workspace: Workspace, report: Report) -> None:
+        prompt = Prompt(text=f"{self.grant.title}\n\n{self.grant.body}", body=self.grant.body)
+        asked = agent.command(prompt, workspace.tree, workspace.home, workspace.tmp)
+        limits = Limits(self.grant.wall_seconds, self.grant.silence_seconds)
+        command = Command(asked.argv, asked.env, workspace.tree, workspace.lock_path, limits, asked.stdin)
+        async with supervise(command) as supervised:
+            obeying = asyncio.create_task(self._obey(supervised), name=f"orders of run {self.grant.run_id}")
+            try:
+                async for line in supervised.lines():
+                    for event in agent.parse(line.data, line.stream):
+                        _note(report, event)
+                ended = await supervised.wait()
+            finally:
+                obeying.cancel()
+                with suppress(asyncio.CancelledError):
+                    await obeying
+        self._judge(ended, report)
+
+    async def _obey(self, supervised: Supervised) -> None:
+        await self.pulse.stopped.wait()
+        await supervised.stop()
+
+    def _judge(self, ended: Exit, report: Report) -> None:
+        """Go on only if the agent itself said that it is done, and its process agrees."""
+        match ended.reason:
+            case ExitReason.WALL_TIME:
+                raise Ending(Outcome.TIMED_OUT, f"the agent took longer than {self.grant.wall_seconds:g} s")
+            case ExitReason.SILENCE:
+                raise Ending(Outcome.TIMED_OUT, f"the agent said nothing for {self.grant.silence_seconds:g} s")
+            case ExitReason.STOPPED:
+                raise Ending(Outcome.CANCELLED, "it was told to stop")
+            case ExitReason.WORKSPACE_BUSY | ExitReason.SUPERVISOR_LOST:
+                raise Retryable(f"{ended.reason.value}: {ended.detail}")
+            case ExitReason.EXITED:
+                pass
+        if ended.signal is not None:
+            raise Ending(Outcome.AGENT_FAILED, f"the agent was ended by signal {ended.signal}")
+        if report.ended is None:
+            raise Ending(Outcome.AGENT_FAILED, f"the agent ended with exit code {ended.code} and no last word")
+        if not report.ended.ok or ended.code:
+            raise Ending(Outcome.AGENT_FAILED, f"{report.ended.reason} (exit code {ended.code})")
+
+    async def _commit(self, workspace: Workspace, start: str, report: Report) -> str:
+        grant, task = self.grant, self.job.task
+        requester = Identity(
+            grant.requested_by, f"{grant.requested_by_id}+{grant.requested_by}@users.noreply.github.com"
+        )
+        author = Identity(grant.author.bot_login, grant.author.email)
+        message = f"{grant.title}\n\nOrch run {grant.run_id} for #{task.number}, agent {grant.agent}."
+        sha = await workspace.snapshot(message, author, requester, start, report.started_at)
+        if sha is None:
+            said = report.ended.reason if report.ended else "the agent ended"
+            raise Ending(Outcome.NO_CHANGE, f"the agent changed no file ({said}).")
+        return sha
+
+    async def _push(self, workspace: Workspace, sha: str) -> None:
+        run_id = self.grant.run_id
+        token = await self.runs.token(run_id, self.job, TokenKind.PUSH)
+        try:
+            await self._persist(lambda: workspace.push(self.grant.clone_url, token.value, sha, run_ref(run_id)))
+        finally:
+            try:
+                await self.runs.revoke(run_id, self.job, token)
+            except (Retryable, Permanent) as error:
+                log().warning("a push token was not revoked and lives for an hour", run=run_id, reason=str(error))
+
+    async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Try a step a few times while only network, server or a run that is just ending are in the way."""
+        for attempt in range(TRIES):
+            try:
+                await step()
+            except (Transient, WorkspaceBusy) as error:
+                if attempt == TRIES - 1:
+                    raise Retryable(str(error)) from error
+                log().info("trying again", run=self.grant.run_id, reason=str(error))
+                await self.clock.sleep(PAUSE * 2**attempt)
+            else:
+                return
+
+    def _result(self, report: Report, outcome: Outcome, reason: str) -> RunResult:
+        return RunResult(
+            outcome=outcome,
+            reason=reason,
+            agent=self.grant.agent,
+            model=self.grant.model,
+            head_sha=report.head_sha,
+            usage=report.usage,
+            text=report.text[-TEXT_LIMIT:],
+            started_at=report.started_at,
+            ended_at=self.clock.now(),
+        )
+
+
+def _note(report: Report, event: object) -> None:
+    match event:
+        case Text(text=text):
+            report.text = (report.text + text + "\n")[-2 * TEXT_LIMIT :]
+        case UsageReport(tokens_in=tokens_in, tokens_out=tokens_out, cost=cost):
+            report.usage = _add(report.usage, tokens_in, tokens_out, cost)
+        case Ended():
+            report.ended = event
+
+
+def _add(usage: Usage, tokens_in: int, tokens_out: int, cost: Decimal | None) -> Usage:
+    """Add a report; a cost that is unknown once stays unknown."""
+    first = usage == Usage()
+    known = cost is not None and (first or usage.cost is not None)
+    return Usage(
+        tokens_in=(usage.tokens_in or 0) + tokens_in,
+        tokens_out=(usage.tokens_out or 0) + tokens_out,
+        cost=(usage.cost or Decimal(0)) + cost if known and cost is not None else None,
+    )

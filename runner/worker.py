@@ -1,0 +1,115 @@
+"""Lease jobs, do them in a bounded number of slots, and stop in order."""
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.domain.errors import Permanent, Retryable
+from app.domain.grants import Grant, Refused
+from app.domain.jobs import Job, JobKind
+from app.log import bound, log
+from app.ports import Clock, JobQueue, Lease, LeaseLost, Runs
+from runner.pulse import Heart, Verdict
+from runner.run import Agents, Run
+from runner.workspace import Mirror, WorkspaceBusy
+
+WAIT = 5.0
+AGAIN = 5.0
+
+
+def runner_name() -> str:
+    """Name this runner for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass(slots=True)
+class Worker:
+    """Takes jobs until told to stop. `root` holds repositories and workspaces; times are in seconds."""
+
+    jobs: JobQueue
+    runs: Runs
+    clock: Clock
+    root: Path
+    agents: Agents
+    slots: int
+    beat: float
+    job_lease: float
+    name: str = field(default_factory=runner_name)
+    stopping: bool = False
+
+    async def __call__(self) -> None:
+        """Work until `stop` was called and every slot is free."""
+        async with asyncio.TaskGroup() as group:
+            for slot in range(self.slots):
+                group.create_task(self._slot(), name=f"runner slot {slot}")
+
+    def stop(self) -> None:
+        """Take no more jobs."""
+        self.stopping = True
+
+    async def _slot(self) -> None:
+        while not self.stopping:
+            lease = await self.jobs.receive(WAIT)
+            if lease is not None:
+                await self._do(lease)
+
+    async def _do(self, lease: Lease[Job]) -> None:
+        job = lease.item
+        with bound(job=job.id, task=str(job.task)):
+            try:
+                await (self._cleanup(lease) if job.kind is JobKind.CLEANUP else self._run(lease))
+            except LeaseLost:
+                log().warning("the job's lease ended before the job")
+            except Retryable as error:
+                log().warning("job given back", reason=str(error))
+                await lease.release(error.delay or AGAIN)
+            except asyncio.CancelledError:
+                await lease.release(0)
+                raise
+            except Exception as error:  # a bug of ours: counted, then dead-lettered, and the slot goes on
+                log().exception("job failed", error=str(error))
+                await lease.fail(f"{type(error).__name__}: {error}", AGAIN)
+
+    async def _run(self, lease: Lease[Job]) -> None:
+        answer = await self.runs.begin(lease.item, self.name)
+        if isinstance(answer, Grant):
+            await self._granted(answer, lease)
+        else:
+            await self._refused(answer, lease)
+
+    async def _refused(self, refused: Refused, lease: Lease[Job]) -> None:
+        log().info("job refused", reason=refused.reason)
+        if refused.again_in is None:
+            await lease.ack()
+        elif refused.counts:
+            await lease.fail(refused.reason, refused.again_in)
+        else:
+            await lease.release(refused.again_in)
+
+    async def _granted(self, grant: Grant, lease: Lease[Job]) -> None:
+        job = lease.item
+        heart = Heart(self.runs, self.clock, self.beat, self.job_lease)
+        with bound(run=grant.run_id):
+            log().info("run began", agent=grant.agent)
+            async with heart.beating(grant.run_id, job, lease) as pulse:
+                run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.agents)
+                result = await run()
+                if pulse.verdict is Verdict.NOT_CURRENT:
+                    log().warning("the run is not current any more; its end changes nothing")
+                else:
+                    await self.runs.finish(grant.run_id, job, result)
+            log().info("run ended", outcome=result.outcome.value, reason=result.reason)
+        await lease.ack()
+
+    async def _cleanup(self, lease: Lease[Job]) -> None:
+        task = lease.item.task
+        mirror = Mirror.under(self.root, task.repository.full_name, task.repository.id)
+        try:
+            await mirror.workspace(str(task.number)).remove()
+        except WorkspaceBusy as error:
+            raise Retryable(f"the workspace is in use: {error}") from error
+        except Permanent as error:
+            log().warning("workspace not removed", reason=str(error))
+        await lease.ack()
