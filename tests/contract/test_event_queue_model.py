@@ -1,0 +1,206 @@
+"""Any events queue against a model of it: whatever is done, in whatever order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
+
+from app.domain.envelope import Envelope, Source
+from app.ports import Lease, LeaseLost
+from tests.contract.conftest import Opener
+
+T = TypeVar("T")
+
+DEDUPE_SECONDS = 300.0
+GROUPS = st.sampled_from(["g1", "g2", "g3"])
+IDS = st.sampled_from(["a", "b", "c", "d", "e"])
+DELAYS = st.sampled_from([0.0, 1.0, 10.0])
+TIMES = st.sampled_from([1.0, 10.0, 29.0, 30.0, 299.0, 300.0])
+
+
+@dataclass(eq=False)
+class Entry:
+    """What the model knows of a message; `due` is when it may be received, or again if it is held."""
+
+    id: str
+    due: float
+    held: bool = False
+    failures: int = 0
+    receives: int = 0
+
+
+@dataclass(frozen=True)
+class Grip:
+    """A lease that was granted, and for what."""
+
+    lease: Lease[Envelope]
+    group: str
+    entry: Entry
+    receives: int
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Do the same to the queue and to the model, and compare."""
+
+    grips = Bundle("grips")
+
+    def __init__(self, opener: Opener) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.groups: dict[str, list[Entry]] = {}
+        self.taken: dict[tuple[str, str], float] = {}
+        self.dead: dict[tuple[str, str], tuple[str, int]] = {}
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        directory = self.stack.enter_context(TemporaryDirectory())
+        self.rig = self.run(self.stack.enter_async_context(opener(Path(directory))))
+
+    def run(self, doing: Awaitable[T]) -> T:
+        async def do() -> T:
+            return await doing
+
+        return self.runner.run(do())
+
+    @rule(group=GROUPS, name=IDS)
+    def send(self, group: str, name: str) -> None:
+        entries = self.groups.setdefault(group, [])
+        fresh = not any(entry.id == name for entry in entries) and self.taken.get((group, name), 0) <= self.now
+        assert self.run(self.rig.events.send(envelope(group, name))) == fresh
+        if fresh:
+            self.append(group, name)
+
+    @rule(target=grips)
+    def receive(self) -> object:
+        lease = self.run(self.rig.events.receive(0))
+        available = self.available()
+        if lease is None:
+            assert available == {}
+            return multiple()
+        entry = available[lease.item.group]
+        assert lease.item == envelope(lease.item.group, entry.id)
+        entry.held, entry.due = True, self.now + self.rig.lease_seconds
+        entry.receives += 1
+        assert (lease.failures, lease.receives) == (entry.failures, entry.receives)
+        return Grip(lease, lease.item.group, entry, entry.receives)
+
+    @rule(grip=grips)
+    def ack(self, grip: Grip) -> None:
+        if self.use(grip, grip.lease.ack):
+            self.groups[grip.group].pop(0)
+
+    @rule(grip=grips, delay=DELAYS)
+    def release(self, grip: Grip, delay: float) -> None:
+        if self.use(grip, lambda: grip.lease.release(delay)):
+            grip.entry.held, grip.entry.due = False, self.now + delay
+
+    @rule(grip=grips, seconds=TIMES)
+    def extend(self, grip: Grip, seconds: float) -> None:
+        if self.use(grip, lambda: grip.lease.extend(seconds)):
+            grip.entry.due = self.now + seconds
+
+    @rule(grip=grips, delay=DELAYS)
+    def fail(self, grip: Grip, delay: float) -> None:
+        if not self.use(grip, lambda: grip.lease.fail("failed", delay)):
+            return
+        grip.entry.failures += 1
+        grip.entry.held, grip.entry.due = False, self.now + delay
+        if grip.entry.failures == self.rig.max_failures:
+            self.set_aside(grip, "failed")
+
+    @rule(grip=grips)
+    def bury(self, grip: Grip) -> None:
+        if self.use(grip, lambda: grip.lease.bury("buried")):
+            self.set_aside(grip, "buried")
+
+    @rule(name=IDS)
+    def redrive(self, name: str) -> None:
+        found = [identity for identity in self.dead if identity[1] == name]
+        assert self.run(self.rig.events.redrive(name)) == bool(found)
+        for group, _ in found:
+            del self.dead[group, name]
+            if not any(entry.id == name for entry in self.groups[group]):
+                self.append(group, name)
+
+    @rule(seconds=TIMES)
+    def pass_time(self, seconds: float) -> None:
+        self.run(self.rig.pass_time(seconds))
+        self.now += seconds
+
+    @rule()
+    def count(self) -> None:
+        assert self.run(self.rig.events.depth()) == sum(map(len, self.groups.values()))
+        letters = self.run(self.rig.events.dead_letters())
+        found = {(letter.envelope.group, letter.envelope.id): (letter.reason, letter.failures) for letter in letters}
+        assert (found, len(letters)) == (self.dead, len(self.dead))
+
+    def teardown(self) -> None:
+        try:
+            self.drain()
+        finally:
+            self.run(self.stack.aclose())
+            self.runner.close()
+
+    def drain(self) -> None:
+        """Nothing is lost and nothing is out of order: all that the model still has comes, group by group."""
+        self.count()
+        self.pass_time(1000)
+        received: dict[str, list[str]] = {}
+        while lease := self.run(self.rig.events.receive(0)):
+            received.setdefault(lease.item.group, []).append(lease.item.id)
+            self.run(lease.ack())
+        assert received == {group: [entry.id for entry in entries] for group, entries in self.groups.items() if entries}
+
+    def use(self, grip: Grip, action: Callable[[], Awaitable[object]]) -> bool:
+        """Do it with the lease; return whether the lease still held."""
+        entry = grip.entry
+        first = self.groups[grip.group][:1]
+        if first == [entry] and entry.held and entry.receives == grip.receives and entry.due > self.now:
+            self.run(action())
+            return True
+        with pytest.raises(LeaseLost):
+            self.run(action())
+        return False
+
+    def available(self) -> dict[str, Entry]:
+        heads = {group: entries[0] for group, entries in self.groups.items() if entries}
+        return {group: entry for group, entry in heads.items() if entry.due <= self.now}
+
+    def append(self, group: str, name: str) -> None:
+        self.groups[group].append(Entry(name, self.now))
+        self.taken[group, name] = self.now + DEDUPE_SECONDS
+
+    def set_aside(self, grip: Grip, reason: str) -> None:
+        entry = self.groups[grip.group].pop(0)
+        self.dead[grip.group, entry.id] = (reason, entry.failures)
+        del self.taken[grip.group, entry.id]
+
+
+def envelope(group: str, name: str) -> Envelope:
+    received_at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Envelope(id=name, group=group, source=Source.ORCH, name="tick", body=b"{}", received_at=received_at)
+
+
+def test_the_queue_does_what_the_model_does(opener: Opener, tmp_path: Path) -> None:
+    if not asyncio.run(is_exact(opener, tmp_path)):
+        pytest.skip("The model needs a clock with no other hands.")
+
+    class Machine(QueueMachine):
+        def __init__(self) -> None:
+            super().__init__(opener)
+
+    limits = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, database=None)
+    run_state_machine_as_test(Machine, settings=settings(limits, suppress_health_check=list(HealthCheck)))
+
+
+async def is_exact(opener: Opener, directory: Path) -> bool:
+    async with opener(directory) as rig:
+        return rig.exact
