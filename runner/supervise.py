@@ -22,6 +22,7 @@ KILL_SECONDS = 10.0
 
 _CHUNK = 1 << 16
 _OUTBOX_BYTES = 1 << 20
+_NOTE_SECONDS = 0.25
 _CANNOT_START = 127
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -162,15 +163,35 @@ def purge(reap: Callable[[], bool], seconds: float) -> int:
     while reap():
         left = list(descendants(os.getpid()))
         if time.monotonic() > deadline:
-            return len(left)
+            return max(len(left), 1)
         for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+            _kill(pid)
+        _catch_runaways(reap)
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
     return 0
+
+
+def _catch_runaways(reap: Callable[[], bool]) -> None:
+    """Kill own children without a scan of /proc: one that forks and ends over and over is gone before a scan ends."""
+    try:
+        children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return
+    for _ in range(200):
+        listed = os.pread(children, 4096, 0)
+        for pid in listed[: listed.rfind(b" ") + 1].split():  # the last number may be cut in two
+            _kill(int(pid))
+        if not reap():
+            break
+    os.close(children)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # gone, or not ours to kill
+        return
 
 
 def become_agent(order: Order, fds: tuple[int, int, int], supervisor: int) -> None:
@@ -180,6 +201,7 @@ def become_agent(order: Order, fds: tuple[int, int, int], supervisor: int) -> No
         signal.set_wakeup_fd(-1)
         for number in _CAUGHT + _IGNORED_BY_PYTHON:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for target, source in enumerate(fds):
             os.dup2(source, target)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a second belt, for a supervisor that was killed itself
@@ -202,7 +224,6 @@ class Supervisor:
         self.sink: int | None = None
         self.unsent = memoryview(order.stdin)
         self.outbox = bytearray()
-        self.inbox = bytearray()
         self.room = order.output_bytes
         self.dropped = 0
         self.next_note = 0.0
@@ -238,9 +259,11 @@ class Supervisor:
         err, err_end = os.pipe()
         source = self.open_stdin()
         supervisor = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)  # or the child's Python might swallow an early SIGTERM
         self.reaper.agent = os.fork()
         if self.reaper.agent == 0:
             become_agent(self.order, (source, out_end, err_end), supervisor)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
         for fd in (source, out_end, err_end):
             os.close(fd)
         self.sources = {out: OUT, err: ERR}
@@ -296,8 +319,7 @@ class Supervisor:
             raise RunnerGoneError from error
         if not data:
             raise RunnerGoneError
-        self.inbox += data
-        if self.inbox[:1] == STOP and not self.asked:
+        if not self.asked:  # after the order there is no frame but STOP
             self.stop()
 
     def stop(self) -> None:
@@ -352,10 +374,10 @@ class Supervisor:
             self.drop(len(data) - len(kept))
 
     def drop(self, count: int) -> None:
-        """Count what is not passed on, with a sign of life each second: a flood is not silence."""
+        """Count what is not passed on, with a sign of life now and then: a flood is not silence."""
         self.dropped += count
         if time.monotonic() >= self.next_note:
-            self.next_note = time.monotonic() + 1
+            self.next_note = time.monotonic() + _NOTE_SECONDS
             self.outbox += frame(DROPPED, b"%d" % self.dropped)
 
     def report(self, survivors: int) -> dict[str, object]:

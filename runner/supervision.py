@@ -148,31 +148,23 @@ class Supervised:
         self._asked: ExitReason | None = None
         self._exit: Exit | None = None
         self._unread = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._reading = False
         self._wall = asyncio.get_running_loop().call_later(limits.wall_seconds, self._ask, ExitReason.WALL_TIME)
 
     async def lines(self) -> AsyncIterator[Line]:
-        """Yield what the agent prints until no process of the run is left."""
-        if not self._idle.is_set():
-            raise RuntimeError("the lines of this run are being read already")
-        self._idle.clear()
-        try:
-            while self._ready or self._exit is None:
-                if self._ready:
-                    yield self._ready.popleft()
-                else:
-                    await self._advance()
-        finally:
-            self._idle.set()
+        """Yield what the agent prints until no process of the run is left; a run has one reader at a time."""
+        while self._ready or self._exit is None:
+            if self._ready:
+                yield self._ready.popleft()
+            else:
+                await self._advance()
 
     async def stop(self, reason: ExitReason = ExitReason.STOPPED) -> None:
         """Ask for the orderly end and return at once; the first reason stands. `wait()` tells how it went."""
         self._ask(reason)
 
     async def wait(self) -> Exit:
-        """Return how the run ended, once nobody reads its lines any more; unread ones are counted as dropped."""
-        await self._idle.wait()
+        """Return how the run ended; lines that nobody has read by now are discarded and counted as dropped."""
         async for line in self.lines():
             self._unread += len(line.data)
         assert self._exit is not None
@@ -212,11 +204,16 @@ class Supervised:
             self._writer.write(wire.frame(wire.STOP, b""))
 
     async def _advance(self) -> None:
+        if self._reading:  # lines must not vanish into whoever comes second
+            raise RuntimeError("this run is being read already")
+        self._reading = True
         try:
             kind, payload = await self._read_frame()
         except (asyncio.IncompleteReadError, OSError):
             self._end(Exit(ExitReason.SUPERVISOR_LOST, detail="the supervisor ended without a report"))
             return
+        finally:
+            self._reading = False
         if kind == wire.END:
             self._end(self._read_report(json.loads(payload)))
         elif kind in self._splitters:
