@@ -65,6 +65,16 @@ class Call:
     def allowed(self, repository: Repository, role: Role, level: str, *permissions: str) -> bool:
         return access.allowed(self.world, self.principal, repository, role, level, *permissions)
 
+    def require_voice(self, repository: Repository, *permissions: str) -> None:
+        """Let speak who may: on a public repository every person, and an App that reads."""
+        if self.principal.kind is not Kind.INSTALLATION:
+            self.require(repository, Role.READ, "write")
+            return
+        level = "write" if repository.private else "read"
+        granted = any(access.grants(self.principal.permissions, name, level) for name in permissions)
+        if not (granted and access.covers(self.principal, repository)):
+            raise access.denied(self.principal)
+
     def require_app(self) -> None:
         if self.principal.kind is not Kind.APP:
             raise ApiError(401, "A JSON web token could not be decoded")

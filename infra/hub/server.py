@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from infra.hub.delivering import deliver_forever
 from infra.hub.dispatch import mount, mount_admin
 from infra.hub.errors import not_found
 from infra.hub.faults import Faults
+from infra.hub.git_access import mount_git
+from infra.hub.refs import finish_changes
 from infra.hub.settings import HubSettings
 from infra.hub.setup import ensure_app, plant
 from infra.hub.state import State
@@ -58,24 +61,33 @@ async def start_hub(settings: HubSettings) -> RunningHub:
     root.mkdir(parents=True, exist_ok=True)
     world = World(State(root / "hub.db" if scratch is None else None), root.resolve(), Faults())
     world.faults.set(settings.faults)
+    # The port is known before anybody can call: nothing answers until the state is complete.
+    listener = _bind(settings)
+    world.base_url = "http://{}:{}".format(*listener.getsockname()[:2])
     ensure_key(world.key_file)
-    runner = web.AppRunner(_application(world), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    world.base_url = f"http://{host}:{port}"
     ensure_app(world, settings)
     await plant(world, settings)
+    await finish_changes(world)
+    runner = web.AppRunner(_application(world), access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
     sender = asyncio.create_task(deliver_forever(world), name="hub-deliveries")
     world.changed.set()
     return RunningHub(world.base_url, world, runner, sender, scratch)
+
+
+def _bind(settings: HubSettings) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    return listener
 
 
 def _application(world: World) -> web.Application:
     app = web.Application(client_max_size=BODY_LIMIT)
     mount_admin(app, world, ADMIN_ROUTES)
     mount(app, world, ROUTES)
+    mount_git(app, world)
     app.router.add_route("*", "/{tail:.*}", _nothing_here)
     return app
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from aiohttp import web
-from yarl import URL
 
 from infra.hub.errors import ApiError
 
@@ -74,13 +73,8 @@ def page(
 
 def link_header(request: web.Request, links: Sequence[tuple[str, object]], key: str) -> str:
     """Write a Link header: this request's URL with one query parameter changed per relation."""
-    base = request_url(request)
+    base = request.url
     return ", ".join(f'<{base.update_query({key: str(value)})}>; rel="{relation}"' for relation, value in links)
-
-
-def request_url(request: web.Request) -> URL:
-    """Give the URL the client asked for, as it can ask again."""
-    return URL(f"http://{request.host}").join(request.rel_url)
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

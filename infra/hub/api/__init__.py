@@ -1,15 +1,32 @@
 """GitHub's endpoints, one module per kind of thing."""
 
-from infra.hub.api import apps, comments, deliveries, issue_labels, issues, labels, reactions, users
+from infra.hub.api import (
+    apps,
+    comments,
+    deliveries,
+    issue_labels,
+    issues,
+    labels,
+    merges,
+    pulls,
+    reactions,
+    refs,
+    repositories,
+    users,
+)
 from infra.hub.call import Route
 
 ROUTES: list[Route] = [
     *apps.ROUTES,
     *deliveries.ROUTES,
     *users.ROUTES,
+    *repositories.ROUTES,
+    *refs.ROUTES,
     *issues.ROUTES,
     *labels.ROUTES,
     *issue_labels.ROUTES,
     *comments.ROUTES,
     *reactions.ROUTES,
+    *pulls.ROUTES,
+    *merges.ROUTES,
 ]

@@ -139,7 +139,7 @@ def _mint(
 ) -> Token:
     app = world.state.load(App, installation.app_id)
     expires = float(int(world.now()) + HOUR)
-    claims = {"iss": app.id, "sub": installation.id, "exp": int(expires), "jti": secrets.token_hex(16)}
+    claims = {"iss": str(app.id), "sub": str(installation.id), "exp": int(expires), "jti": secrets.token_hex(16)}
     signed = jwt.encode(claims, private_key(world.key_file.read_text()), algorithm="RS256")
     return world.state.put(
         Token(

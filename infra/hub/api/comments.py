@@ -25,8 +25,7 @@ async def list_comments(call: Call) -> Answer:
 async def create_comment(call: Call) -> Answer:
     repository = call.repository()
     issue = call.issue(repository)
-    level = "write" if repository.private else "read"
-    call.require(repository, Role.READ, level, *permissions_for(issue))
+    call.require_voice(repository, *permissions_for(issue))
     act = acting(call, repository)
     body = call.text("IssueComment", "body", limit=TOO_LONG)
     now = call.world.now()

@@ -37,8 +37,7 @@ async def list_issues(call: Call) -> Answer:
 
 async def create_issue(call: Call) -> Answer:
     repository = call.repository()
-    level = "write" if repository.private else "read"
-    call.require(repository, Role.READ, level, "issues")
+    call.require_voice(repository, "issues")
     act = acting(call, repository)
     title = call.text("Issue", "title", limit=TITLE_LIMIT)
     body = call.maybe_text("Issue", "body", limit=TOO_LONG)

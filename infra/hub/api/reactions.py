@@ -51,8 +51,7 @@ def _list(call: Call, repository: Repository, issue: Issue, subject_id: int) -> 
 
 def _react(call: Call, repository: Repository, issue: Issue, subject_id: int) -> Answer:
     """Answer 201 for a new reaction, 200 for one that is there already."""
-    level = "write" if repository.private else "read"
-    call.require(repository, Role.READ, level, *permissions_for(issue))
+    call.require_voice(repository, *permissions_for(issue))
     act = acting(call, repository)
     content = call.text("Reaction", "content")
     if content not in CONTENTS:
