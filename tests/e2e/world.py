@@ -1,0 +1,190 @@
+"""A hub, Orch, and what people do and see there."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.e2e.processes import ORCH, Child, free_port, healthy, start, start_hub
+
+PATIENCE = 60.0
+SCRIPT = "Please add the file.\n\n```bash\necho hello > hello.txt\n```\n"
+
+
+@dataclass(slots=True)
+class World:
+    """One hub with `acme/widgets`, Orch connected to it, and a person with write access."""
+
+    folder: Path
+    port: int
+    hub_port: int
+    session: aiohttp.ClientSession
+    about: dict[str, Any] = field(default_factory=dict)
+    hub: Child | None = None
+    orch: list[Child] = field(default_factory=list)
+    repository: str = "acme/widgets"
+
+    async def start_hub(self) -> None:
+        """Start the hub, or start it again over the state it had."""
+        webhook = f"http://127.0.0.1:{self.port}/webhook"
+        self.hub, self.about = await start_hub(self.folder, self.hub_port, webhook)
+
+    def settings(self, **more: Any) -> dict[str, str]:
+        """Return the environment of an Orch that is in a hurry."""
+        values: dict[str, Any] = {
+            "GITHUB_API_URL": self.about["api_url"],
+            "GITHUB_WEB_URL": self.about["web_url"],
+            "APP_ID": self.about["app_id"],
+            "PRIVATE_KEY_FILE": self.about["key_file"],
+            "WEBHOOK_SECRET": self.about["webhook_secret"],
+            "STATE_DIR": self.folder / "orch",
+            "PORT": self.port,
+            "AGENTS": json.dumps(["script"]),
+            "JOB_LEASE": 1,
+            "RUN_LEASE": 1,
+            "EVENT_LEASE": 2,
+            "BEAT": 0.3,
+            "SETTLE": 1,
+            "LIST_LAG": 0.2,
+            "RETRY_BASE": 0.3,
+            "WRITE_GAP": 0,
+            "REDELIVER_EVERY": 1,
+            **more,
+        }
+        return {f"ORCH_{name}": str(value) for name, value in values.items()}
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "orch.log"
+
+    async def start_orch(self, *argv: str, wait: bool = True, **more: Any) -> Child:
+        """Start a process of Orch; `wait` until it takes webhooks."""
+        child = await start([str(ORCH), *(argv or ("serve",))], self.settings(**more), self.log)
+        self.orch.append(child)
+        if wait:
+            await healthy(f"http://127.0.0.1:{self.port}", child, self.log)
+        return child
+
+    async def kill_orch(self) -> None:
+        """`kill -9` every process of Orch."""
+        for child in self.orch:
+            await child.kill()
+        self.orch.clear()
+
+    async def call(self, method: str, path: str, body: Any = None, token: str = "writer_token") -> Any:
+        """Call the hub as a person; the answer's JSON, None if it has none."""
+        headers = {"Authorization": f"Bearer {self.about[token]}"}
+        async with self.session.request(method, f"{self.about['api_url']}{path}", json=body, headers=headers) as answer:
+            text = await answer.text()
+            assert answer.status < 400, f"{method} {path}: {answer.status} {text}"
+            return json.loads(text) if text else None
+
+    async def read(self, path: str) -> Any:
+        """Read what the repository has under a path of the REST API."""
+        return await self.call("GET", f"/repos/{self.repository}{path}")
+
+    async def open_issue(self, title: str = "Add hello", body: str = SCRIPT, label: str | None = "orch") -> int:
+        """Open an issue, and label it afterwards as people do."""
+        issue = await self.call("POST", f"/repos/{self.repository}/issues", {"title": title, "body": body})
+        number: int = issue["number"]
+        if label:
+            await self.label(number, label)
+        return number
+
+    async def label(self, number: int, label: str, token: str = "writer_token") -> None:
+        await self.call("POST", f"/repos/{self.repository}/issues/{number}/labels", {"labels": [label]}, token)
+
+    async def labels(self, number: int) -> set[str]:
+        return {label["name"] for label in (await self.read(f"/issues/{number}"))["labels"]}
+
+    async def comments(self, number: int) -> list[str]:
+        return [comment["body"] for comment in await self.read(f"/issues/{number}/comments?per_page=100")]
+
+    async def pulls(self) -> list[dict[str, Any]]:
+        pulls: list[dict[str, Any]] = await self.read("/pulls?state=all&per_page=100")
+        return pulls
+
+    async def merge(self, number: int) -> None:
+        await self.call("PUT", f"/repos/{self.repository}/pulls/{number}/merge", {})
+
+    async def refs(self) -> list[str]:
+        """List branches and run refs."""
+        found = [await self.read(f"/git/matching-refs/{prefix}") for prefix in ("heads", "orch")]
+        return [ref["ref"] for refs in found for ref in refs]
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """Return the hub's log of API requests, without people's."""
+        logged = await self.call("GET", "/_hub/requests")
+        return [entry for entry in logged if entry["principal"] not in ("writer", None)]
+
+    async def until(self, what: str, probe: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
+        """Look again and again until the probe finds something; what it found."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            found = await probe()
+            if found:
+                return found
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"not seen within {patience:g} s: {what}\n{self.log.read_text()[-6000:]}")
+            await asyncio.sleep(0.05)
+
+    async def until_pull(self, index: int = 0) -> dict[str, Any]:
+        """Wait for a pull request."""
+
+        async def probe() -> dict[str, Any] | None:
+            pulls = await self.pulls()
+            return pulls[index] if len(pulls) > index else None
+
+        found: dict[str, Any] = await self.until("a pull request", probe)
+        return found
+
+    async def until_status(self, number: int, status: str) -> None:
+        """Wait for exactly one status label."""
+
+        async def probe() -> bool:
+            on = {label for label in await self.labels(number) if label.startswith("status:")}
+            return on == {f"status:{status}"}
+
+        await self.until(f"status:{status} on #{number}", probe)
+
+    async def until_idle(self) -> None:
+        """Wait until no webhook, event or job waits anywhere."""
+
+        async def probe() -> bool:
+            await self.call("GET", "/_hub/idle")
+            return self.queued() == {}
+
+        await self.until("nothing left to do", probe)
+
+    def queued(self) -> dict[str, int]:
+        """Count what waits or is in flight in Orch's queues, and what was dead-lettered."""
+        with closing(sqlite3.connect(f"file:{self.folder}/orch/queue.db?mode=ro", uri=True)) as database:
+            waiting = dict(database.execute("SELECT queue, count(*) FROM messages GROUP BY queue"))
+            dead = database.execute("SELECT count(*) FROM dead").fetchone()[0]
+        return waiting | ({"dead": dead} if dead else {})
+
+    def workspaces(self) -> list[str]:
+        """List the workspaces that are left."""
+        return [path.name for path in self.folder.glob("orch/repositories/*/tasks/*")]
+
+    async def stop(self) -> None:
+        for child in [*self.orch, *([self.hub] if self.hub else [])]:
+            await child.kill()
+
+
+@asynccontextmanager
+async def new_world(folder: Path) -> AsyncIterator[World]:
+    """Start a hub with its own state; Orch is started by the test."""
+    async with aiohttp.ClientSession() as session:
+        world = World(folder, free_port(), free_port(), session)
+        try:
+            await world.start_hub()
+            yield world
+        finally:
+            await world.stop()
