@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 from cachetools import LRUCache
 
-from app.domain.errors import Missing
+from app.domain.errors import Missing, Retryable
 from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
 from app.domain.grants import RunToken
 from app.domain.labels import Label
@@ -147,24 +147,22 @@ class GitHubApi:
         return read_pull(await self._ask(repository, "GET", "/pulls/{number}", number=number))
 
     async def pulls_from(self, repository: Repository, branch: str) -> Sequence[Pull]:
-        found = await self._list(
-            repository, "/pulls{?head,state,per_page}", head=f"{repository.owner}:{branch}", state="all"
-        )
-        # `head` also matches forks that belong to the same owner.
-        own = [pull for pull in found if (pull["head"]["repo"] or {}).get("id") == repository.id]
-        return sorted(map(read_pull, own), key=lambda pull: pull.number, reverse=True)
+        return await self._pulls(repository, branch, state="all")
 
     async def create_pull(self, repository: Repository, branch: str, base: str, title: str, body: str) -> Pull:
+        """Open a pull request, or return the open one if there is one from `branch` to `base`.
+
+        Raises Retryable when GitHub knows of it and does not list it yet.
+        """
         wanted = {"title": title, "head": branch, "base": base, "body": body}
         try:
             return read_pull(await self._ask(repository, "POST", "/pulls", wanted))
         except Rejected as error:
             if not _is_refused(error, "already exists"):
                 raise
-            for pull in await self.pulls_from(repository, branch):
-                if pull.is_open:
-                    return pull
-            raise
+        for pull in await self._pulls(repository, branch, base=base, state="open"):
+            return pull
+        raise Retryable(f"the pull request from {branch} exists and is not listed yet")
 
     async def mint(self, repository: Repository, permissions: Mapping[str, str]) -> RunToken:
         scope = Scope(repository.installation_id, tuple(permissions.items()), (repository.id,))
@@ -191,6 +189,13 @@ class GitHubApi:
     async def _list(self, repository: Repository, path: str, **names: Any) -> list[Any]:
         client = self._client(repository.installation_id)
         return await client.pages(ROOT + path, owner=repository.owner, repo=repository.name, **names)
+
+    async def _pulls(self, repository: Repository, branch: str, **filters: str) -> list[Pull]:
+        head = f"{repository.owner}:{branch}"
+        found = await self._list(repository, "/pulls{?head,base,state,per_page}", head=head, **filters)
+        # `head` also matches forks that belong to the same owner.
+        own = [pull for pull in found if (pull["head"]["repo"] or {}).get("id") == repository.id]
+        return sorted(map(read_pull, own), key=lambda pull: pull.number, reverse=True)
 
     async def _create_label(self, repository: Repository, label: Label) -> None:
         try:

@@ -20,6 +20,7 @@ USER_AGENT = "orch"
 API_VERSION = "2022-11-28"
 CACHED_ANSWERS = 128
 PAGE = 100
+MOST_PAGES = 1000
 REDIRECTS = 3
 MOVED = (301, 302, 307, 308)
 CREATES_CONTENT = frozenset({"comments", "issues", "pulls", "replies", "reviews"})
@@ -77,12 +78,14 @@ class Client(GitHubAPI):
     async def pages(self, url: str, items: str | None = None, **names: Any) -> list[Any]:
         """Return the entries of all pages; `items` names their list when each page is an object."""
         found: list[Any] = []
-        page, following = await self._authorized("GET", url, {**names, "per_page": PAGE})
-        found.extend(page[items] if items else page)
-        while following:
-            page, following = await self._authorized("GET", following, {})
+        names["per_page"] = PAGE
+        for _ in range(MOST_PAGES):
+            page, following = await self._authorized("GET", url, names)
             found.extend(page[items] if items else page)
-        return found
+            if following is None:
+                return found
+            url = following
+        raise Permanent(f"GET {url}: more than {MOST_PAGES} pages")
 
     async def sleep(self, seconds: float) -> None:
         await self._transport.clock.sleep(seconds)
@@ -162,7 +165,7 @@ class Client(GitHubAPI):
             async with asking as response:
                 return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, OSError) as error:
-            # Not chained: aiohttp's errors hold the request, and with it the credential.
+            # Not chained: some of aiohttp's errors hold the request, and with it the credential.
             raise Retryable(f"{_name(method, url)}: {type(error).__name__}") from None
 
     def _refuse_other_hosts(self, url: str) -> None:

@@ -104,7 +104,6 @@ class Pacing:
         await self.check(key)
         if pause := self._ledgers[key].pause(self._clock.now(), self._gap):
             await self._clock.sleep(pause)
-        await self.check(key)
         if pace is Pace.CREATE:
             self._count(key)
 

@@ -24,6 +24,7 @@ from app.domain.labels import Label
 from app.domain.names import Repository
 from app.github.api import GitHubApi, open_github
 from app.github.faults import Rejected
+from app.github.pacing import Ledger, Pacing
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WIDGETS = Repository(id=7, installation_id=1, owner="acme", name="widgets")
@@ -454,6 +455,27 @@ async def test_writes_keep_the_gap_that_was_set(script: Script, clock: HandClock
     assert clock.slept == [1.0, 1.0]
 
 
+async def test_five_hundred_things_may_be_created_in_an_hour() -> None:
+    ledger = Ledger()
+    for minute in range(50):
+        for second in range(10):
+            ledger = ledger.create(START + timedelta(minutes=minute, seconds=second))
+    later = START + timedelta(minutes=55)
+    assert ledger.full(later, per_minute=80, per_hour=500) == 300
+    assert ledger.full(later, per_minute=80, per_hour=501) == 0
+    assert ledger.full(START + timedelta(minutes=60), per_minute=80, per_hour=500) == 0
+    assert len(ledger.create(START + timedelta(minutes=70)).created) == 400
+
+
+async def test_a_shorter_silence_does_not_end_a_longer_one(clock: HandClock) -> None:
+    pacing = Pacing(clock)
+    await pacing.silence("installation:1", 60)
+    await pacing.silence("installation:1", 5)
+    with pytest.raises(Retryable) as raised:
+        await pacing.check("installation:1")
+    assert raised.value.delay == 60
+
+
 # Reading lists and reading again
 
 
@@ -466,6 +488,15 @@ async def test_pages_are_followed_to_the_last(script: Script, github: GitHubApi)
     comments = await github.comments(WIDGETS, 5)
     assert [comment.id for comment in comments] == list(range(101))
     assert (comments[100].author_id, comments[100].body) == (0, "")
+
+
+async def test_pages_that_never_end_are_given_up(script: Script, github: GitHubApi) -> None:
+    labels = "GET /repos/acme/widgets/labels"
+    again = f'<{script.url}/repos/acme/widgets/labels?per_page=100>; rel="next"'
+    script.on(labels, Reply(200, [], {"link": again}))
+    with pytest.raises(Permanent, match="more than 1000 pages"):
+        await github.create_missing_labels(WIDGETS, [])
+    assert script.count(labels) == 1000
 
 
 async def test_a_get_that_did_not_change_is_answered_from_memory(script: Script, github: GitHubApi) -> None:
@@ -497,23 +528,25 @@ async def test_deliveries_with_any_success_are_left_out(script: Script, github: 
 # Idempotent changes
 
 
+PULLS = "/repos/acme/widgets/pulls"
+EXISTS = {"resource": "PullRequest", "code": "custom", "message": "A pull request already exists for acme:orch/5."}
+
+
 async def test_a_pull_request_that_exists_is_returned(script: Script, github: GitHubApi) -> None:
-    pulls = "/repos/acme/widgets/pulls"
-    errors = [
-        {"resource": "PullRequest", "code": "custom", "message": "A pull request already exists for acme:orch/5."}
-    ]
-    script.on(f"POST {pulls}", Reply(422, {"message": "Validation Failed", "errors": errors}))
+    def shown(number: int, repository: int) -> dict[str, Any]:
+        head = {"sha": "abc", "repo": {"id": repository}}
+        return {"number": number, "state": "open", "merged_at": None, "head": head}
 
-    def shown(number: int, repository: int, state: str) -> dict[str, Any]:
-        return {
-            "number": number,
-            "state": state,
-            "merged_at": None,
-            "head": {"sha": "abc", "repo": {"id": repository}},
-        }
-
-    script.on(f"GET {pulls}", Reply(200, [shown(3, 99, "open"), shown(2, 7, "closed"), shown(1, 7, "open")]))
+    script.on(f"POST {PULLS}", Reply(422, {"message": "Validation Failed", "errors": [EXISTS]}))
+    script.on(f"GET {PULLS}", Reply(200, [shown(3, repository=99), shown(1, repository=7)]))
     assert (await github.create_pull(WIDGETS, "orch/5", "main", "Add a lid", "Closes #5")).number == 1
+
+
+async def test_a_pull_request_that_exists_unlisted_is_retryable(script: Script, github: GitHubApi) -> None:
+    script.on(f"POST {PULLS}", Reply(422, {"message": "Validation Failed", "errors": [EXISTS]}))
+    script.on(f"GET {PULLS}", Reply(200, []))
+    with pytest.raises(Retryable, match="not listed yet"):
+        await github.create_pull(WIDGETS, "orch/5", "main", "Add a lid", "Closes #5")
 
 
 async def test_only_absent_labels_are_created_and_a_lost_race_is_no_error(script: Script, github: GitHubApi) -> None:
@@ -596,6 +629,24 @@ async def test_callers_refused_together_mint_one_new_token(script: Script, githu
 
     script.on(ISSUE, judge)
     await asyncio.gather(*(github.issue(WIDGETS, 5) for _ in range(5)))
+    assert script.minted == 2
+
+
+async def test_a_late_refusal_of_an_old_token_leaves_the_new_one(script: Script, github: GitHubApi) -> None:
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def late(request: web.Request) -> web.Response:
+        asked.set()
+        await released.wait()
+        return await BAD(request)
+
+    script.on(COMMENT, late, Reply(201, {"id": 3}))
+    script.on(ISSUE, BAD, Reply(200, AN_ISSUE))
+    waiting = asyncio.create_task(github.create_comment(WIDGETS, 5, "x"))
+    await asked.wait()
+    await github.issue(WIDGETS, 5)
+    released.set()
+    assert await waiting == 3
     assert script.minted == 2
 
 
