@@ -197,7 +197,7 @@ class Workspace:
         """Make a run ref of the remote point at the commit; any other ref is a ValueError."""
         if not ref.startswith(RUN_REFS):
             raise ValueError(f"a runner pushes to run refs only, not to {ref}")
-        argv = ("push", "--porcelain", "--no-verify", with_username(url), f"+{sha}:{ref}")
+        argv = ("push", "--quiet", "--no-verify", with_username(url), f"+{sha}:{ref}")
         await self.mirror.git(*argv, timeout=timeout, token=token)
 
     async def remove(self) -> None:

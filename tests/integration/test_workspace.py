@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.hub.git import Identity as HubIdentity
 from runner.git import AuthRefused, GitFailed, Identity, NotFound, PushRejected, Transient
 from runner.workspace import (
     DiffStat,
@@ -360,7 +359,7 @@ async def test_a_child_keeps_the_workspace_locked(mirror: Mirror, workspace: Wor
         child = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE, pass_fds=[descriptor])
     with pytest.raises(WorkspaceBusy):
         await mirror.workspace("owner/project#1").prepare(start)
-    await child.communicate()
+    await child.communicate(b"")
     await mirror.workspace("owner/project#1").prepare(start)
 
 
@@ -399,8 +398,3 @@ async def test_a_tree_that_became_a_symlink_is_not_entered(workspace: Workspace,
 async def test_a_workspace_never_prepared_has_no_snapshot(mirror: Mirror, start: str) -> None:
     with pytest.raises(WorkspaceDamaged):
         await snapshot(mirror.workspace("owner/project#2"), start)
-
-
-def test_the_identities_of_both_sides_read_alike() -> None:
-    assert str(Identity("a", "b@c")) == "a <b@c>"
-    assert HubIdentity("a", "b@c").email == Identity("a", "b@c").email
