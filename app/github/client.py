@@ -148,7 +148,7 @@ class Client(GitHubAPI):
 
     async def _followed(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         # Not aiohttp's own redirects: those turn a moved POST into a GET, GitHub wants it repeated as it was.
-        for _ in range(REDIRECTS):
+        for _ in range(REDIRECTS + 1):
             answer = await self._exchange(method, url, headers, body)
             if answer.status not in MOVED or "location" not in answer.headers:
                 return answer

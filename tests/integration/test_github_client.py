@@ -14,11 +14,11 @@ import jwt
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.facts import Delivery
+from app.domain.facts import Delivery, Identity, Permission
 from app.domain.grants import RunToken
 from app.domain.labels import Label
 from app.domain.names import Repository
@@ -224,6 +224,13 @@ async def test_no_credential_goes_to_another_host(script: Script, github: GitHub
         await github.issue(WIDGETS, 5)
 
 
+async def test_a_request_that_moves_in_circles_is_permanent(script: Script, github: GitHubApi) -> None:
+    script.on(ISSUE, Reply(301, {}, {"location": "/repos/acme/widgets/issues/5"}))
+    with pytest.raises(Permanent, match="moved more than 3 times"):
+        await github.issue(WIDGETS, 5)
+    assert script.count(ISSUE) == 4
+
+
 async def test_an_issue_that_was_transferred_is_missing(script: Script, github: GitHubApi) -> None:
     script.on(ISSUE, Reply(301, {}, {"location": "/repositories/9/issues/77"}))
     script.on("GET /repositories/9/issues/77", Reply(200, AN_ISSUE | {"number": 77}))
@@ -335,12 +342,12 @@ async def test_silence_ends_with_the_time_limit(script: Script) -> None:
         await released.wait()
         return web.Response()
 
-    script.on(COMMENT, hang)
-    async with connected(script, timeout=0.2) as github:
+    script.on(MINT, hang)
+    async with connected(script, timeout=0.3) as github:
         with pytest.raises(Retryable, match="Timeout"):
-            await github.create_comment(WIDGETS, 5, "x")
+            await github.mint(WIDGETS, {"contents": "read"})
     released.set()
-    assert script.count(COMMENT) == 1
+    assert script.count(MINT) <= 1
 
 
 async def test_a_5xx_with_retry_after_is_obeyed_instead_of_repeated(script: Script, github: GitHubApi) -> None:
@@ -525,6 +532,26 @@ async def test_deliveries_with_any_success_are_left_out(script: Script, github: 
     assert await github.failed_deliveries() == expected
 
 
+async def test_an_empty_repository_has_no_branches(script: Script, github: GitHubApi) -> None:
+    script.on("GET /repos/acme/widgets/git/ref/heads/main", Reply(409, {"message": "Git Repository is empty."}))
+    assert await github.branch_head(WIDGETS, "main") is None
+
+
+async def test_a_login_without_an_account_has_no_permission(script: Script, github: GitHubApi) -> None:
+    asked = "GET /repos/acme/widgets/collaborators/nobody/permission"
+    script.on(asked, Reply(404, {"message": "nobody is not a user"}))
+    assert await github.permission(WIDGETS, "nobody") is Permission.NONE
+
+
+async def test_an_app_that_is_installed_nowhere_still_knows_itself(script: Script, github: GitHubApi) -> None:
+    bot = "GET /users/orch%5Bbot%5D"
+    script.on("GET /app", Reply(200, {"id": 42, "slug": "orch"}))
+    script.on("GET /app/installations", Reply(200, []))
+    script.on(bot, Reply(200, {"id": 43, "login": "orch[bot]"}))
+    assert await github.identity() == Identity(app_id=42, slug="orch", bot_id=43, bot_login="orch[bot]")
+    assert "authorization" not in script.headers(bot)[0]
+
+
 # Idempotent changes
 
 
@@ -589,6 +616,26 @@ async def test_a_caller_who_is_cancelled_does_not_take_the_token_from_the_others
     released.set()
     assert (await second).number == 5
     assert (first.cancelled(), script.minted) == (True, 1)
+
+
+async def test_closing_ends_a_mint_that_nobody_waits_for(script: Script) -> None:
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def hang(request: web.Request) -> web.Response:
+        asked.set()
+        await released.wait()
+        return web.Response()
+
+    script.on(MINT, hang)
+    before = asyncio.all_tasks()
+    async with connected(script) as github:
+        waiting = asyncio.create_task(github.issue(WIDGETS, 5))
+        await asked.wait()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    left = [task.get_name() for task in asyncio.all_tasks() - before]
+    released.set()
+    assert "mint 1" not in left
 
 
 async def test_a_failed_mint_fails_all_who_wait_and_is_tried_again_later(script: Script, github: GitHubApi) -> None:
@@ -672,9 +719,24 @@ async def test_no_secret_is_in_an_error(script: Script, github: GitHubApi) -> No
         assert "ghs_" not in "".join(traceback.format_exception(raised.value))
 
 
-async def test_a_key_that_is_none_is_refused_without_being_shown(clock: HandClock) -> None:
-    broken = pem().replace("PRIVATE", "PUBLIC")
+def elliptic_pem() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_pem() -> str:
+    return private_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def cut_pem() -> str:
+    return pem()[:400]
+
+
+@pytest.mark.parametrize("make", [elliptic_pem, public_pem, cut_pem, str])
+async def test_a_key_that_is_none_is_refused_without_being_shown(clock: HandClock, make: Callable[[], str]) -> None:
+    key = make()
     with pytest.raises(Permanent, match="private key") as raised:
-        async with open_github("http://127.0.0.1:9", 42, broken, clock):
+        async with open_github("http://127.0.0.1:9", 42, key, clock):
             pass
-    assert broken[40:80] not in "".join(traceback.format_exception(raised.value))
+    shown = "".join(traceback.format_exception(raised.value))
+    assert not any(line in shown for line in key.splitlines())
