@@ -18,8 +18,8 @@ EventLease = Lease[Envelope]
 USES: dict[str, Callable[[EventLease], Awaitable[object]]] = {
     "extend": lambda lease: lease.extend(5),
     "ack": lambda lease: lease.ack(),
-    "release": lambda lease: lease.release(),
-    "fail": lambda lease: lease.fail("broken"),
+    "release": lambda lease: lease.release(5),
+    "fail": lambda lease: lease.fail("broken", 5),
     "bury": lambda lease: lease.bury("broken"),
 }
 ENDS = {name: use for name, use in USES.items() if name != "extend"}
