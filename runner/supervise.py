@@ -1,6 +1,7 @@
 """Run one agent, pass on what it prints, and leave no process of it behind.
 
 Executed once per run as `python -I -S supervise.py` with a socket as fd 0; `runner.supervision` is the other end.
+One file, because an interpreter that trusts no directory finds nothing beside it.
 Linux only: it needs sub-reapers and /proc. Both ends speak frames: one byte kind, four bytes length, payload.
 """
 # pathlib would be a third of the start-up time, and this starts with every run:
@@ -187,9 +188,9 @@ def _catch_runaways(reap: Callable[[], bool]) -> None:
     os.close(children)
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int, number: int = signal.SIGKILL) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):  # gone, or not ours to kill
         return
 
@@ -208,8 +209,9 @@ def become_agent(order: Order, fds: tuple[int, int, int], supervisor: int) -> No
         if os.getppid() == supervisor:
             os.chdir(order.cwd)
             os.execvpe(order.argv[0], order.argv, order.env)  # noqa: S606 - no shell is the point
-    except OSError as error:
-        os.write(2, b"cannot start %s in %s: %s\n" % (order.argv[0], order.cwd, str(error.strerror).encode()))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        os.write(2, b"cannot start %s in %s: %s\n" % (order.argv[0], order.cwd, str(why).encode()))
     finally:
         os._exit(_CANNOT_START)
 
@@ -281,7 +283,7 @@ class Supervisor:
         poller = select.poll()
         poller.register(0, select.POLLIN | (select.POLLOUT if self.outbox else 0))
         poller.register(self.wakeup, select.POLLIN)
-        if len(self.outbox) < _OUTBOX_BYTES:  # else the agent waits for the runner, and nothing is lost
+        if len(self.outbox) < _OUTBOX_BYTES or not self.room:  # else the agent waits for the runner: nothing is lost
             for fd in self.sources:
                 poller.register(fd, select.POLLIN)
         if self.sink is not None:
@@ -319,7 +321,7 @@ class Supervisor:
             raise RunnerGoneError from error
         if not data:
             raise RunnerGoneError
-        if not self.asked:  # after the order there is no frame but STOP
+        if not self.asked and self.reaper.status is None:  # after the order there is no frame but STOP
             self.stop()
 
     def stop(self) -> None:
@@ -339,8 +341,8 @@ class Supervisor:
                 return True
             try:
                 os.killpg(self.reaper.agent, number)
-            except ProcessLookupError:  # it has no group of its own yet
-                os.kill(self.reaper.agent, number)
+            except OSError:  # it has no group of its own yet
+                _kill(self.reaper.agent, number)
         return False
 
     def patience_ms(self) -> float | None:
@@ -376,7 +378,7 @@ class Supervisor:
     def drop(self, count: int) -> None:
         """Count what is not passed on, with a sign of life now and then: a flood is not silence."""
         self.dropped += count
-        if time.monotonic() >= self.next_note:
+        if not self.outbox and time.monotonic() >= self.next_note:
             self.next_note = time.monotonic() + _NOTE_SECONDS
             self.outbox += frame(DROPPED, b"%d" % self.dropped)
 
@@ -404,7 +406,10 @@ def keep(supervisor: int) -> None:
 
 def main() -> None:
     """Read the order from fd 0, lock the workspace, and supervise from a second process under a keeper."""
-    order = read_order(0)
+    try:
+        order = read_order(0)
+    except RunnerGoneError:
+        return
     if busy := take_lock(order.lock):
         os.write(0, frame(END, json.dumps({"busy": busy}).encode()))
         return

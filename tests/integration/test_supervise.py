@@ -21,7 +21,7 @@ from runner.supervision import Command, Exit, ExitReason, Limits, Line, LineSpli
 
 ENV = {"PATH": "/usr/bin:/bin"}
 ROOT = Path(__file__).resolve().parents[2]
-LONG = 300.0
+LONG = 30.0
 
 # What a process may do to get away: a session of its own, a double fork, no hang-up signal, a deaf ear, many together.
 ESCAPES = """
@@ -79,6 +79,13 @@ async def await_marked(word: str, count: int) -> None:
     while len(marked(word)) != count:
         assert time.monotonic() < deadline, f"{len(marked(word))} processes, wanted {count}"
         await asyncio.sleep(0.01)
+
+
+async def await_reaped(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(pid, 0)
+            await asyncio.sleep(0.01)
 
 
 def command(argv: Sequence[str], here: Path, stdin: bytes | None = None, **limits: Any) -> Command:
@@ -245,6 +252,16 @@ open("stuck", "w").write(str(wrote))
     assert (ended.code, ended.dropped_bytes) == (0, 0)
 
 
+async def test_past_the_limit_a_consumer_that_does_not_read_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "through")
+    script = "yes | head -c 20000000; echo > through"
+    async with supervise(shell(script, tmp_path, output_bytes=500_000)) as run:
+        await asyncio.to_thread((tmp_path / "through").read_text)
+        lines = [line async for line in run.lines()]
+        ended = await run.wait()
+    assert (len(lines), ended.dropped_bytes) == (250_000, 19_500_000)
+
+
 async def test_what_nobody_reads_is_counted_as_dropped(tmp_path: Path) -> None:
     async with supervise(shell("echo 12345; echo 678", tmp_path)) as run:
         async for _ in run.lines():
@@ -297,6 +314,12 @@ async def test_exit_codes_are_right_400_times_of_400(tmp_path: Path) -> None:
 async def test_an_agent_that_cannot_start_says_why(tmp_path: Path) -> None:
     lines, ended = await finish(command(("no-such-agent",), tmp_path))
     why = f"cannot start no-such-agent in {tmp_path}: No such file or directory"
+    assert (lines, ended.code) == ([Line(Stream.STDERR, why.encode())], 127)
+
+
+async def test_a_word_that_no_process_can_take_says_why(tmp_path: Path) -> None:
+    lines, ended = await finish(command(("echo", "a\0b"), tmp_path))
+    why = f"cannot start echo in {tmp_path}: embedded null byte"
     assert (lines, ended.code) == ([Line(Stream.STDERR, why.encode())], 127)
 
 
@@ -362,6 +385,15 @@ async def test_a_stop_that_comes_too_late_changes_nothing(tmp_path: Path) -> Non
         await run.stop()
         assert await run.wait() == before
     assert (before.reason, before.code) == (ExitReason.EXITED, 3)
+
+
+async def test_a_stop_after_the_agent_ended_is_not_the_reason(tmp_path: Path) -> None:
+    async with supervise(shell("echo $$; yes | head -c 900000; exit 3", tmp_path)) as run:
+        agent = int((await anext(run.lines())).text)
+        await await_reaped(agent)  # while much of its output still waits for us
+        await run.stop()
+        ended = await run.wait()
+    assert (ended.reason, ended.code) == (ExitReason.EXITED, 3)
 
 
 async def test_wall_time_is_a_limit_for_a_chatty_agent(tmp_path: Path) -> None:
