@@ -40,7 +40,8 @@ async def deliver_forever(world: World) -> None:
 
 
 async def settled(world: World) -> None:
-    """Wait until no delivery is pending."""
+    """Wait until no change of refs is under way and no delivery is pending."""
+    await world.unlocked()
     while pending(world):
         world.sent.clear()
         await world.sent.wait()

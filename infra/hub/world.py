@@ -47,6 +47,12 @@ class World:
     def lock(self, repository: Repository) -> asyncio.Lock:
         return self._locks.setdefault(repository.id, asyncio.Lock())
 
+    async def unlocked(self) -> None:
+        """Wait for the changes of refs under way; a push is answered before they are all told."""
+        for lock in list(self._locks.values()):
+            async with lock:
+                pass
+
     def app(self) -> App:
         """Give the App; a hub has exactly one."""
         return self.state.rows(App)[0]
