@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ASKPASS = Path(__file__).with_name("askpass.sh")
-USERNAME = "x-access-token"
 STDERR_TAIL = 2000
 
 # On the command line, because only there git hands them on when it calls itself inside a submodule.
@@ -142,10 +141,18 @@ class Git:
         return environment
 
 
-def with_username(url: str) -> str:
-    """Name the user that GitHub expects, so that git asks for nothing but the password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{USERNAME}@{rest}"
+def remote_url(url: str) -> str:
+    """Return the address if it is plain HTTP without credentials, the only kind of remote there is here."""
+    if not url.startswith(("http://", "https://")) or "@" in url:
+        raise ValueError("a remote is a plain http(s) address without credentials")
+    return url
+
+
+def full_sha(sha: str) -> str:
+    """Return the SHA if it is a whole one: anything shorter is a question to git, and may be an option."""
+    if not re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", sha):
+        raise ValueError(f"{sha!r} is not a full SHA")
+    return sha
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from runner.git import Git, GitFailed, Identity, Transient, with_username
+from runner.git import Git, GitFailed, Identity, Transient, full_sha, remote_url
 
 RUN_REFS = ("refs/orch/runs/", "refs/heads/orch-runs/")
 LOCK_POLL_SECONDS = 0.05
@@ -87,7 +87,7 @@ class Mirror:
         options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
         async with _file_lock(self.path / "fetch.lock", timeout):
             await self._repair()
-            await self.git("fetch", *options, with_username(url), *refspecs, timeout=timeout, token=token)
+            await self.git("fetch", *options, remote_url(url), *refspecs, timeout=timeout, token=token)
 
     async def branches(self) -> dict[str, str]:
         """Map the remote's branches, as of the last fetch, to their commits."""
@@ -147,6 +147,7 @@ class Workspace:
 
     async def prepare(self, start_sha: str, *, timeout: float = 300) -> None:
         """Make the tree exactly the start commit, with an empty HOME and TMPDIR. Raises WorkspaceBusy."""
+        full_sha(start_sha)
         with self._entered():
             await _remove(self.path)
             for folder in (self.tree, self.home, self.tmp):
@@ -170,6 +171,7 @@ class Workspace:
         The same tree and arguments make the same commit. Nothing the agent did with git counts. Raises
         NestedRepository, WorkspaceDamaged or WorkspaceBusy.
         """
+        full_sha(parent)
         with self._entered():
             self._check_tree()
             await self._refuse_nested()
@@ -188,7 +190,9 @@ class Workspace:
 
     async def diff_stat(self, base: str, sha: str) -> DiffStat:
         """Count what `sha` changed against `base`."""
-        listed = await self.mirror.git("diff-tree", "-r", "-z", "--no-renames", "--numstat", base, sha)
+        listed = await self.mirror.git(
+            "diff-tree", "-r", "-z", "--no-renames", "--numstat", full_sha(base), full_sha(sha)
+        )
         rows = [os.fsdecode(row).split("\t", 2) for row in listed.split(b"\0")[:-1]]
         added, removed = ([int(row[i]) for row in rows if row[i] != "-"] for i in (0, 1))
         return DiffStat(tuple(row[2] for row in rows), sum(added), sum(removed))
@@ -197,7 +201,7 @@ class Workspace:
         """Make a run ref of the remote point at the commit; any other ref is a ValueError."""
         if not ref.startswith(RUN_REFS):
             raise ValueError(f"a runner pushes to run refs only, not to {ref}")
-        argv = ("push", "--quiet", "--no-verify", with_username(url), f"+{sha}:{ref}")
+        argv = ("push", "--quiet", "--no-verify", remote_url(url), f"+{full_sha(sha)}:{ref}")
         await self.mirror.git(*argv, timeout=timeout, token=token)
 
     async def remove(self) -> None:
