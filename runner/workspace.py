@@ -28,6 +28,7 @@ TREE_CONFIG = """\
 \temail = agent@localhost.invalid
 """
 GITLINK = "160000"
+UNADDABLE = r"can only add regular files|Permission denied|[Ii]nvalid path|failed to encode|BOM is"
 
 
 class UnsafePath(Exception):
@@ -177,7 +178,7 @@ class Workspace:
             await self._refuse_nested()
             index = await self._private_index(parent)
             git = self._git(index)
-            await git("add", "--all", timeout=timeout)
+            await self._add_all(git, timeout)
             tree = (await git("write-tree")).decode().strip()
             if tree == (await git("rev-parse", "--verify", f"{parent}^{{tree}}")).decode().strip():
                 return None
@@ -245,6 +246,14 @@ class Workspace:
             index.unlink(missing_ok=True)
             await self._git(index)("read-tree", parent)
         return index
+
+    async def _add_all(self, git: Git, timeout: float) -> None:
+        try:
+            await git("add", "--all", timeout=timeout)
+        except GitFailed as failure:
+            if re.search(UNADDABLE, failure.stderr):
+                raise WorkspaceDamaged(failure.stderr) from failure
+            raise
 
     async def _refuse_nested(self) -> None:
         found = await asyncio.to_thread(_nested_repositories, self.tree)

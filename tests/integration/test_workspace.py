@@ -266,6 +266,20 @@ async def test_special_files_are_left_out_without_waiting_for_them(workspace: Wo
     assert stat.paths == ("new",)
 
 
+async def test_a_file_that_became_a_pipe_is_refused_by_name(workspace: Workspace, start: str) -> None:
+    (workspace.tree / "README.md").unlink()
+    os.mkfifo(workspace.tree / "README.md")
+    with pytest.raises(WorkspaceDamaged, match=r"README\.md"):
+        await snapshot(workspace, start)
+
+
+async def test_a_file_that_cannot_be_encoded_as_it_asks_is_refused(workspace: Workspace, start: str) -> None:
+    (workspace.tree / ".gitattributes").write_text("*.txt working-tree-encoding=UTF-16\n")
+    (workspace.tree / "odd.txt").write_bytes(b"\x00\xd8")
+    with pytest.raises(WorkspaceDamaged, match="BOM is required"):
+        await snapshot(workspace, start)
+
+
 async def test_ignored_files_are_left_out(workspace: Workspace, start: str) -> None:
     (workspace.tree / "ignored").mkdir()
     (workspace.tree / "ignored/file").touch()
