@@ -65,7 +65,7 @@ class LocalRuns:
     async def _begin(self, job: Job, runner: str, record: TaskRecord, loaded: Loaded) -> Grant | Refused:
         group, now = job.task.group, self.clock.now()
         last, version = await self.leases.get(group)
-        begins = 1
+        begins, lost = 1, None
         if last is not None and last.job_id == job.id:
             if last.result is not None:
                 await self._tell_finished(last.run_id, job, last.result)
@@ -73,7 +73,7 @@ class LocalRuns:
             if last.expires_at > now:
                 left = (last.expires_at - now).total_seconds()
                 return Refused(reason=f"run {last.run_id} may be alive", again_in=left)
-            begins = last.begins + 1
+            begins, lost = last.begins + 1, last.run_id
         lease = RunLease(
             run_id=token_hex(8),
             job_id=job.id,
@@ -83,7 +83,7 @@ class LocalRuns:
         )
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
-        await self._tell_started(lease.run_id, job)
+        await self._tell_started(lease.run_id, job, lost)
         if text is None:
             return await self._end_at_once(lease, job, record, "the issue was edited after its text was lost.")
         if begins > self.policy.max_begins:
@@ -155,8 +155,8 @@ class LocalRuns:
         await self._tell_finished(run_id, job, result)
         return True
 
-    async def _tell_started(self, run_id: str, job: Job) -> None:
-        event = RunStarted(task=job.task, run_id=run_id, job_id=job.id)
+    async def _tell_started(self, run_id: str, job: Job, lost: str | None) -> None:
+        event = RunStarted(task=job.task, run_id=run_id, job_id=job.id, lost=lost)
         await self.events.send(enclose(event, f"run:{run_id}:started", self.clock.now()))
 
     async def _tell_finished(self, run_id: str, job: Job, result: RunResult) -> None:

@@ -1,9 +1,11 @@
 """The beginning and the end of a run."""
 
-from app.domain.effects import CancelRun, Decision, SetLabels, UpsertComment, nothing
+from app.domain.effects import CancelRun, Decision, DeleteRef, nothing
 from app.domain.events import RunFinished, RunStarted
+from app.domain.names import run_ref
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
+from app.domain.strategies.single import SHOW
 from app.domain.task import Trigger, can
 
 
@@ -14,7 +16,8 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
         return Decision("the task does not want this run any more", effects=(CancelRun(run_id=event.run_id),))
     why = f"Agent `{record.agent}` works on attempt {record.attempt}, run `{event.run_id}`."
     started = record.advance(Trigger.START, why, run_id=event.run_id)
-    return Decision(f"run {event.run_id} began", started, (SetLabels(), UpsertComment()))
+    pushed_in_vain = (DeleteRef(ref=run_ref(event.lost)),) if event.lost else ()
+    return Decision(f"run {event.run_id} began", started, (*SHOW, *pushed_in_vain))
 
 
 def run_finished(event: RunFinished, snapshot: Snapshot) -> Decision:

@@ -47,11 +47,12 @@ class PullMerged(TaskEvent):
 
 
 class RunStarted(TaskEvent):
-    """A runner was granted a run."""
+    """A runner was granted a run; `lost` is the run of the same job whose runner was lost before."""
 
     type: Literal["run_started"] = "run_started"
     run_id: str
     job_id: str
+    lost: str | None = None
 
 
 class RunFinished(TaskEvent):

@@ -24,10 +24,6 @@ class Outcome:
     body: str = ""
 
 
-def pending(world: World) -> list[Delivery]:
-    return world.state.rows(Delivery, world.app().id, "pending")
-
-
 async def deliver_forever(world: World) -> None:
     """Send what is pending, in order, once each; whatever comes of it is logged and final."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -35,16 +31,24 @@ async def deliver_forever(world: World) -> None:
         while True:
             await world.changed.wait()
             world.changed.clear()
-            while waiting := pending(world):
-                await _deliver(world, session, waiting[world.faults.shuffled(len(waiting))])
+            while (delivery := _next(world)) is not None:
+                await _deliver(world, session, delivery)
 
 
 async def settled(world: World) -> None:
     """Wait until no change of refs is under way and no delivery is pending."""
     await world.unlocked()
-    while pending(world):
+    while _next(world) is not None:
         world.sent.clear()
         await world.sent.wait()
+
+
+def _next(world: World) -> Delivery | None:
+    app = world.app()
+    if not world.faults.on.webhook_shuffle:
+        return world.state.first(Delivery, app.id, "pending")
+    waiting = world.state.rows(Delivery, app.id, "pending")
+    return world.faults.pick(waiting) if waiting else None
 
 
 async def _deliver(world: World, session: aiohttp.ClientSession, delivery: Delivery) -> None:

@@ -5,13 +5,14 @@ import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiohttp import web
 
 from infra.hub.auth import ANONYMOUS, Principal, authenticate
 from infra.hub.call import Call, Handler, Route
 from infra.hub.errors import ApiError
-from infra.hub.wire import Answer, check_version, to_response
+from infra.hub.wire import Answer, as_of, check_version, to_response
 from infra.hub.world import World
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -67,7 +68,7 @@ async def _answer(world: World, request: web.Request, handler: Handler) -> tuple
             world.faults.after_write(f"{request.method} {request.path} {raw.decode(errors='replace')}")
     except ApiError as error:
         return principal, to_response(request, Answer(error.status, error.body, error.headers))
-    response = to_response(request, answer)
+    response = to_response(request, replace(answer, body=as_of(version, answer.body)))
     response.headers["X-GitHub-Api-Version-Selected"] = version
     return principal, response
 

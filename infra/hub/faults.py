@@ -3,13 +3,18 @@
 import hashlib
 import random
 from collections import deque
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
 
 from infra.hub.errors import ApiError
 
+T = TypeVar("T")
 
-@dataclass(slots=True)
+
+@checked(slots=True, frozen=True, config=ConfigDict(extra="forbid"))
 class Switches:
     """The faults; everything off.
 
@@ -19,7 +24,7 @@ class Switches:
     """
 
     seed: int = 0
-    write_then_502: str | float = 0.0
+    write_then_502: Literal["once"] | float = 0.0
     fail_rate: float = 0.0
     secondary_limit: dict[str, float] | None = None
     lag_seconds: float = 0.0
@@ -45,11 +50,11 @@ class Faults:
     _blocked_until: float = 0.0
 
     def set(self, changes: dict[str, Any]) -> None:
-        """Set switches anew; those not named go back to off. Raises ApiError 422 for an unknown name."""
-        unknown = changes.keys() - {f.name for f in fields(Switches)}
-        if unknown:
-            raise ApiError(422, f"No such fault: {', '.join(sorted(unknown))}")
-        self.on = Switches(**changes)
+        """Set switches anew; those not named go back to off. Raises ApiError 422 for what is no switch or value."""
+        try:
+            self.on = TypeAdapter(Switches).validate_python(changes)
+        except ValidationError as error:
+            raise ApiError(422, str(error)) from error
         self._random = random.Random(self.on.seed)  # noqa: S311 - chance, not secrets
         self._answered.clear()
         self._created.clear()
@@ -62,9 +67,8 @@ class Faults:
     def chance(self, rate: float) -> bool:
         return rate > 0 and self._random.random() < rate
 
-    def shuffled(self, count: int) -> int:
-        """Choose which of so many waiting deliveries goes next."""
-        return self._random.randrange(count) if self.on.webhook_shuffle else 0
+    def pick(self, waiting: list[T]) -> T:
+        return self._random.choice(waiting)
 
     def before(self, now: float, *, creates: bool) -> None:
         """Fail a request before it does anything. Raises ApiError 5xx, 403 or 429."""
@@ -82,7 +86,7 @@ class Faults:
                 return
             self._answered.add(digest)
             raise ApiError(502, "Server Error")
-        if isinstance(rate, int | float) and self.chance(rate):
+        if self.chance(rate):
             raise ApiError(502, "Server Error")
 
     def _limit(self, now: float, limit: dict[str, float]) -> None:

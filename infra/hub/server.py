@@ -25,6 +25,7 @@ from infra.hub.state import State
 from infra.hub.wire import JSON, Answer, to_response
 from infra.hub.world import World, ensure_key
 
+GRACE_SECONDS = 1.0
 BODY_LIMIT = 32 * 1024 * 1024
 
 
@@ -68,7 +69,7 @@ async def start_hub(settings: HubSettings) -> RunningHub:
     ensure_app(world, settings)
     await plant(world, settings)
     await finish_changes(world)
-    runner = web.AppRunner(_application(world), access_log=None)
+    runner = web.AppRunner(_application(world), access_log=None, shutdown_timeout=GRACE_SECONDS)
     await runner.setup()
     await web.SockSite(runner, listener).start()
     sender = asyncio.create_task(deliver_forever(world), name="hub-deliveries")

@@ -110,9 +110,17 @@ class State:
             return self._select(cls, "parent = ?", (parent,))
         return self._select(cls, "parent = ? AND key = ?", (parent, key))
 
-    def count(self, cls: type[R], parent: int = 0) -> int:
+    def first(self, cls: type[R], parent: int, key: str) -> R | None:
+        """Read the oldest row of a key, however many there are."""
+        return next(iter(self._select(cls, "parent = ? AND key = ?", (parent, key), limit=1)), None)
+
+    def count(self, cls: type[R], parent: int = 0, state: str | None = None) -> int:
+        """Count the rows under a parent, all or those of one `state`."""
         sql = "SELECT count(*) FROM documents WHERE kind = ? AND parent = ?"
-        return int(self._db.execute(sql, (cls.__name__, parent)).fetchone()[0])
+        if state is None:
+            return int(self._db.execute(sql, (cls.__name__, parent)).fetchone()[0])
+        sql += " AND json_extract(body, '$.state') = ?"
+        return int(self._db.execute(sql, (cls.__name__, parent, state)).fetchone()[0])
 
     def log_request(self, *, at: float, method: str, path: str, query: str, status: int, principal: str) -> None:
         self._db.execute(
@@ -128,9 +136,9 @@ class State:
     def clear_requests(self) -> None:
         self._db.execute("DELETE FROM requests")
 
-    def _select(self, cls: type[R], where: str, values: tuple[object, ...]) -> list[R]:
-        sql = f"SELECT body FROM documents WHERE kind = ? AND {where} ORDER BY id"  # noqa: S608 - own constants only
-        rows = self._db.execute(sql, (cls.__name__, *values)).fetchall()
+    def _select(self, cls: type[R], where: str, values: tuple[object, ...], limit: int = -1) -> list[R]:
+        sql = f"SELECT body FROM documents WHERE kind = ? AND {where} ORDER BY id LIMIT ?"  # noqa: S608 - constants
+        rows = self._db.execute(sql, (cls.__name__, *values, limit)).fetchall()
         return [adapter(cls).validate_json(row[0]) for row in rows]
 
     def _require_transaction(self) -> None:

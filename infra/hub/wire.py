@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 DEFAULT_VERSION = "2022-11-28"
 VERSIONS = (DEFAULT_VERSION, "2026-03-10")
+# Fields of 2022-11-28 that the published schema of 2026-03-10 lacks.
+REMOVED = ("assignee", "has_downloads", "merge_commit_sha")
 PER_PAGE = 30
 MAX_PER_PAGE = 100
 
@@ -80,6 +82,15 @@ def link_header(request: web.Request, links: Sequence[tuple[str, object]], key: 
 def _number(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name)
     return int(text) if text and text.isascii() and text.isdigit() else default
+
+
+def as_of(version: str, body: Any) -> Any:
+    """Leave out what an API version no longer shows."""
+    if version == DEFAULT_VERSION:
+        return body
+    if isinstance(body, dict):
+        return {key: as_of(version, value) for key, value in body.items() if key not in REMOVED}
+    return [as_of(version, item) for item in body] if isinstance(body, list) else body
 
 
 def check_version(request: web.Request) -> str:

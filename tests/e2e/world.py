@@ -48,7 +48,7 @@ class World:
             "AGENTS": json.dumps(["script"]),
             "JOB_LEASE": 1,
             "RUN_LEASE": 1,
-            "EVENT_LEASE": 2,
+            "EVENT_LEASE": 1,
             "BEAT": 0.3,
             "SETTLE": 1,
             "LIST_LAG": 0.2,
@@ -124,10 +124,13 @@ class World:
         return [entry for entry in logged if entry["principal"] not in ("writer", None)]
 
     async def until(self, what: str, probe: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
-        """Look again and again until the probe finds something; what it found."""
+        """Look again and again until the probe finds something, and return that."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
-            found = await probe()
+            try:
+                found = await probe()
+            except aiohttp.ClientError:
+                found = None  # the hub is being started again
             if found:
                 return found
             if asyncio.get_running_loop().time() > deadline:

@@ -57,7 +57,7 @@ def html_url(world: World, repository: Repository) -> str:
 def show_repository(world: World, repository: Repository) -> JSON:
     """Show a repository as lists and webhooks do."""
     html = html_url(world, repository)
-    open_issues = sum(issue.state == "open" for issue in world.state.rows(Issue, repository.id))
+    open_issues = world.state.count(Issue, repository.id, "open")
     pushed = timestamp(repository.pushed or repository.created)
     return {
         **show_minimal(repository),

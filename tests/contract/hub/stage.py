@@ -101,7 +101,7 @@ class HubThread:
         self.session = aiohttp.ClientSession()
         self.url = self.hub.base_url
         self.info = self.hub.describe()
-        await self._request("PUT", "/_hub/webhook", json={"url": url}, headers={})
+        await self.send("PUT", "/_hub/webhook", json={"url": url}, headers={})
 
     async def _stop(self) -> None:
         await self.session.close()
@@ -119,9 +119,10 @@ class HubThread:
     ) -> Reply:
         """Make one plain request."""
         credentials = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.run(self._request(method, path, json=json, headers=credentials | (headers or {})))
+        return self.run(self.send(method, path, json=json, headers=credentials | (headers or {})))
 
-    async def _request(self, method: str, path: str, *, json: Any, headers: dict[str, str]) -> Reply:
+    async def send(self, method: str, path: str, *, json: Any, headers: dict[str, str]) -> Reply:
+        """Make one plain request, inside the hub's event loop."""
         url = path if path.startswith("http") else self.url + path
         async with self.session.request(method, url, json=json, headers=headers) as response:
             text = await response.text()

@@ -45,6 +45,13 @@ def test_versions_are_checked_and_named(stage: Stage) -> None:
     assert stage.request("GET", "", X_GitHub_Api_Version="2020-01-01").status == 400
 
 
+def test_the_newer_version_lacks_what_was_removed(stage: Stage) -> None:
+    number = stage.pull("work")
+    older = stage.request("GET", f"/pulls/{number}").body
+    newer = stage.request("GET", f"/pulls/{number}", X_GitHub_Api_Version="2026-03-10").body
+    assert older.keys() - newer.keys() == {"assignee", "merge_commit_sha"}
+
+
 def test_every_answer_has_a_request_id_and_limits(stage: Stage) -> None:
     reply = stage.request("GET", "/issues/99")
     assert reply.status == 404
