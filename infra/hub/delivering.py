@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -51,9 +52,17 @@ def _next(world: World) -> Delivery | None:
     return world.faults.pick(waiting) if waiting else None
 
 
+async def _delay(world: World, delivery: Delivery) -> None:
+    """Hold a delivery back as long as the fault says; taking the fault away lets it go at once."""
+    while (wait := delivery.created + world.faults.on.webhook_delay - world.now()) > 0:
+        world.switched.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(world.switched.wait(), wait)
+
+
 async def _deliver(world: World, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+    await _delay(world, delivery)
     on = world.faults.on
-    await asyncio.sleep(max(0.0, delivery.created + on.webhook_delay - world.now()))
     app = world.state.load(App, delivery.app_id)
     headers = delivery_headers(app, delivery)
     started = time.monotonic()

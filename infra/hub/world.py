@@ -18,8 +18,8 @@ from infra.hub.state import State
 class World:
     """Everything a request can reach.
 
-    `changed` is set when deliveries may be waiting, `sent` after each one was tried. A repository's lock is held over
-    every change of its refs.
+    `changed` is set when deliveries may be waiting, `sent` after each one was tried, `switched` when other
+    faults are on. A repository's lock is held over every change of its refs.
     """
 
     state: State
@@ -28,6 +28,7 @@ class World:
     base_url: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     sent: asyncio.Event = field(default_factory=asyncio.Event)
+    switched: asyncio.Event = field(default_factory=asyncio.Event)
     used: dict[str, int] = field(default_factory=dict)
     _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
 

@@ -131,6 +131,7 @@ async def delete_installation(call: Call) -> Answer:
 
 async def put_faults(call: Call) -> Answer:
     call.world.faults.set(call.fields())
+    call.world.switched.set()
     return Answer(200, call.world.faults.describe())
 
 
