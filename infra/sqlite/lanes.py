@@ -56,10 +56,10 @@ def accept(connection: Connection, message: Message, now: float, window: float) 
     taken = connection.execute(
         "SELECT 1 FROM accepted WHERE queue = ? AND lane = ? AND id = ? AND until > ?", (*identity, now)
     ).fetchone()
-    return taken is None and append(connection, message, now + window)
+    return taken is None and append(connection, message, now, window)
 
 
-def append(connection: Connection, message: Message, until: float) -> bool:
+def append(connection: Connection, message: Message, now: float, window: float) -> bool:
     """Add the message to the end of its lane; False if its id is in the lane already."""
     identity = (message.queue, message.lane, message.id)
     added = connection.execute(
@@ -72,7 +72,10 @@ def append(connection: Connection, message: Message, until: float) -> bool:
         "INSERT INTO lanes (queue, name, head, due) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (message.queue, message.lane, added.lastrowid, message.due),
     )
-    connection.execute("REPLACE INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)", (*identity, until))
+    if window:
+        connection.execute(
+            "REPLACE INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)", (*identity, now + window)
+        )
     return True
 
 
@@ -131,17 +134,19 @@ def bury(connection: Connection, held: Held, now: float, reason: str, failures: 
 
 def redrive(connection: Connection, queue: str, message_id: str, now: float, window: float) -> bool:
     """Put the dead of that id back at the ends of their lanes; one sent again meanwhile is not doubled."""
-    found = [dead for dead in dead_of(connection, queue) if dead.id == message_id]
+    found = dead_of(connection, queue, message_id)
     for dead in found:
-        append(connection, Message(queue, dead.lane, dead.id, dead.body, now), now + window)
+        append(connection, Message(queue, dead.lane, dead.id, dead.body, now), now, window)
     connection.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, message_id))
     return bool(found)
 
 
-def dead_of(connection: Connection, queue: str) -> list[Dead]:
-    """List the dead, the first to die first."""
+def dead_of(connection: Connection, queue: str, message_id: str | None = None) -> list[Dead]:
+    """List the dead, all or those of an id, the first to die first."""
     rows = connection.execute(
-        "SELECT lane, id, body, reason, failures, died FROM dead WHERE queue = ? ORDER BY died, rowid", (queue,)
+        "SELECT lane, id, body, reason, failures, died FROM dead"
+        " WHERE queue = ? AND id = ifnull(?, id) ORDER BY died, rowid",
+        (queue, message_id),
     )
     return [Dead(*row) for row in rows]
 

@@ -53,6 +53,7 @@ class Writer:
             raise RuntimeError("The database is closed.")
         future: asyncio.Future[T] = self._loop.create_future()
         self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
         self._calls.put(Call(operation, future))
         return future
 
@@ -84,7 +85,6 @@ class Writer:
     def _settle(self, results: list[Result]) -> None:
         for result in results:
             future = result.call.future
-            self._pending.discard(future)
             if result.error is None:
                 future.set_result(result.value)
             else:
@@ -96,7 +96,7 @@ def _commit(connection: sqlite3.Connection, batch: list[Call]) -> list[Result]:
         connection.execute("BEGIN IMMEDIATE")
         results = [_attempt(connection, call) for call in batch]
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except Exception as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         return [Result(call, error=error) for call in batch]
