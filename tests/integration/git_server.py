@@ -1,5 +1,8 @@
 """A git server on loopback that asks for a token, for tests of what fetches and pushes."""
 
+import asyncio
+import os
+import select
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -57,3 +60,12 @@ async def git_server(folder: Path, files: Mapping[str, bytes]) -> AsyncIterator[
         yield server
     finally:
         await runner.cleanup()
+
+
+async def has_ended(pidfd: int) -> bool:
+    """Wait until a process that was told to end has done so, but not for ever."""
+    try:
+        readable, _, _ = await asyncio.to_thread(select.select, [pidfd], [], [], 10)
+        return bool(readable)
+    finally:
+        os.close(pidfd)

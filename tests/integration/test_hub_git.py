@@ -27,6 +27,7 @@ from infra.hub.git import (
     git_environment,
 )
 from infra.hub.smart_http import serve_git
+from tests.integration.git_server import has_ended
 
 WRITER = Identity("Writer", "writer@example.invalid")
 MAINTAINER = Identity("Maintainer", "maintainer@example.invalid")
@@ -58,15 +59,6 @@ async def branch(repository: BareRepository, name: str, **files: bytes) -> str:
     for path, content in files.items():
         await repository.write_file(name, path.replace("_", "."), content, f"Write {path}", WRITER)
     return await head_of(repository, f"refs/heads/{name}")
-
-
-def is_running(pid: int) -> bool:
-    """A process without a parent that waits for it stays as a zombie, which runs nothing."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 async def client_git(*argv: str, cwd: Path, status: int = 0, **extra: str) -> str:
@@ -406,11 +398,11 @@ async def test_a_client_that_goes_away_ends_the_backend(
             env=git_environment(CLIENT),
             start_new_session=True,
         )
-        hook_pid = int(await asyncio.to_thread(started.read_text))
+        hook = os.pidfd_open(int(await asyncio.to_thread(started.read_text)))
         os.killpg(push.pid, signal.SIGKILL)
         await push.wait()
         await asyncio.wait_for(ended.wait(), 10)
-    assert not is_running(hook_pid)
+    assert await has_ended(hook)
     assert await repository.resolve("refs/heads/x") is None
 
 
