@@ -108,7 +108,7 @@ def _chosen_repositories(call: Call, installation: Installation) -> list[Reposit
     if names is None and ids is None:
         return installed
     asked: Any = ids if names is None else names
-    if not isinstance(asked, list):
+    if not isinstance(asked, list) or not asked or not all(isinstance(one, str | int) for one in asked):
         raise ApiError(422, "Invalid request.\n\nRepositories are given as a list of one or more.")
     if len(asked) > MAX_REPOSITORIES:
         raise ApiError(422, f"Only {MAX_REPOSITORIES} repositories can be given.")
@@ -126,6 +126,8 @@ def _chosen_permissions(call: Call, installation: Installation) -> dict[str, str
     asked = call.fields().get("permissions")
     if asked is None:
         return installation.permissions
+    if not isinstance(asked, dict):
+        raise ApiError(422, "Invalid request.\n\nPermissions are given as an object.")
     for name, level in asked.items():
         granted = installation.permissions.get(name, "none")
         if level not in LEVELS or LEVELS.index(level) > LEVELS.index(granted):

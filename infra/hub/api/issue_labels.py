@@ -3,7 +3,7 @@
 from typing import Any
 
 from infra.hub.act import Act, add_labels, remove_labels
-from infra.hub.api.issues import acting, permissions_for, replace_labels
+from infra.hub.api.issues import acting, label_names, permissions_for, replace_labels
 from infra.hub.api.labels import find_or_create_labels
 from infra.hub.call import Call, Route
 from infra.hub.errors import ApiError, invalid
@@ -63,7 +63,7 @@ def _names(call: Call) -> list[str]:
     given: Any = call.body.get("labels") if isinstance(call.body, dict) else call.body
     if not isinstance(given, list):
         raise invalid("Label", "labels", "missing_field")
-    return [str(label["name"]) if isinstance(label, dict) else str(label) for label in given]
+    return label_names(given)
 
 
 ROUTES: list[Route] = [

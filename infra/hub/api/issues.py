@@ -1,6 +1,5 @@
 """Issues: list, create, read, change, and their events."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +41,7 @@ async def create_issue(call: Call) -> Answer:
     title = call.text("Issue", "title", limit=TITLE_LIMIT)
     body = call.maybe_text("Issue", "body", limit=TOO_LONG)
     # Without triage rights, labels are dropped in silence.
-    names = _names(call.fields().get("labels")) if _may_triage(call, repository) else []
+    names = label_names(call.fields().get("labels") or []) if _may_triage(call, repository) else []
     with call.state.transaction():
         issue = new_issue(act, title, body)
         labels = find_or_create_labels(act, names)
@@ -95,7 +94,7 @@ async def update_issue(call: Call) -> Answer:
     with call.state.transaction():
         issue = edit_texts(act, issue, title, body)
         if labels is not None and _may_triage(call, repository):
-            issue = replace_labels(act, issue, _names(labels))
+            issue = replace_labels(act, issue, label_names(labels))
         issue = set_state(act, issue, state, reason or ("completed" if state == "closed" else "reopened"))
         return Answer(200, show_issue(call.world, repository, issue))
 
@@ -125,10 +124,14 @@ def _may_triage(call: Call, repository: Repository) -> bool:
     return call.allowed(repository, Role.TRIAGE, "write", "issues", "pull_requests")
 
 
-def _names(labels: Any) -> list[str]:
-    """Take label names, given as such or as objects."""
-    given: Iterable[Any] = labels or ()
-    return [label["name"] if isinstance(label, dict) else str(label) for label in given]
+def label_names(given: Any) -> list[str]:
+    """Take label names, given as such or as objects. Raises ApiError 422 for anything else."""
+    if not isinstance(given, list):
+        raise invalid("Issue", "labels")
+    found: list[Any] = [label.get("name") if isinstance(label, dict) else label for label in given]
+    if not all(isinstance(name, str) for name in found):
+        raise invalid("Issue", "labels")
+    return found
 
 
 def _listed(call: Call, issue: Issue) -> bool:

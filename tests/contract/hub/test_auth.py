@@ -1,12 +1,14 @@
 """Who may call what: JWTs, installation tokens, people, and GitHub's words for no."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import jwt
 import pytest
 from githubkit.exception import RequestFailed
 
+from infra.hub.records import Token
 from tests.contract.hub.stage import HubThread, Stage
 
 
@@ -98,6 +100,7 @@ def test_a_token_is_narrowed_to_repositories(hub: HubThread, stage: Stage) -> No
         {"permissions": {"actions": "write"}},
         {"repositories": ["nowhere"]},
         {"repository_ids": [1]},
+        {"repository_ids": []},
     ],
 )
 def test_asking_for_more_than_granted_is_422(stage: Stage, asked: dict[str, Any]) -> None:
@@ -111,6 +114,21 @@ def test_a_revoked_token_is_bad_credentials(hub: HubThread, stage: Stage) -> Non
     assert hub.request("DELETE", "/installation/token", token).status == 204
     reply = hub.request("GET", "/installation/repositories", token)
     assert (reply.status, reply.body["message"], reply.body["status"]) == (401, "Bad credentials", "401")
+
+
+def test_an_expired_token_is_bad_credentials(hub: HubThread, stage: Stage) -> None:
+    token = stage.app_token()
+
+    async def age() -> None:
+        state = hub.hub.world.state
+        found = state.find(Token, token)
+        assert found is not None
+        with state.transaction():
+            state.put(replace(found, expires=time.time() - 1))
+
+    hub.run(age())
+    reply = stage.request("GET", "/issues", token)
+    assert (reply.status, reply.body["message"]) == (401, "Bad credentials")
 
 
 def test_a_suspended_installation_can_do_nothing(hub: HubThread, stage: Stage) -> None:

@@ -164,6 +164,13 @@ def test_validation_names_the_field(stage: Stage, path: str, body: dict[str, obj
     assert reply.body["status"] == "422"
 
 
+@pytest.mark.parametrize("labels", [5, [5], [{"colour": "red"}], [None]])
+def test_labels_that_are_none_are_refused(stage: Stage, labels: object) -> None:
+    assert stage.request("POST", "/issues", json={"title": "One", "labels": labels}).status == 422
+    stage.ok("POST", "/issues", json={"title": "One"})
+    assert stage.request("PUT", "/issues/1/labels", json={"labels": labels}).status == 422
+
+
 def test_a_comment_of_the_full_length_is_taken(stage: Stage) -> None:
     stage.ok("POST", "/issues", json={"title": "One"})
     assert len(stage.ok("POST", "/issues/1/comments", json={"body": "é" * 65_536})["body"]) == 65_536
