@@ -13,7 +13,7 @@ PURGE = 4
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is put on a queue: `due` is when it may first be received, `window` how long its id stays taken."""
+    """What is put on a queue; `due` is when it may first be received."""
 
     queue: str
     lane: str
@@ -60,7 +60,7 @@ def accept(connection: Connection, message: Message, now: float, window: float) 
 
 
 def append(connection: Connection, message: Message, now: float, window: float) -> bool:
-    """Add the message to the end of its lane; False if its id is in the lane already."""
+    """Add the message to the end of its lane and take its id for the window; False if the id is in the lane."""
     identity = (message.queue, message.lane, message.id)
     added = connection.execute(
         "INSERT INTO messages (queue, lane, id, body, due) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

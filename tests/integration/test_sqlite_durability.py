@@ -26,9 +26,9 @@ from infra.sqlite.migrations import QUEUE
 ROOT = Path(__file__).parents[2]
 
 GROUPS = 7
-MESSAGES = 700
+MESSAGES = 500
 WORKERS = 3
-KILLS = 20
+KILLS = 14
 LEASE_SECONDS = 1.0
 
 
