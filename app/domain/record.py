@@ -63,7 +63,8 @@ class TaskRecord(Value):
 
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
-        return self.model_copy(update={"status": follow(self.status, trigger), "why": why, "notice": "", **changes})
+        status = follow(self.status, trigger)
+        return self.change(notice="", why=why, **changes).model_copy(update={"status": status})
 
     def change(self, **changes: object) -> "TaskRecord":
         """Return the record with other fields changed; the status is not among them."""

@@ -1,0 +1,142 @@
+"""Values with defaults: a test names only what it is about."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from app.domain.events import IssueLabeled, IssueUnlabeled, PullClosed, RunFinished, RunStarted
+from app.domain.facts import Actor, Identity, Issue, Permission, Pull
+from app.domain.jobs import run_job
+from app.domain.markers import Keyring
+from app.domain.names import Repository, TaskRef, branch_of, digest_of
+from app.domain.outcomes import Outcome, RunResult, Usage
+from app.domain.policy import Policy
+from app.domain.record import RunSummary, TaskRecord
+from app.domain.snapshot import Snapshot
+from app.domain.task import Status
+
+NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
+TITLE = "Add a greeting"
+BODY = "Say hello."
+SHA = "1" * 40
+OTHER_SHA = "2" * 40
+RUN = "run-1"
+IDENTITY = Identity(app_id=7, slug="orch", bot_id=900, bot_login="orch[bot]")
+POLICY = Policy(agents=("script",))
+KEYRING = Keyring((b"first key", b"second key"))
+WRITER = Actor(id=11, login="writer", is_bot=False)
+STRANGER = Actor(id=12, login="stranger", is_bot=False)
+ROBOT = Actor(id=13, login="robot[bot]", is_bot=True)
+SELF = Actor(id=IDENTITY.bot_id, login=IDENTITY.bot_login, is_bot=True)
+USAGE = Usage(tokens_in=1000, tokens_out=200, cost=Decimal("0.25"))
+
+
+def repository(number: int = 1, installation: int = 5, name: str = "project") -> Repository:
+    return Repository(id=number, installation_id=installation, owner="owner", name=name)
+
+
+def task(number: int = 12, of: Repository | None = None) -> TaskRef:
+    return TaskRef(repository=of or repository(), number=number)
+
+
+TASK = task()
+JOB = run_job(TASK, 1)
+
+
+def record(status: Status = Status.IN_PROGRESS, **changes: object) -> TaskRecord:
+    """Make the record of a task in its first attempt; only one in progress has a current run."""
+    made = TaskRecord(
+        task=TASK,
+        title=TITLE,
+        status=status,
+        why="Because.",
+        agent="script",
+        requested_by=WRITER.login,
+        requested_by_id=WRITER.id,
+        admitted=digest_of(TITLE, BODY),
+        branch=branch_of(TASK.number, TITLE),
+        run_id=RUN if status is Status.IN_PROGRESS else None,
+        job_id=JOB.id,
+        created_at=NOW,
+    )
+    return made.change(**changes)
+
+
+def issue(*labels: str, is_open: bool = True, comments: int = 1) -> Issue:
+    return Issue(
+        number=TASK.number,
+        title=TITLE,
+        body=BODY,
+        is_open=is_open,
+        labels=frozenset(labels),
+        comments=comments,
+        updated_at=NOW,
+    )
+
+
+def snapshot(
+    known: TaskRecord | None = None,
+    at: Issue | None = None,
+    permission: Permission | None = None,
+    pull: Pull | None = None,
+    policy: Policy = POLICY,
+) -> Snapshot:
+    return Snapshot(now=NOW, identity=IDENTITY, policy=policy, record=known, issue=at, permission=permission, pull=pull)
+
+
+def result(outcome: Outcome = Outcome.DELIVERED, **changes: object) -> RunResult:
+    made = RunResult(
+        outcome=outcome,
+        reason="It ended.",
+        agent="script",
+        head_sha=SHA if outcome is Outcome.DELIVERED else None,
+        usage=USAGE,
+        text="I did it.",
+        started_at=NOW - timedelta(seconds=90),
+        ended_at=NOW,
+    )
+    return made.model_copy(update=changes)
+
+
+def summary(run_id: str = RUN, **changes: object) -> RunSummary:
+    """Make the summary of `result(...)` with the defaults."""
+    made = RunSummary(
+        run_id=run_id,
+        attempt=1,
+        outcome=Outcome.DELIVERED,
+        reason="It ended.",
+        head_sha=SHA,
+        usage=USAGE,
+        started_at=NOW - timedelta(seconds=90),
+        ended_at=NOW,
+    )
+    return made.model_copy(update=changes)
+
+
+def labeled(label: str = "orch", actor: Actor = WRITER, title: str = TITLE, body: str = BODY) -> IssueLabeled:
+    return IssueLabeled(task=TASK, label=label, actor=actor, title=title, body=body)
+
+
+def unlabeled(label: str = "status:routed", actor: Actor = WRITER) -> IssueUnlabeled:
+    return IssueUnlabeled(task=TASK, label=label, actor=actor)
+
+
+def started(run_id: str = RUN, job_id: str = JOB.id, lost: str | None = None) -> RunStarted:
+    return RunStarted(task=TASK, run_id=run_id, job_id=job_id, lost=lost)
+
+
+def finished(ended: RunResult, run_id: str = RUN) -> RunFinished:
+    return RunFinished(task=TASK, run_id=run_id, job_id=JOB.id, result=ended)
+
+
+def pull(number: int = 30, is_open: bool = True, merged: bool = False) -> Pull:
+    return Pull(number=number, head_sha=SHA, is_open=is_open, merged=merged)
+
+
+def closed(branch: str, merged: bool = True, head_repository_id: int | None = 1) -> PullClosed:
+    return PullClosed(
+        repository=repository(),
+        number=30,
+        head_branch=branch,
+        head_repository_id=head_repository_id,
+        merged=merged,
+    )
