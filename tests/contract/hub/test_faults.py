@@ -35,6 +35,11 @@ def test_requests_fail_before_they_do_anything(hub: HubThread, stage: Stage) -> 
     assert stage.ok("GET", "/issues") == []
 
 
+def test_a_request_that_asks_to_be_spared_meets_no_fault(hub: HubThread, stage: Stage) -> None:
+    switch(hub, fail_rate=1.0, write_then_502=1.0, secondary_limit={"count": 0})
+    assert stage.request("POST", "/issues", json={"title": "One"}, X_Hub_Spare_Me="1").status == 201
+
+
 def test_a_seed_makes_failures_repeatable(hub: HubThread, stage: Stage) -> None:
     def statuses() -> list[int]:
         switch(hub, seed=7, fail_rate=0.5)
