@@ -142,6 +142,16 @@ async def test_two_who_open_a_file_wait_for_each_other(tmp_path: Path) -> None:
         await database.close()
 
 
+async def test_opening_waits_for_one_who_is_just_making_the_file(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "notes.db", isolation_level=None)) as maker:
+        maker.execute("BEGIN EXCLUSIVE")
+        opening = asyncio.create_task(Database.open(tmp_path / "notes.db", NOTES, durable=True))
+        done, _ = await asyncio.wait({opening}, timeout=0.1)
+        assert not done
+        maker.execute("ROLLBACK")
+        await (await opening).close()
+
+
 # Schema
 
 
@@ -224,6 +234,9 @@ async def test_the_queues_of_one_file_are_apart(queue: Database) -> None:
     jobs = SqliteJobQueue(queue, SystemClock(), lease_seconds=30, max_failures=3)
     await events.send(envelope("a"))
     assert (await jobs.receive(0), await jobs.depth(), await events.depth()) == (None, 0, 1)
+    jobs.stop()
+    assert await jobs.receive(3600) is None
+    assert await events.receive(3600) is not None
 
 
 @pytest.mark.parametrize(
