@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from app.domain.admission import Board
@@ -132,8 +133,11 @@ class Records:
 
 
 def _outbox(item: str, cause: str, effects: Sequence[Effect]) -> dict[str, Mapping[str, Any]]:
+    """Name each entry by its cause: a key that came back would let a worker that was overtaken settle another's."""
+    digest = sha256(cause.encode()).hexdigest()[:16]
     return {
-        f"outbox/{item}/{index:03}": _entry(f"{cause}:{index}", effect, None) for index, effect in enumerate(effects)
+        f"outbox/{item}/{index:03}-{digest}": _entry(f"{cause}:{index}", effect, None)
+        for index, effect in enumerate(effects)
     }
 
 
