@@ -1,8 +1,10 @@
 """One envelope: parse, read the snapshot, decide, commit, apply, acknowledge."""
 
+import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -33,7 +35,10 @@ class Loader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Handle leased envelopes, one at a time in each group."""
+    """Handle leased envelopes, one at a time in each group.
+
+    `deadline` is how many seconds one may take; it is shorter than the lease, or two workers would drain one outbox.
+    """
 
     handlers: Mapping[type[Any], Handler]
     parse: Callable[[Envelope], Event]
@@ -43,6 +48,7 @@ class Process:
     events: EventQueue
     clock: Clock
     policy: Policy
+    deadline: float
 
     async def __call__(self, lease: Lease[Envelope]) -> None:
         """Handle the envelope and end the lease one way or the other; raises nothing but what cancels."""
@@ -52,10 +58,20 @@ class Process:
                 await self._end(lease, lambda: self._handle(envelope, lease))
             except LeaseLost:
                 log().warning("the lease ended before its envelope was handled; it will be handled again")
+            except Exception as error:  # the queue does not take the end of the lease, which will end by itself
+                log().exception("the lease could not be ended", error=str(error))
 
     async def _end(self, lease: Lease[Envelope], work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()
+            async with asyncio.timeout(self.deadline):
+                await work()
+        except TimeoutError:
+            await lease.release(self._back_off(lease))
+            log().warning("released", reason=f"it took longer than {self.deadline:g} s and will be gone on with")
+        except asyncio.CancelledError:
+            with suppress(Exception):  # whatever else is wrong, this task was told to end
+                await lease.release(0)
+            raise
         except Retryable as error:
             delay = error.delay if error.delay is not None else self._back_off(lease)
             log().info("released", reason=str(error), delay=round(delay, 2))

@@ -34,6 +34,8 @@ from infra.sqlite.store import SqliteStore
 T = TypeVar("T")
 Wrap = Callable[[str, Any], Any]
 AGAIN = 2.0
+WITHIN_LEASE = 0.75
+"""The share of an event's lease that handling it may take."""
 
 
 def plain(name: str, part: Any) -> Any:
@@ -122,6 +124,7 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         events=ports.events,
         clock=ports.clock,
         policy=policy,
+        deadline=settings.event_lease * WITHIN_LEASE,
     )
     reconcile = Reconcile(ports.github, ports.events, ports.clock, policy)
     return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy)))

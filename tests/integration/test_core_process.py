@@ -1,0 +1,174 @@
+"""What becomes of an envelope when something is wrong: it is never lost, and never stops the worker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from app.apply import Apply
+from app.domain.effects import Decision, Effect, Enqueue, KeepText, nothing
+from app.domain.envelope import Envelope
+from app.domain.events import Event, Refresh
+from app.domain.internal import enclose
+from app.domain.jobs import run_job
+from app.domain.markers import Keyring
+from app.domain.names import digest_of
+from app.domain.policy import Policy
+from app.domain.snapshot import Handler, Snapshot
+from app.leases import Leases
+from app.ports import Artifacts, GitHub, Lease
+from app.process import Process, parser
+from app.records import Loaded, Records
+from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
+
+POLICY = Policy(agents=("script",), retry_base=1)
+REFRESH = Refresh(task=TASK)
+Step = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeLoader:
+    """Loads nothing, and takes a step of the test's while it does."""
+
+    step: Step
+
+    def bare(self) -> Snapshot:
+        return Snapshot(now=NOW, identity=IDENTITY, policy=POLICY)
+
+    async def load(self, handler: Handler, event: Event) -> tuple[Snapshot, Loaded]:
+        await self.step()
+        return self.bare(), Loaded(None, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowArtifacts:
+    """Artifacts on a disk that answers only when it is let."""
+
+    begun: asyncio.Event
+    go_on: asyncio.Event
+
+    async def write(self, key: str, data: bytes) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(tmp_path) as opened:
+        yield opened
+
+
+async def at_once() -> None:
+    return
+
+
+def build(
+    stage: Stage,
+    *effects: Effect,
+    step: Step = at_once,
+    artifacts: Artifacts | None = None,
+    deadline: float = LEASE,
+) -> Process:
+    """Build a process that decides the effects for every Refresh."""
+    records = Records(stage.store)
+    apply = Apply(
+        records=records,
+        leases=Leases(stage.store),
+        github=cast(GitHub, None),
+        events=stage.events,
+        jobs=stage.jobs,
+        artifacts=artifacts or stage.artifacts,
+        clock=stage.clock,
+        identity=IDENTITY,
+        policy=POLICY,
+        keyring=Keyring((b"key",)),
+    )
+
+    def decide(event: Any, snapshot: Snapshot) -> Decision:
+        return Decision("because", effects=effects) if effects else nothing("because")
+
+    def no_webhooks(name: str, body: bytes, group: str) -> Event:
+        raise AssertionError(name)
+
+    return Process(
+        handlers={Refresh: Handler(Refresh, frozenset(), decide)},
+        parse=parser(no_webhooks),
+        loader=FakeLoader(step),
+        records=records,
+        apply=apply,
+        events=stage.events,
+        clock=stage.clock,
+        policy=POLICY,
+        deadline=deadline,
+    )
+
+
+async def leased(stage: Stage, identity: str = "one") -> Lease[Envelope]:
+    await stage.events.send(enclose(REFRESH, identity, stage.clock.now()))
+    return await again(stage)
+
+
+async def again(stage: Stage) -> Lease[Envelope]:
+    lease = await stage.events.receive(0)
+    assert lease is not None
+    return lease
+
+
+async def test_a_bug_is_counted_and_then_dead_lettered_with_its_traceback(stage: Stage) -> None:
+    async def bug() -> None:
+        raise KeyError("nobody thought of it")
+
+    lease = await leased(stage)
+    for _ in range(3):
+        await build(stage, step=bug)(lease)
+        await stage.clock.pass_time(200)
+        lease = await stage.events.receive(0) or lease
+    [dead] = await stage.events.dead_letters()
+    assert (dead.failures, "KeyError: 'nobody thought of it'" in dead.reason) == (3, True)
+
+
+async def test_a_queue_that_fails_does_not_end_the_worker(stage: Stage) -> None:
+    class Failing:
+        item = enclose(REFRESH, "one", NOW)
+        failures = 0
+        receives = 1
+
+        async def ack(self) -> None:
+            raise OSError(28, "No space left on device")
+
+        async def fail(self, reason: str, delay: float = 0) -> bool:
+            raise OSError(28, "No space left on device")
+
+    await build(stage)(cast(Lease[Envelope], Failing()))
+
+
+async def test_i2_what_takes_too_long_is_released_before_its_lease_ends_and_gone_on_with(stage: Stage) -> None:
+    artifacts = SlowArtifacts(asyncio.Event(), asyncio.Event())
+    keep = KeepText(digest=digest_of("t", "b"), title="t", body="b")
+    job = run_job(TASK, 1)
+    slow = build(stage, keep, Enqueue(job=job), artifacts=cast(Artifacts, artifacts), deadline=0.05)
+    await slow(await leased(stage))
+    assert artifacts.begun.is_set()
+    assert await stage.jobs.depth() == 0
+
+    artifacts.go_on.set()
+    await stage.clock.pass_time(2)
+    await slow(await again(stage))
+    assert (await stage.jobs.depth(), await stage.events.depth()) == (1, 0)
+
+
+async def test_what_is_cancelled_can_be_received_at_once(stage: Stage) -> None:
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    handling = asyncio.create_task(build(stage, step=hang)(await leased(stage)))
+    await asyncio.wait_for(begun.wait(), 5)
+    handling.cancel()
+    await asyncio.gather(handling, return_exceptions=True)
+    assert (await again(stage)).receives == 2
