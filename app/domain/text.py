@@ -1,12 +1,20 @@
-"""Text that others wrote, made harmless before Orch repeats it on GitHub."""
+"""Text that others wrote, made harmless before Orch repeats it on GitHub.
+
+GitHub looks for mentions and closing keywords in what Markdown made of the text, so emphasis, escapes, entities and an
+unbalanced backtick do not hide one. A word joiner, which nobody sees, breaks up what would count.
+"""
 
 import re
 
-_MENTION = re.compile(r"(?<![\w`/])@(?=[A-Za-z0-9])")
+_JOINER = "\u2060"
+_MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
 _CLOSING = re.compile(
-    r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(\s*:?\s+)(?=(?:[\w.-]+/[\w.-]+)?#\d|https?://)", re.IGNORECASE
+    r"(?<![A-Za-z0-9])(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?!\u2060)([^A-Za-z0-9]++)"
+    r"(?=(?:(?<=#)|[\w.-]{1,100}/[\w.-]{1,100}#)[0-9]|gh-[0-9]|https?://)",
+    re.IGNORECASE,
 )
-_WORD_JOINER = "\u2060"
+_ENTITY = re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*;)")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def neutralise(text: str, limit: int = 4000) -> str:
@@ -14,18 +22,22 @@ def neutralise(text: str, limit: int = 4000) -> str:
 
     GitHub closes issues for keywords even behind a negation, so each keyword before a reference is broken up.
     """
-    text = text.replace("<!--", "&lt;!--").replace("-->", "--&gt;")
-    text = _MENTION.sub(f"@{_WORD_JOINER}", text)
-    text = _CLOSING.sub(lambda found: f"{found[1]}{_WORD_JOINER}{found[2]}{_WORD_JOINER}", text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    text = _cut(text, limit).replace("<!--", f"<{_JOINER}!--").replace("-->", f"--{_JOINER}>")
+    text = _ENTITY.sub(f"&{_JOINER}", text)
+    text = _MENTION.sub(f"@{_JOINER}", text)
+    return _cut(_CLOSING.sub(rf"\1{_JOINER}\2{_JOINER}", text), limit)
 
 
 def quote(text: str, limit: int = 4000) -> str:
-    """Return neutralised text as a block quotation."""
-    return "\n".join(f"> {line}" for line in neutralise(text, limit).splitlines())
+    """Return neutralised text as a block quotation in which no tag counts."""
+    return "\n".join(f"> {line}" for line in _TAG.sub(f"<{_JOINER}", neutralise(text, limit)).splitlines())
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """Return neutralised text without line breaks and markup that would break a table."""
-    flat = re.sub(r"[\s|`]+", " ", neutralise(text, 4 * limit)).strip()
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    """Return neutralised text without line breaks, and without tags and markup that would break a table."""
+    flat = re.sub(r"[\s|`]+", " ", text[: 4 * limit]).strip()
+    return neutralise(_TAG.sub(f"<{_JOINER}", flat), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
