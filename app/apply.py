@@ -42,11 +42,21 @@ class Apply:
     keyring: Keyring
 
     async def drain(self, group: str) -> None:
-        """Perform the group's outbox in order; raises Retryable with what is left still in it."""
+        """Perform the group's outbox in order; raises Retryable with what is left still in it.
+
+        After progress the wait is the shortest one: the back-off is for the same thing that fails again and again.
+        """
         pendings = await self.records.outbox(group)
         loaded = await self.records.load(group) if pendings else Loaded(None, 0)
+        progress = False
         while pendings:
-            loaded, pendings = await self._next(group, loaded, pendings)
+            try:
+                loaded, pendings = await self._next(group, loaded, pendings)
+            except Retryable as error:
+                if progress and error.delay is None:
+                    raise Retryable(str(error), self.policy.retry_base) from error
+                raise
+            progress = True
 
     async def _next(self, group: str, loaded: Loaded, pendings: list[Pending]) -> tuple[Loaded, list[Pending]]:
         pending, *rest = pendings

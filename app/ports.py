@@ -163,6 +163,10 @@ class Runs(Protocol):
 
     async def revoke(self, run_id: str, job: Job, token: RunToken) -> None: ...
 
+    async def give_back(self, run_id: str, job: Job) -> None:
+        """End a run that cannot go on for now: its job may be begun again at once, and no runner counts as lost."""
+        ...
+
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         """Record how the run ended and tell the task; False (and no change) if the run is no longer current."""
         ...

@@ -144,6 +144,13 @@ class LocalRuns:
         """Revoke a token that was minted for a run."""
         await self.github.revoke(token)
 
+    async def give_back(self, run_id: str, job: Job) -> None:
+        """End the lease of a run that is not done."""
+        lease, _ = await self.leases.get(job.task.group)
+        if lease is not None and lease.run_id == run_id:
+            now = self.clock.now()
+            await self.leases.change(job.task.group, run_id, expires_at=now, begins=lease.begins - 1)
+
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         """Record the end first, then tell the task: a crash between the two is mended by the job's next begin."""
         ended = await self.leases.change(job.task.group, run_id, result=result)

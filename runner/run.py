@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from app.domain.errors import Permanent, Retryable
 from app.domain.grants import Grant, TokenKind
@@ -21,10 +22,12 @@ from runner.pulse import Pulse
 from runner.supervision import Command, Exit, ExitReason, Limits, Supervised, supervise
 from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
 
-TRIES = 3
-PAUSE = 0.5
+TRIES = 4
+PAUSE = 0.25
+LONGEST_PAUSE = 30
 TEXT_LIMIT = 4000
 
+T = TypeVar("T")
 Agents = Mapping[str, Callable[[], Agent]]
 
 
@@ -88,7 +91,7 @@ class Run:
     async def _prepare(self) -> tuple[Workspace, str]:
         repository = self.job.task.repository
         mirror = Mirror.under(self.root, repository.full_name, repository.id)
-        token = await self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH)
+        token = await self._persist(lambda: self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH))
         await self._persist(lambda: mirror.fetch(self.grant.clone_url, token.value))
         start = self.grant.start_sha or (await mirror.branches()).get(self.grant.base_branch)
         if start is None:
@@ -155,7 +158,7 @@ class Run:
 
     async def _push(self, workspace: Workspace, sha: str) -> None:
         run_id = self.grant.run_id
-        token = await self.runs.token(run_id, self.job, TokenKind.PUSH)
+        token = await self._persist(lambda: self.runs.token(run_id, self.job, TokenKind.PUSH))
         try:
             await self._persist(lambda: workspace.push(self.grant.clone_url, token.value, sha, run_ref(run_id)))
         finally:
@@ -164,18 +167,19 @@ class Run:
             except (Retryable, Permanent) as error:
                 log().warning("a push token was not revoked and lives for an hour", run=run_id, reason=str(error))
 
-    async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _persist(self, step: Callable[[], Awaitable[T]]) -> T:
         """Try a step a few times while only network, server or a run that is just ending are in the way."""
-        for attempt in range(TRIES):
+        for attempt in range(1, TRIES):
             try:
-                await step()
-            except (Transient, WorkspaceBusy) as error:
-                if attempt == TRIES - 1:
-                    raise Retryable(str(error)) from error
+                return await step()
+            except (Retryable, Transient, WorkspaceBusy) as error:
                 log().info("trying again", run=self.grant.run_id, reason=str(error))
-                await self.clock.sleep(PAUSE * 2**attempt)
-            else:
-                return
+                asked = error.delay if isinstance(error, Retryable) else None
+            await self.clock.sleep(min(asked or PAUSE * 2**attempt, LONGEST_PAUSE))
+        try:
+            return await step()
+        except (Transient, WorkspaceBusy) as error:
+            raise Retryable(str(error)) from error
 
     def _result(self, report: Report, outcome: Outcome, reason: str) -> RunResult:
         return RunResult(

@@ -16,7 +16,7 @@ from runner.run import Agents, Run
 from runner.workspace import Mirror, WorkspaceBusy
 
 WAIT = 5.0
-AGAIN = 5.0
+LONGEST = 120.0
 
 
 def runner_name() -> str:
@@ -36,6 +36,7 @@ class Worker:
     slots: int
     beat: float
     job_lease: float
+    again: float
     name: str = field(default_factory=runner_name)
     stopping: bool = False
 
@@ -64,13 +65,16 @@ class Worker:
                 log().warning("the job's lease ended before the job")
             except Retryable as error:
                 log().warning("job given back", reason=str(error))
-                await lease.release(error.delay or AGAIN)
+                await lease.release(error.delay or self._back_off(lease))
             except asyncio.CancelledError:
                 await lease.release(0)
                 raise
             except Exception as error:  # a bug of ours: counted, then dead-lettered, and the slot goes on
                 log().exception("job failed", error=str(error))
-                await lease.fail(f"{type(error).__name__}: {error}", AGAIN)
+                await lease.fail(f"{type(error).__name__}: {error}", self._back_off(lease))
+
+    def _back_off(self, lease: Lease[Job]) -> float:
+        return min(self.again * float(2 ** min(lease.receives - 1, 10)), LONGEST)
 
     async def _run(self, lease: Lease[Job]) -> None:
         answer = await self.runs.begin(lease.item, self.name)
@@ -95,7 +99,11 @@ class Worker:
             log().info("run began", agent=grant.agent)
             async with heart.beating(grant.run_id, job, lease) as pulse:
                 run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.agents)
-                result = await run()
+                try:
+                    result = await run()
+                except Retryable:
+                    await self.runs.give_back(grant.run_id, job)
+                    raise
                 if pulse.verdict is Verdict.NOT_CURRENT:
                     log().warning("the run is not current any more; its end changes nothing")
                 else:

@@ -16,7 +16,7 @@ from app.domain.names import TaskRef
 from app.domain.record import TaskRecord
 
 FORMAT = 1
-_MARKER = re.compile(r"<!-- orch:record v=(\d+) key=([0-9a-f]{8}) mac=([0-9a-f]{64})\n(.*?)\n-->", re.DOTALL)
+_MARKER = re.compile(r"<!-- orch:record v=([0-9]+) key=([0-9a-f]{8}) mac=([0-9a-f]{64})\n([^\n]*)\n-->")
 
 
 class BadMarker(Exception):
@@ -51,12 +51,12 @@ def render_marker(record: TaskRecord, keyring: Keyring) -> str:
 
 
 def parse_marker(body: str, keyring: Keyring, repository_id: int, number: int) -> TaskRecord | None:
-    """Return the record in a comment's marker; None if there is no marker. Raises BadMarker."""
-    found = _MARKER.search(body.replace("\r\n", "\n"))
+    """Return the record in a comment's last marker; None if there is no marker. Raises BadMarker."""
+    found = _MARKER.findall(body.replace("\r\n", "\n"))
     if not found:
         return None
-    version, identity, mac, text = found.groups()
-    if int(version) != FORMAT:
+    version, identity, mac, text = found[-1]
+    if version != str(FORMAT):
         raise BadMarker(f"the marker has format {version}, this Orch reads {FORMAT}")
     key = keyring.known.get(identity)
     if key is None:
@@ -74,7 +74,8 @@ def _mac(key: bytes, task: TaskRef, text: str) -> str:
 
 
 def _digest(key: bytes, repository_id: int, number: int, text: str) -> str:
-    return hmac.new(key, f"{FORMAT}:{repository_id}:{number}:{text}".encode(), sha256).hexdigest()
+    signed = f"{FORMAT}:{repository_id}:{number}:{text}".encode(errors="surrogatepass")
+    return hmac.new(key, signed, sha256).hexdigest()
 
 
 def _escape(text: str) -> str:

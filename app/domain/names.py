@@ -63,7 +63,7 @@ def branch_of(number: int, title: str, prefix: str = "orch") -> str:
 
 def number_of_branch(branch: str, prefix: str = "orch") -> int | None:
     """Return the issue number in a branch that `branch_of` made, or None for any other branch."""
-    found = re.fullmatch(rf"{re.escape(prefix)}/(\d+)(-[a-z0-9-]+)?", branch)
+    found = re.fullmatch(rf"{re.escape(prefix)}/([1-9][0-9]{{0,17}})(-[a-z0-9]+)*", branch)
     return int(found[1]) if found else None
 
 

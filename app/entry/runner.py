@@ -5,7 +5,7 @@ import signal
 
 from app.entry.parts import Wrap, build_core, open_ports, plain
 from app.ports import Clock, JobQueue, Runs
-from app.settings import RunnerSettings, ServeSettings
+from app.settings import ServeSettings
 from runner.agents.script import ScriptAgent
 from runner.run import Agents
 from runner.worker import Worker
@@ -13,7 +13,7 @@ from runner.worker import Worker
 AGENTS: Agents = {"script": ScriptAgent}
 
 
-def build_worker(settings: RunnerSettings, jobs: JobQueue, runs: Runs, clock: Clock) -> Worker:
+def build_worker(settings: ServeSettings, jobs: JobQueue, runs: Runs, clock: Clock) -> Worker:
     """Return the worker with the agents that the settings name."""
     return Worker(
         jobs=jobs,
@@ -24,6 +24,7 @@ def build_worker(settings: RunnerSettings, jobs: JobQueue, runs: Runs, clock: Cl
         slots=settings.slots,
         beat=settings.beat,
         job_lease=settings.job_lease,
+        again=settings.retry_base,
     )
 
 

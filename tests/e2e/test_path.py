@@ -17,7 +17,7 @@ async def run_to_done(world: World) -> int:
     """Open and label an issue, and merge what comes of it."""
     number = await world.open_issue()
     await world.until_status(number, "in_review")
-    await world.merge((await world.pulls())[0]["number"])
+    await world.merge((await world.until_pull())["number"])
     await world.until_status(number, "done")
     await world.until_idle()
     return number
