@@ -1,9 +1,12 @@
 """Look for what was missed while Orch was not running: deliveries, labels, merges."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
+from app.domain.errors import Permanent
 from app.domain.events import IssueLabeled, RepositoriesAdded, TaskChecked
 from app.domain.facts import Issue
 from app.domain.internal import enclose
@@ -27,10 +30,11 @@ class Reconcile:
     policy: Policy
 
     async def __call__(self) -> None:
-        """Check every repository and redeliver what failed."""
+        """Check every repository and redeliver what failed; what GitHub refuses is logged and passed over."""
         repositories = await self.github.repositories()
         for repository in repositories:
-            await self._check(repository)
+            with _passing_over("repository not checked", repository=repository.full_name):
+                await self._check(repository)
         await self._prepare(repositories)
         await self.redeliver()
 
@@ -38,7 +42,8 @@ class Reconcile:
         """Ask GitHub to deliver again what it could not deliver."""
         for delivery in await self.github.failed_deliveries():
             log().info("asking for redelivery", delivery=delivery.guid)
-            await self.github.redeliver(delivery.id)
+            with _passing_over("not redelivered", delivery=delivery.guid):
+                await self.github.redeliver(delivery.id)
 
     async def _prepare(self, repositories: Sequence[Repository]) -> None:
         by_installation: dict[int, list[Repository]] = {}
@@ -46,15 +51,16 @@ class Reconcile:
             by_installation.setdefault(repository.installation_id, []).append(repository)
         for installation, members in by_installation.items():
             event = RepositoriesAdded(installation_id=installation, repositories=tuple(members))
-            names = "-".join(str(member.id) for member in members)
-            await self.events.send(enclose(event, f"labels:{installation}:{names}"[:200], self.clock.now()))
+            digest = sha256("-".join(str(member.id) for member in members).encode()).hexdigest()
+            await self.events.send(enclose(event, f"labels:{installation}:{digest}", self.clock.now()))
 
     async def _check(self, repository: Repository) -> None:
         labels = [(self.policy.trigger, "open"), *((status_label(status), "all") for status in UNFINISHED)]
         lists = await asyncio.gather(*(self.github.issues_labeled(repository, *label) for label in labels))
         issues = {issue.number: issue for found in lists for issue in found}
         for number in sorted(issues):
-            await self._check_issue(repository, issues[number])
+            with _passing_over("issue not checked", task=f"{repository.full_name}#{number}"):
+                await self._check_issue(repository, issues[number])
 
     async def _check_issue(self, repository: Repository, issue: Issue) -> None:
         task = TaskRef(repository=repository, number=issue.number)
@@ -76,3 +82,12 @@ class Reconcile:
         )
         identity = f"missed:{task.group}:{given.created_at.timestamp()}"
         await self.events.send(enclose(event, identity, self.clock.now()))
+
+
+@contextmanager
+def _passing_over(what: str, **ids: str) -> Iterator[None]:
+    """Go on after a refusal: a repository with issues disabled must not keep Orch from starting."""
+    try:
+        yield
+    except Permanent as error:
+        log().warning(what, reason=str(error), **ids)

@@ -1,14 +1,24 @@
 """The App was installed, or given more repositories."""
 
-from app.domain.effects import CreateLabels, Decision
+from app.domain.effects import CreateLabels, Decision, Send
 from app.domain.events import RepositoriesAdded
 from app.domain.snapshot import Handler, Snapshot
 
+AT_ONCE = 50
+MOST_PARTS = 90
+"""A decision is one write to the store, which takes at most 100 keys."""
+
 
 def repositories_added(event: RepositoriesAdded, snapshot: Snapshot) -> Decision:
-    """Create Orch's labels in each repository."""
-    effects = tuple(CreateLabels(repository=repository) for repository in event.repositories)
-    return Decision(f"installed on {len(effects)} repositories", effects=effects)
+    """Create Orch's labels in each repository; many are done a part at a time."""
+    count = len(event.repositories)
+    if count <= AT_ONCE:
+        labels = tuple(CreateLabels(repository=repository) for repository in event.repositories)
+        return Decision(f"installed on {count} repositories", effects=labels)
+    size = max(AT_ONCE, -(-count // MOST_PARTS))
+    parts = [event.repositories[start : start + size] for start in range(0, count, size)]
+    sends = tuple(Send(event=event.model_copy(update={"repositories": part})) for part in parts)
+    return Decision(f"installed on {count} repositories, done in {len(parts)} parts", effects=sends)
 
 
 HANDLERS = (Handler(RepositoriesAdded, frozenset(), repositories_added),)
