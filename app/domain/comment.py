@@ -7,6 +7,7 @@ from app.domain.task import Status
 from app.domain.text import one_line
 
 LIMIT = 65_536
+LONGEST = 1000
 RUNS_SHOWN = 20
 
 _ACTS_NEXT = {
@@ -24,12 +25,14 @@ _ACTS_NEXT = {
 
 def render_comment(record: TaskRecord, keyring: Keyring) -> str:
     """Render the living comment with its marker, within GitHub's 65,536 characters: old runs are folded away first."""
-    shown = record
+    cut = {name: getattr(record, name)[:LONGEST] for name in ("title", "why", "notice")}
+    shown = record.change(**cut)
+    visible = _visible(shown)
     while True:
-        body = f"{_visible(record)}\n\n{render_marker(shown, keyring)}\n"
+        body = f"{visible}\n\n{render_marker(shown, keyring)}\n"
         if len(body) <= LIMIT or not shown.runs:
             return body
-        shown = shown.change(runs=shown.runs[1:])
+        shown = shown.fold(len(shown.runs) // 8 + 1)
 
 
 def describe_agent(record: TaskRecord) -> str:
@@ -42,7 +45,7 @@ def _visible(record: TaskRecord) -> str:
         ("Status", f"`{record.status.value}`"),
         ("Agent", describe_agent(record)),
         ("Attempt", f"{record.attempt}"),
-        ("Requested by", f"`{record.requested_by}`"),
+        ("Requested by", f"`{one_line(record.requested_by)}`"),
         ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
         ("Cost so far", _cost(record)),
         ("Who acts next", _ACTS_NEXT[record.status]),
@@ -51,29 +54,29 @@ def _visible(record: TaskRecord) -> str:
     if record.notice:
         parts.append(record.notice)
     parts.append("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
-    if record.runs:
-        parts.append(_runs(record.runs))
+    if record.runs or record.folded.runs:
+        parts.append(_runs(record.runs, record.folded.runs))
     return "\n\n".join(parts)
 
 
 def _cost(record: TaskRecord) -> str:
-    if not record.runs:
+    if not record.runs and not record.folded.runs:
         return "nothing spent"
     return "unknown" if record.cost is None else f"${record.cost:.2f}"
 
 
-def _runs(runs: tuple[RunSummary, ...]) -> str:
+def _runs(runs: tuple[RunSummary, ...], folded: int) -> str:
     lines = [_run_line(run) for run in runs[-RUNS_SHOWN:]]
-    hidden = len(runs) - len(lines)
+    hidden = folded + len(runs) - len(lines)
     more = [f"{hidden} earlier runs are not shown."] if hidden else []
-    head = f"<details><summary>Runs: {len(runs)}</summary>\n"
+    head = f"<details><summary>Runs: {folded + len(runs)}</summary>\n"
     return "\n".join([head, *more, *lines, "\n</details>"])
 
 
 def _run_line(run: RunSummary) -> str:
     seconds = (run.ended_at - run.started_at).total_seconds()
     ended = f"`{run.outcome.value}` after {seconds:.0f} s, {_tokens(run.usage)}"
-    return f"* `{run.run_id}` attempt {run.attempt}: {ended}. {one_line(run.reason)}"
+    return f"* `{one_line(run.run_id)}` attempt {run.attempt}: {ended}. {one_line(run.reason)}"
 
 
 def _tokens(usage: Usage) -> str:

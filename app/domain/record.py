@@ -1,5 +1,6 @@
 """What Orch knows of a task beyond the issue itself."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,6 +21,13 @@ class RunSummary(Value):
     usage: Usage
     started_at: datetime
     ended_at: datetime
+
+
+class Folded(Value):
+    """What is left of runs whose summaries were dropped: how many there were, and their cost (None: unknown)."""
+
+    runs: int = 0
+    cost: Decimal | None = Decimal(0)
 
 
 class TaskRecord(Value):
@@ -47,6 +55,7 @@ class TaskRecord(Value):
     job_id: str | None = None
     comment_id: int | None = None
     shown: tuple[Status, ...] = ()
+    folded: Folded = Folded()
     runs: tuple[RunSummary, ...] = ()
     created_at: datetime
 
@@ -57,9 +66,15 @@ class TaskRecord(Value):
     @property
     def cost(self) -> Decimal | None:
         """Sum the cost of all runs in US dollars; None (unknown) as soon as one run's cost is unknown."""
-        costs = [run.usage.cost for run in self.runs]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
+        if not self.folded.runs and not self.runs:
+            return None
+        return _total([self.folded.cost, *(run.usage.cost for run in self.runs)])
+
+    def fold(self, count: int) -> "TaskRecord":
+        """Return the record without the summaries of its `count` oldest runs; their cost stays."""
+        gone = self.runs[:count]
+        cost = _total([self.folded.cost, *(run.usage.cost for run in gone)])
+        return self.change(folded=Folded(runs=self.folded.runs + len(gone), cost=cost), runs=self.runs[count:])
 
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
@@ -71,3 +86,12 @@ class TaskRecord(Value):
         if "status" in changes:
             raise ValueError("only advance() moves a status")
         return self.model_copy(update=changes)
+
+
+def _total(costs: Iterable[Decimal | None]) -> Decimal | None:
+    total = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -1,0 +1,157 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.comment import LIMIT, RUNS_SHOWN, describe_agent, render_comment
+from app.domain.markers import parse_marker, render_marker
+from app.domain.outcomes import Usage
+from app.domain.record import Folded, TaskRecord
+from app.domain.task import Status
+from tests.unit import build
+from tests.unit.build import KEYRING, TASK
+from tests.unit.draw import examine, examine_few, records
+
+HERE = (TASK.repository.id, TASK.number)
+
+
+def many(count: int, reason: str = "It failed.") -> TaskRecord:
+    return build.record(runs=tuple(build.summary(f"run-{index}", reason=reason) for index in range(count)))
+
+
+def read(body: str) -> TaskRecord:
+    found = parse_marker(body, KEYRING, *HERE)
+    assert found is not None
+    return found
+
+
+def visible(record: TaskRecord) -> list[str]:
+    return render_comment(record, KEYRING).partition("\n\n<!-- orch:record")[0].splitlines()
+
+
+def test_a_person_reads_everything_that_matters() -> None:
+    record = build.record(Status.IN_REVIEW, pull=30, runs=(build.summary(),))
+    assert visible(record) == [
+        "**Orch: in review.** Because.",
+        "",
+        "| | |",
+        "| --- | --- |",
+        "| Status | `in_review` |",
+        "| Agent | `script` (no model) |",
+        "| Attempt | 1 |",
+        "| Requested by | `writer` |",
+        "| Pull request | #30 |",
+        "| Cost so far | $0.25 |",
+        "| Who acts next | a reviewer |",
+        "",
+        "<details><summary>Runs: 1</summary>",
+        "",
+        "* `run-1` attempt 1: `delivered` after 90 s, 1200 tokens. It ended.",
+        "",
+        "</details>",
+    ]
+
+
+def test_a_new_task_has_neither_runs_nor_cost() -> None:
+    lines = visible(build.record(Status.ROUTED))
+    assert [line for line in lines if "Runs" in line] == []
+    assert "| Cost so far | nothing spent |" in lines
+    assert "| Pull request | none yet |" in lines
+
+
+def test_a_notice_stands_below_the_status() -> None:
+    assert visible(build.record(notice="Moved by hand."))[:3] == [
+        "**Orch: in progress.** Because.",
+        "",
+        "Moved by hand.",
+    ]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_says_who_acts_next(status: Status) -> None:
+    (line,) = [line for line in visible(build.record(status)) if line.startswith("| Who acts next | ")]
+    assert line != "| Who acts next |  |"
+
+
+def test_the_marker_ends_the_comment() -> None:
+    record = build.record()
+    assert render_comment(record, KEYRING).endswith(f"\n\n{render_marker(record, KEYRING)}\n")
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(tokens_in=1), Usage(tokens_out=1)])
+def test_i10_unknown_usage_is_called_unknown(usage: Usage) -> None:
+    text = render_comment(build.record(runs=(build.summary(usage=usage),)), KEYRING)
+    assert "| Cost so far | unknown |" in text
+    assert "tokens unknown" in text
+
+
+def test_i10_no_tokens_are_zero_tokens() -> None:
+    usage = Usage(tokens_in=0, tokens_out=0, cost=Decimal(0))
+    text = render_comment(build.record(runs=(build.summary(usage=usage),)), KEYRING)
+    assert ("| Cost so far | $0.00 |" in text, "after 90 s, 0 tokens." in text) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "text"), [(None, "`script` (no model)"), ("large", "`script` (model large)")], ids=["none", "one"]
+)
+def test_agent_and_model_are_named(model: str | None, text: str) -> None:
+    assert describe_agent(build.record(model=model)) == text
+
+
+def test_only_the_last_runs_are_listed() -> None:
+    lines = visible(many(RUNS_SHOWN + 3))
+    assert "<details><summary>Runs: 23</summary>" in lines
+    assert "3 earlier runs are not shown." in lines
+    assert [line.split("`")[1] for line in lines if line.startswith("* ")] == [f"run-{index}" for index in range(3, 23)]
+
+
+@examine
+@given(records())
+def test_i9_a_comment_gives_back_the_record(record: TaskRecord) -> None:
+    assert read(render_comment(record, KEYRING)) == record
+
+
+@pytest.mark.parametrize(("count", "reason"), [(2000, "It failed."), (300, "<" * 200), (400, "\x00-->" * 50)])
+def test_a_comment_is_never_too_long_and_loses_old_runs_first(count: int, reason: str) -> None:
+    record = many(count, reason)
+    body = render_comment(record, KEYRING)
+    kept = read(body).runs
+    assert (len(body) <= LIMIT, len(kept) > 0) == (True, True)
+    assert kept == record.runs[-len(kept) :]
+
+
+def test_i9_runs_that_are_folded_away_keep_their_number_and_cost() -> None:
+    record = many(1000)
+    rebuilt = read(render_comment(record, KEYRING))
+    assert rebuilt.folded.runs + len(rebuilt.runs) == 1000
+    assert rebuilt.cost == record.cost == Decimal(250)
+
+
+def test_i10_a_folded_unknown_cost_stays_unknown() -> None:
+    runs = (build.summary(usage=Usage()), build.summary())
+    folded = build.record(runs=runs).fold(1)
+    assert folded == build.record(runs=runs[1:], folded=Folded(runs=1, cost=None))
+    assert folded.cost is None
+
+
+def test_a_comment_whose_runs_are_all_folded_still_says_how_many() -> None:
+    lines = visible(many(3).fold(3))
+    assert "<details><summary>Runs: 3</summary>" in lines
+    assert "3 earlier runs are not shown." in lines
+    assert "| Cost so far | $0.75 |" in lines
+
+
+@examine_few
+@given(st.sampled_from(["x", "<", "\x00", "-->", "😀", "\r\n", "@writer "]), st.integers(0, 4))
+def test_a_comment_with_any_text_is_never_too_long(sign: str, count: int) -> None:
+    huge = sign * 70_000
+    runs = many(count, huge).runs
+    body = render_comment(build.record(title=huge, why=huge, notice=huge, runs=runs), KEYRING)
+    assert len(body) <= LIMIT
+    assert read(body).title == huge[:1000]
+
+
+def test_a_name_does_not_break_the_table() -> None:
+    lines = visible(build.record(requested_by="a|b`\nc"))
+    assert "| Requested by | `a b c` |" in lines
