@@ -84,8 +84,8 @@ class LocalRuns:
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
         await self._tell_started(lease.run_id, job, lost)
-        if text is None:
-            return await self._end_at_once(lease, job, record, "the issue was edited after its text was lost.")
+        if isinstance(text, str):
+            return await self._end_at_once(lease, job, record, text)
         if begins > self.policy.max_begins:
             return await self._end_at_once(lease, job, record, f"{begins - 1} runners were lost at it.")
         return self._grant(record, lease.run_id, *text)
@@ -107,15 +107,21 @@ class LocalRuns:
             silence_seconds=self.policy.silence_seconds,
         )
 
-    async def _admitted(self, record: TaskRecord) -> tuple[str, str] | None:
-        """Read the admitted text; if the artifact is lost, the issue's text counts as long as its hash is right."""
+    async def _admitted(self, record: TaskRecord) -> tuple[str, str] | str:
+        """Read the admitted text; if the artifact is lost, the issue's text counts as long as its hash is right.
+
+        A single string says why there is none.
+        """
         data = await self.artifacts.read(text_key(record.admitted))
         if data is not None:
             text = json.loads(data)
             return text["title"], text["body"]
-        issue = await self.github.issue(record.task.repository, record.task.number)
+        try:
+            issue = await self.github.issue(record.task.repository, record.task.number)
+        except Permanent as error:
+            return f"its text was lost, and the issue cannot be read: {error}"
         if digest_of(issue.title, issue.body) != record.admitted:
-            return None
+            return "the issue was edited after its text was lost."
         await keep_text(self.artifacts, issue.title, issue.body)
         return issue.title, issue.body
 

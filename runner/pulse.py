@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from app.domain.errors import Retryable
 from app.domain.grants import Progress
 from app.domain.jobs import Job
 from app.log import log
-from app.ports import Clock, Conflict, Lease, LeaseLost, Runs
+from app.ports import Clock, Lease, LeaseLost, Runs
 
 
 class Verdict(Enum):
@@ -64,8 +63,8 @@ class Heart:
             except LeaseLost:
                 pulse.stop(Verdict.NOT_CURRENT)
                 return
-            except (Retryable, Conflict) as error:
-                log().warning("a beat was missed", run=run_id, reason=str(error))
+            except Exception as error:  # a heart that stops at an error would leave the agent running for nothing
+                log().warning("a beat was missed", run=run_id, reason=f"{type(error).__name__}: {error}")
             else:
                 if not order.current:
                     pulse.stop(Verdict.NOT_CURRENT)

@@ -17,7 +17,7 @@ from app.domain.outcomes import Outcome, RunResult, Usage
 from app.log import log
 from app.ports import Clock, Runs
 from runner.agents.base import Agent, Ended, Prompt, Text, UsageReport
-from runner.git import AuthRefused, Identity, NotFound, PushRejected, Transient
+from runner.git import GitFailed, Identity, Transient
 from runner.pulse import Pulse
 from runner.supervision import Command, Exit, ExitReason, Limits, Supervised, supervise
 from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
@@ -72,8 +72,16 @@ class Run:
             return self._result(report, ending.outcome, ending.reason)
         except (NestedRepository, WorkspaceDamaged) as error:
             return self._result(report, Outcome.AGENT_FAILED, str(error))
-        except (AuthRefused, NotFound, PushRejected, Permanent) as error:
+        except (GitFailed, Permanent) as error:
             return self._result(report, Outcome.INFRASTRUCTURE_FAILED, str(error))
+        except Retryable:
+            raise
+        except Exception as error:  # a run that ended without a word would leave its task in progress for ever
+            log().exception("the run failed", error=str(error))
+            reason = (
+                f"an error of Orch itself ({type(error).__name__}); its log says more under run {self.grant.run_id}"
+            )
+            return self._result(report, Outcome.INFRASTRUCTURE_FAILED, reason)
         return self._result(report, Outcome.DELIVERED, f"pushed {report.head_sha}")
 
     async def _work(self, report: Report) -> None:

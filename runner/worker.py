@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,26 +53,38 @@ class Worker:
 
     async def _slot(self) -> None:
         while not self.stopping:
-            lease = await self.jobs.receive(WAIT)
-            if lease is not None:
-                await self._do(lease)
+            try:
+                lease = await self.jobs.receive(WAIT)
+                if lease is not None:
+                    await self._do(lease)
+            except Exception as error:  # the queue fails (a full disk): what it holds is safe, and the slot goes on
+                log().exception("no job can be taken or ended now", error=str(error))
+                await self.clock.sleep(self.again)
 
     async def _do(self, lease: Lease[Job]) -> None:
         job = lease.item
         with bound(job=job.id, task=str(job.task)):
             try:
-                await (self._cleanup(lease) if job.kind is JobKind.CLEANUP else self._run(lease))
+                await self._end(lease)
             except LeaseLost:
                 log().warning("the job's lease ended before the job")
-            except Retryable as error:
-                log().warning("job given back", reason=str(error))
-                await lease.release(error.delay or self._back_off(lease))
-            except asyncio.CancelledError:
+
+    async def _end(self, lease: Lease[Job]) -> None:
+        """Do the job and end its lease one way or the other."""
+        try:
+            await (self._cleanup(lease) if lease.item.kind is JobKind.CLEANUP else self._run(lease))
+        except LeaseLost:
+            raise
+        except Retryable as error:
+            log().warning("job given back", reason=str(error))
+            await lease.release(error.delay or self._back_off(lease))
+        except asyncio.CancelledError:
+            with suppress(Exception):  # whatever else is wrong, this slot was told to end
                 await lease.release(0)
-                raise
-            except Exception as error:  # a bug of ours: counted, then dead-lettered, and the slot goes on
-                log().exception("job failed", error=str(error))
-                await lease.fail(f"{type(error).__name__}: {error}", self._back_off(lease))
+            raise
+        except Exception as error:  # a bug of ours: counted, then dead-lettered, and the slot goes on
+            dead = await lease.fail(f"{type(error).__name__}: {error}", self._back_off(lease))
+            log().exception("job failed", dead=dead, error=str(error))
 
     def _back_off(self, lease: Lease[Job]) -> float:
         return min(self.again * float(2 ** min(lease.receives - 1, 10)), LONGEST)
@@ -97,17 +110,17 @@ class Worker:
         heart = Heart(self.runs, self.clock, self.beat, self.job_lease)
         with bound(run=grant.run_id):
             log().info("run began", agent=grant.agent)
-            async with heart.beating(grant.run_id, job, lease) as pulse:
-                run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.agents)
-                try:
+            try:
+                async with heart.beating(grant.run_id, job, lease) as pulse:
+                    run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.agents)
                     result = await run()
-                except Retryable:
-                    await self.runs.give_back(grant.run_id, job)
-                    raise
-                if pulse.verdict is Verdict.NOT_CURRENT:
-                    log().warning("the run is not current any more; its end changes nothing")
-                else:
-                    await self.runs.finish(grant.run_id, job, result)
+                    if pulse.verdict is Verdict.NOT_CURRENT:
+                        log().warning("the run is not current any more; its end changes nothing")
+                    else:
+                        await self.runs.finish(grant.run_id, job, result)
+            except (Retryable, asyncio.CancelledError):
+                await self.runs.give_back(grant.run_id, job)
+                raise
             log().info("run ended", outcome=result.outcome.value, reason=result.reason)
         await lease.ack()
 

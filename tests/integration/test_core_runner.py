@@ -1,0 +1,173 @@
+"""What the runner does with a job when something is wrong: the slot goes on, and the task hears of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.errors import Missing, Retryable
+from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
+from app.domain.jobs import Job, run_job
+from app.domain.outcomes import Outcome, RunResult
+from runner.worker import Worker
+from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
+
+JOB = run_job(TASK, 1)
+GRANT = Grant(
+    run_id="r1",
+    clone_url="http://127.0.0.1:9/acme/widgets.git",
+    base_branch="main",
+    start_sha=None,
+    title="Add hello",
+    body="please",
+    agent="script",
+    model=None,
+    author=IDENTITY,
+    requested_by="writer",
+    requested_by_id=11,
+    wall_seconds=60,
+    silence_seconds=60,
+)
+Step = Callable[[], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class FakeRuns:
+    """The port as a runner sees it: each `begin` is the next of the steps, and what was finished is kept."""
+
+    steps: list[Step]
+    finished: list[RunResult] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
+    beats: list[Exception] = field(default_factory=list)
+    beaten: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    mint: Step | None = None
+
+    async def begin(self, job: Job, runner: str) -> Grant | Refused:
+        answer: Grant | Refused = await self.steps.pop(0)()
+        return answer
+
+    async def beat(self, run_id: str, job: Job, progress: Progress) -> Order:
+        if self.beats:
+            raise self.beats.pop()
+        self.beaten.set()
+        return Order()
+
+    async def token(self, run_id: str, job: Job, kind: TokenKind) -> RunToken:
+        if self.mint:
+            await self.mint()
+        return RunToken(value="t", expires_at=NOW)
+
+    async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
+        return
+
+    async def give_back(self, run_id: str, job: Job) -> None:
+        self.given_back.append(run_id)
+
+    async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
+        self.finished.append(result)
+        self.ended.set()
+        return True
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(tmp_path) as opened:
+        yield opened
+
+
+def worker_of(stage: Stage, runs: FakeRuns, root: Path) -> Worker:
+    agents: dict[str, Any] = {"script": lambda: None}
+    return Worker(stage.jobs, runs, stage.clock, root, agents, slots=1, beat=2, job_lease=LEASE, again=5)
+
+
+async def work(stage: Stage, runs: FakeRuns, root: Path) -> None:
+    """Work until every step was taken and no job is left."""
+    worker = worker_of(stage, runs, root)
+
+    async def last() -> Refused:
+        worker.stop()
+        return Refused(reason="that was all")
+
+    runs.steps.append(last)
+    await stage.jobs.send(JOB)
+    await asyncio.wait_for(worker(), 20)
+
+
+async def grant() -> Grant:
+    return GRANT
+
+
+def lapse(stage: Stage, error: Exception) -> Step:
+    """Take longer than the lease, and fail then."""
+
+    async def step() -> Grant:
+        await stage.clock.pass_time(LEASE + 1)
+        raise error
+
+    return step
+
+
+@pytest.mark.parametrize("error", [Retryable("later"), RuntimeError("a bug")])
+async def test_a_job_whose_lease_was_lost_does_not_end_the_worker(
+    stage: Stage, tmp_path: Path, error: Exception
+) -> None:
+    await work(stage, FakeRuns([lapse(stage, error)]), tmp_path)
+    assert await stage.jobs.depth() == 0
+
+
+@pytest.mark.parametrize("error", [Missing("gone"), OSError(28, "No space left on device"), RuntimeError("a bug")])
+async def test_a_run_ends_in_an_outcome_whatever_happens(stage: Stage, tmp_path: Path, error: Exception) -> None:
+    async def fail() -> None:
+        raise error
+
+    runs = FakeRuns([grant], mint=fail)
+    worker = worker_of(stage, runs, tmp_path)
+    await stage.jobs.send(JOB)
+    working = asyncio.create_task(worker())
+    await asyncio.wait_for(runs.ended.wait(), 5)
+    worker.stop()
+    stage.jobs.stop()
+    await asyncio.wait_for(working, 20)
+    assert [result.outcome for result in runs.finished] == [Outcome.INFRASTRUCTURE_FAILED]
+    assert await stage.jobs.depth() == 0
+
+
+async def test_an_error_at_one_beat_does_not_stop_the_heart(stage: Stage, tmp_path: Path) -> None:
+    runs = FakeRuns([grant], beats=[OSError("the disk is full")])
+
+    async def wait_for_beat() -> None:
+        while not runs.beaten.is_set():
+            await stage.clock.pass_time(2)
+            await asyncio.sleep(0.01)
+        raise Missing("enough")
+
+    runs.mint = wait_for_beat
+    worker = worker_of(stage, runs, tmp_path)
+    await stage.jobs.send(JOB)
+    working = asyncio.create_task(worker())
+    await asyncio.wait_for(runs.beaten.wait(), 5)
+    worker.stop()
+    stage.jobs.stop()
+    await asyncio.wait_for(working, 20)
+    assert len(runs.finished) == 1
+
+
+async def test_a_run_cut_off_at_shutdown_is_given_back_and_so_is_its_job(stage: Stage, tmp_path: Path) -> None:
+    working = asyncio.Event()
+
+    async def hang() -> None:
+        working.set()
+        await asyncio.Event().wait()
+
+    runs = FakeRuns([grant], mint=hang)
+    await stage.jobs.send(JOB)
+    task = asyncio.create_task(worker_of(stage, runs, tmp_path)())
+    await asyncio.wait_for(working.wait(), 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (runs.given_back, runs.finished) == (["r1"], [])
+    assert await stage.jobs.receive(0) is not None
