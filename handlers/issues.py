@@ -2,7 +2,7 @@
 
 from app.domain.effects import AddComment, Decision, Effect, RemoveLabel, SetLabels, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled
-from app.domain.labels import STATUS_PREFIX, statuses_on
+from app.domain.labels import STATUS_PREFIX, is_same_label, statuses_on
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
 from app.domain.task import Trigger, can
@@ -10,7 +10,7 @@ from app.domain.task import Trigger, can
 
 def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
     """Start the task if the event's own label is the trigger, put on by a person who may write."""
-    if event.label != snapshot.policy.trigger:
+    if not is_same_label(event.label, snapshot.policy.trigger):
         return _drifted(event, snapshot)
     refusal = _refusal(event, snapshot)
     if refusal:
@@ -31,9 +31,9 @@ def not_ours(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> str | 
     """Skip labels that Orch gives no meaning to, and what it did itself."""
     if event.actor.id == snapshot.identity.bot_id:
         return "Orch changed the label itself"
-    if event.label.startswith(STATUS_PREFIX):
+    if event.label.lower().startswith(STATUS_PREFIX):
         return None
-    if event.label == snapshot.policy.trigger and isinstance(event, IssueLabeled):
+    if isinstance(event, IssueLabeled) and is_same_label(event.label, snapshot.policy.trigger):
         return None
     return f"the label {event.label} is nothing to Orch"
 

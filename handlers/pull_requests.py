@@ -18,19 +18,23 @@ def pull_closed(event: PullClosed, snapshot: Snapshot) -> Decision:
     if not event.merged:
         return nothing("the pull request was closed without a merge")
     task = TaskRef(repository=event.repository, number=number)
-    return Decision(
-        f"pull request #{event.number} was merged", effects=(Send(event=PullMerged(task=task, pull=event.number)),)
-    )
+    merged = PullMerged(task=task, pull=event.number, branch=event.head_branch)
+    return Decision(f"pull request #{event.number} was merged", effects=(Send(event=merged),))
 
 
 def pull_merged(event: PullMerged, snapshot: Snapshot) -> Decision:
     """Finish the task whose pull request was merged."""
     record = snapshot.record
-    if record is None or record.pull not in (None, event.pull):
+    if record is None or not _is_of(record, event):
         return nothing("the merged pull request is not the task's")
     if not can(record.status, Trigger.MERGE):
         return nothing(f"the task is {record.status.value} already")
     return finish_merged(record, event.pull)
+
+
+def _is_of(record: TaskRecord, event: PullMerged) -> bool:
+    """Go by the pull request's number; before the record has it, by its branch."""
+    return record.branch == event.branch if record.pull is None else record.pull == event.pull
 
 
 def finish_merged(record: TaskRecord, pull: int) -> Decision:

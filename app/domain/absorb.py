@@ -4,6 +4,7 @@ from app.domain.effects import AddComment, Effect, MoveBranch, OpenPull, Send, S
 from app.domain.events import SlotFreed
 from app.domain.record import TaskRecord
 from app.domain.task import Trigger, can
+from app.domain.text import one_line
 
 ESSENTIAL = (MoveBranch, OpenPull)
 
@@ -17,7 +18,7 @@ def absorb(record: TaskRecord, effect: Effect, number: int | None) -> TaskRecord
             return record.change(comment_id=number)
         case MoveBranch():
             return record.change(head_sha=effect.sha)
-        case OpenPull() if record.pull is None and can(record.status, Trigger.OPEN_PULL):
+        case OpenPull() if can(record.status, Trigger.OPEN_PULL):
             return record.advance(Trigger.OPEN_PULL, f"Pull request #{number} waits for review.", pull=number)
         case OpenPull():
             return record.change(pull=number)
@@ -32,7 +33,7 @@ def refuse(record: TaskRecord, effect: Effect, reason: str) -> tuple[TaskRecord,
     """
     if not isinstance(effect, ESSENTIAL) or not can(record.status, Trigger.PARK):
         return record, ()
-    parked = record.advance(Trigger.PARK, f"GitHub refused a step, so a person must act: {reason}")
+    parked = record.advance(Trigger.PARK, f"GitHub refused a step, so a person must act: {one_line(reason, 500)}")
     call = AddComment(task=record.task, key=f"refused-{effect.type}-{record.attempt}", body=parked.why)
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
     return parked, (*freed, SetLabels(), UpsertComment(), call)

@@ -44,6 +44,7 @@ class PullMerged(TaskEvent):
 
     type: Literal["pull_merged"] = "pull_merged"
     pull: int
+    branch: str
 
 
 class RunStarted(TaskEvent):

@@ -39,4 +39,10 @@ def repository_labels(trigger: str) -> tuple[Label, ...]:
 
 def statuses_on(labels: frozenset[str]) -> tuple[Status, ...]:
     """List the statuses whose labels are on an issue."""
-    return tuple(status for status in Status if status_label(status) in labels)
+    lowered = {label.lower() for label in labels}
+    return tuple(status for status in Status if status_label(status) in lowered)
+
+
+def is_same_label(one: str, other: str) -> bool:
+    """Compare names as GitHub does, for which `Orch` and `orch` are one label."""
+    return one.lower() == other.lower()

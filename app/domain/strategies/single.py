@@ -20,7 +20,9 @@ from app.domain.outcomes import Outcome
 from app.domain.record import RunSummary, TaskRecord
 from app.domain.snapshot import Snapshot
 from app.domain.task import Status, Trigger
-from app.domain.text import one_line, quote
+from app.domain.text import neutralise, one_line, quote
+
+TITLE_LENGTH = 256
 
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 
@@ -43,6 +45,7 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         created_at=snapshot.now,
     )
     job = run_job(event.task, record.attempt + 1)
+    record = record.change(agent=agent, model=None)
     routed = record.advance(
         Trigger.ROUTE,
         f"Agent {describe_agent(record)} was chosen as the operator's default; the task waits for a runner.",
@@ -67,8 +70,8 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     record = record.change(runs=(*record.runs, _summary(event, record)), run_id=None)
     freed = Send(event=SlotFreed(job_id=event.job_id))
     match event.result.outcome:
-        case Outcome.DELIVERED:
-            return _deliver(event, record, freed)
+        case Outcome.DELIVERED if event.result.head_sha:
+            return _deliver(event, record, freed, event.result.head_sha)
         case Outcome.AGENT_FAILED | Outcome.TIMED_OUT if record.attempt < snapshot.policy.max_attempts:
             return _try_again(event, record, freed, snapshot)
         case _:
@@ -89,13 +92,11 @@ def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
     )
 
 
-def _deliver(event: RunFinished, record: TaskRecord, freed: Send) -> Decision:
-    sha = event.result.head_sha
-    assert sha is not None
+def _deliver(event: RunFinished, record: TaskRecord, freed: Send, sha: str) -> Decision:
     effects: tuple[Effect, ...] = (
         freed,
         MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
-        OpenPull(branch=record.branch, title=record.title, body=pull_body(event, record)),
+        OpenPull(branch=record.branch, title=neutralise(record.title, TITLE_LENGTH), body=pull_body(event, record)),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
     )
@@ -135,6 +136,8 @@ def _question(event: RunFinished, record: TaskRecord) -> str:
     reason = one_line(event.result.reason)
     again = "To start it again, take the label off and put it on again."
     match event.result.outcome:
+        case Outcome.DELIVERED:
+            return f"The run says that it delivered, but names no commit: {reason} {again}"
         case Outcome.NO_CHANGE:
             return f"Nothing was changed: {reason} {again}"
         case Outcome.INFRASTRUCTURE_FAILED:

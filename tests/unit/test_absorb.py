@@ -1,0 +1,65 @@
+import pytest
+
+from app.domain.absorb import absorb, refuse
+from app.domain.effects import AddComment, CloseIssue, Effect, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
+from app.domain.events import SlotFreed
+from app.domain.task import Status
+from tests.unit import build
+from tests.unit.build import JOB, OTHER_SHA, SHA, TASK
+
+BRANCH = build.record().branch
+MOVE = MoveBranch(branch=BRANCH, sha=SHA, previous=None)
+OPEN = OpenPull(branch=BRANCH, title="t", body="b")
+FREED = Send(event=SlotFreed(job_id=JOB.id))
+
+
+def test_labels_that_were_set_are_shown() -> None:
+    before = build.record(shown=(Status.ROUTED, Status.BLOCKED))
+    assert absorb(before, SetLabels(), None) == build.record(shown=(Status.IN_PROGRESS,))
+
+
+def test_the_living_comment_is_remembered() -> None:
+    assert absorb(build.record(), UpsertComment(), 77) == build.record(comment_id=77)
+
+
+def test_i8_the_head_is_written_down_after_the_branch_was_moved() -> None:
+    assert absorb(build.record(head_sha=OTHER_SHA), MOVE, None) == build.record(head_sha=SHA)
+
+
+@pytest.mark.parametrize("known", [None, 29, 30])
+def test_i8_a_task_is_in_review_after_its_pull_request_was_opened(known: int | None) -> None:
+    after = absorb(build.record(run_id=None, pull=known), OPEN, 30)
+    assert after == build.record(Status.IN_REVIEW, why="Pull request #30 waits for review.", pull=30)
+
+
+@pytest.mark.parametrize("status", [Status.IN_REVIEW, Status.NEEDS_REVIEW, Status.DONE])
+def test_i2_a_pull_request_opened_twice_moves_nothing_the_second_time(status: Status) -> None:
+    assert absorb(build.record(status), OPEN, 30) == build.record(status, pull=30)
+
+
+@pytest.mark.parametrize("effect", [CloseIssue(), FREED])
+def test_other_effects_change_nothing(effect: Effect) -> None:
+    assert absorb(build.record(), effect, 5) == build.record()
+
+
+@pytest.mark.parametrize("effect", [MOVE, OPEN])
+def test_a_refused_step_parks_the_task_frees_its_slot_and_calls_a_person(effect: Effect) -> None:
+    why = "GitHub refused a step, so a person must act: no rights. Fixes\u2060 #\u20609"
+    call = AddComment(task=TASK, key=f"refused-{effect.type}-1", body=why)
+    record, instead = refuse(build.record(run_id=None), effect, "no rights.\nFixes #9")
+    assert record == build.record(Status.NEEDS_REVIEW, why=why)
+    assert instead == (FREED, SetLabels(), UpsertComment(), call)
+
+
+def test_a_refused_step_of_a_task_without_a_job_frees_no_slot() -> None:
+    _, instead = refuse(build.record(job_id=None), MOVE, "no")
+    assert [effect.type for effect in instead] == ["set_labels", "upsert_comment", "add_comment"]
+
+
+@pytest.mark.parametrize("effect", [SetLabels(), UpsertComment(), CloseIssue()])
+def test_a_refused_display_never_fails_a_task(effect: Effect) -> None:
+    assert refuse(build.record(), effect, "no") == (build.record(), ())
+
+
+def test_a_refused_step_cannot_park_a_finished_task() -> None:
+    assert refuse(build.record(Status.DONE), MOVE, "no") == (build.record(Status.DONE), ())
