@@ -1,13 +1,14 @@
 """Put the parts together: one place where adapters meet ports."""
 
-import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from app.apply import Apply
-from app.domain.errors import Retryable
+from app.domain.errors import Permanent, Retryable
 from app.domain.facts import Identity
 from app.domain.policy import Policy
 from app.github.api import open_github
@@ -25,7 +26,7 @@ from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
 from infra.local.artifacts import DiskArtifacts
 from infra.local.clock import SystemClock
-from infra.sqlite.database import Database
+from infra.sqlite.database import Database, Schema
 from infra.sqlite.events import SqliteEventQueue
 from infra.sqlite.jobs import SqliteJobQueue
 from infra.sqlite.migrations import QUEUE, STORE
@@ -68,11 +69,10 @@ class Core:
 @asynccontextmanager
 async def open_ports(settings: ServeSettings, wrap: Wrap = plain) -> AsyncIterator[Ports]:
     """Open SQLite, disk and GitHub. `wrap` may put something around each port, by its name."""
-    await asyncio.to_thread(settings.state_dir.mkdir, parents=True, exist_ok=True)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        queue = await stack.enter_async_context(await Database.open(settings.queue_file, QUEUE, durable=True))
-        documents = await stack.enter_async_context(await Database.open(settings.store_file, STORE, durable=False))
+        queue = await stack.enter_async_context(await _open(settings.queue_file, QUEUE, durable=True))
+        documents = await stack.enter_async_context(await _open(settings.store_file, STORE, durable=False))
         github = await stack.enter_async_context(
             open_github(settings.github_api_url, settings.app_id, settings.key(), clock, write_gap=settings.write_gap)
         )
@@ -93,6 +93,13 @@ async def open_ports(settings: ServeSettings, wrap: Wrap = plain) -> AsyncIterat
             clock=clock,
             stop_receiving=stop_receiving,
         )
+
+
+async def _open(path: Path, schema: Schema, *, durable: bool) -> Database:
+    try:
+        return await Database.open(path, schema, durable=durable)
+    except (OSError, sqlite3.Error) as error:
+        raise Permanent(f"{path} cannot be used: {error}") from error
 
 
 async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) -> Core:

@@ -1,9 +1,10 @@
 """A runner: beside the worker in one process, or a process of its own over the same files."""
 
 import asyncio
-import signal
 
 from app.entry.parts import Wrap, build_core, open_ports, plain
+from app.entry.stopping import drain, stop_on_signals, unless
+from app.log import log
 from app.ports import Clock, JobQueue, Runs
 from app.settings import ServeSettings
 from runner.agents.script import ScriptAgent
@@ -30,17 +31,16 @@ def build_worker(settings: ServeSettings, jobs: JobQueue, runs: Runs, clock: Clo
 
 async def run_runner(settings: ServeSettings, wrap: Wrap = plain) -> None:
     """Do jobs until SIGTERM or SIGINT; what is under way then goes back to the queue."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     async with open_ports(settings, wrap) as ports:
-        core = await build_core(settings, ports, wrap)
+        core = await unless(stop, build_core(settings, ports, wrap))
+        if core is None:
+            return
         worker = build_worker(settings, ports.jobs, core.runs, ports.clock)
-        working = asyncio.create_task(worker(), name="runner")
-        stopping = asyncio.create_task(stop.wait(), name="stop signal")
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        worker.stop()
-        ports.stop_receiving()
-        await asyncio.wait({working}, timeout=5)
-        working.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(worker(), name="runner")
+            await stop.wait()
+            log().info("stopping")
+            worker.stop()
+            ports.stop_receiving()
+            await drain({working})

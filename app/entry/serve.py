@@ -1,18 +1,18 @@
 """Orch in one process: web, events worker, and (unless told otherwise) a runner."""
 
 import asyncio
-import signal
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.domain.errors import Permanent, Retryable
+from app.domain.errors import Permanent
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
 from app.entry.runner import build_worker
+from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
-from app.ports import EventQueue
 from app.process import Process
 from app.settings import ServeSettings
 from app.web.asgi import web_app
@@ -20,6 +20,9 @@ from app.web.receive import Receiver
 from runner.worker import Worker
 
 WAIT = 5.0
+AGAIN = 1.0
+LAST_REQUESTS = 2
+"""Seconds that requests under way may take at the end; one that hangs must not keep Orch from stopping."""
 
 
 class _Server(uvicorn.Server):
@@ -32,39 +35,66 @@ class _Server(uvicorn.Server):
 
 async def serve(settings: ServeSettings, *, with_runner: bool = True, wrap: Wrap = plain) -> None:
     """Run until SIGTERM or SIGINT: first look for what was missed, then take deliveries and work."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_ports(settings, wrap) as ports:
-        core = await build_core(settings, ports, wrap)
-        await patiently(core.reconcile, ports.clock)
-        await _run(settings, ports, core, stop, with_runner=with_runner)
+    stop = stop_on_signals()
+    with closing(_listen(settings)) as listener:
+        async with open_ports(settings, wrap) as ports:
+            core = await unless(stop, _start(settings, ports, wrap))
+            if core is not None:
+                await _run(settings, ports, core, listener, stop, with_runner=with_runner)
 
 
-async def _run(settings: ServeSettings, ports: Ports, core: Core, stop: asyncio.Event, *, with_runner: bool) -> None:
+def _listen(settings: ServeSettings) -> socket.socket:
+    """Take the port before anything else; deliveries that come early wait in it until Orch is ready."""
+    try:
+        return socket.create_server((settings.host, settings.port))
+    except OSError as error:
+        raise Permanent(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+
+
+async def _start(settings: ServeSettings, ports: Ports, wrap: Wrap) -> Core:
+    core = await build_core(settings, ports, wrap)
+    await patiently(core.reconcile, ports.clock)
+    return core
+
+
+async def _run(
+    settings: ServeSettings,
+    ports: Ports,
+    core: Core,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    with_runner: bool,
+) -> None:
     receiver = Receiver(settings.webhook_secret.get_secret_value().encode(), ports.events, ports.clock)
-    server = _server(settings, web_app(receiver))
+    server = _server(web_app(receiver))
     worker = build_worker(settings, ports.jobs, core.runs, ports.clock) if with_runner else None
     async with asyncio.TaskGroup() as group:
-        web = group.create_task(server.serve(), name="web")
-        for number in range(settings.workers):
-            group.create_task(_handle_events(ports.events, core.process, stop), name=f"events worker {number}")
-        working = group.create_task(worker(), name="runner") if worker else None
+        group.create_task(_serve_web(server, listener, stop), name="web")
+        working = {
+            group.create_task(_handle_events(ports, core.process, stop), name=f"events worker {number}")
+            for number in range(settings.workers)
+        }
+        if worker:
+            working.add(group.create_task(worker(), name="runner"))
         redelivering = group.create_task(_redeliver(settings, ports, core), name="redeliveries")
-        group.create_task(_watch(web, stop), name="web watch")
         await stop.wait()
         log().info("stopping")
         _stop(server, ports, worker)
         redelivering.cancel()
-        if working:
-            await _drain(working)
+        await drain(working)
 
 
-def _server(settings: ServeSettings, app: ASGIApp) -> _Server:
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_config=None, access_log=False, lifespan="off"
+def _server(app: ASGIApp) -> _Server:
+    return _Server(
+        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=LAST_REQUESTS)
     )
-    return _Server(config)
+
+
+async def _serve_web(server: _Server, listener: socket.socket, stop: asyncio.Event) -> None:
+    await server.serve(sockets=[listener])
+    if not stop.is_set():
+        raise RuntimeError("the web server ended by itself")
 
 
 def _stop(server: _Server, ports: Ports, worker: Worker | None) -> None:
@@ -74,28 +104,17 @@ def _stop(server: _Server, ports: Ports, worker: Worker | None) -> None:
         worker.stop()
 
 
-async def _drain(working: asyncio.Task[None], seconds: float = 5) -> None:
-    """Let short runs end; a longer one is stopped, and its job goes back to the queue."""
-    with suppress(asyncio.CancelledError):
-        await asyncio.wait({working}, timeout=seconds)
-        working.cancel()
-
-
-async def _watch(web: asyncio.Task[None], stop: asyncio.Event) -> None:
-    """A web server that ends by itself (a taken port) ends all of it."""
-    await asyncio.wait({web})
-    stop.set()
-
-
-async def _handle_events(events: EventQueue, process: Process, stop: asyncio.Event) -> None:
+async def _handle_events(ports: Ports, process: Process, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        lease = await events.receive(WAIT)
-        if lease is None:
-            continue
-        if stop.is_set():
-            await lease.release(0)
-        else:
-            await process(lease)
+        try:
+            lease = await ports.events.receive(WAIT)
+            if lease is not None and stop.is_set():
+                await lease.release(0)
+            elif lease is not None:
+                await process(lease)
+        except Exception as error:  # the queue fails (a full disk): what it holds is safe, and the worker goes on
+            log().exception("no event can be taken now", error=str(error))
+            await ports.clock.sleep(AGAIN)
 
 
 async def _redeliver(settings: ServeSettings, ports: Ports, core: Core) -> None:
@@ -103,5 +122,5 @@ async def _redeliver(settings: ServeSettings, ports: Ports, core: Core) -> None:
         await ports.clock.sleep(settings.redeliver_every)
         try:
             await core.reconcile.redeliver()
-        except (Retryable, Permanent) as error:
-            log().warning("redelivery not possible now", reason=str(error))
+        except Exception as error:  # it is tried again the next time, and stops nothing else
+            log().warning("redelivery not possible now", reason=f"{type(error).__name__}: {error}")
