@@ -103,7 +103,7 @@ class Apply:
             case do.RemoveLabel(task=task, label=label):
                 await self.github.remove_label(task.repository, task.number, label)
             case do.AddComment() as effect:
-                await self._add_comment(effect, looks)
+                await self._add_comment(effect)
             case effect:
                 return await self._perform_for(effect, record, looks) if record else None
         return None
@@ -162,13 +162,12 @@ class Apply:
         except (Permanent, Retryable) as error:
             log().info("comment not pinned", reason=str(error))
 
-    async def _add_comment(self, effect: do.AddComment, looks: bool) -> None:
+    async def _add_comment(self, effect: do.AddComment) -> None:
         repository, number = effect.task.repository, effect.task.number
         hidden = f"<!-- orch:note {sha256(effect.key.encode()).hexdigest()[:16]} -->"
-        if looks:
-            comments = await self.github.comments(repository, number)
-            if any(hidden in comment.body and comment.author_id == self.identity.bot_id for comment in comments):
-                return
+        comments = await self.github.comments(repository, number)
+        if any(hidden in comment.body and comment.author_id == self.identity.bot_id for comment in comments):
+            return
         await self.github.create_comment(repository, number, f"{effect.body}\n\n{hidden}")
 
     async def _move_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
@@ -178,7 +177,10 @@ class Apply:
         elif not await self.github.create_branch(repository, effect.branch, effect.sha):
             head = await self.github.branch_head(repository, effect.branch)
             if head != effect.sha:
-                raise Permanent(f"the branch `{effect.branch}` exists with commits that Orch did not make")
+                raise Permanent(
+                    f"the branch `{effect.branch}` exists with commits that Orch did not make; delete or rename it, "
+                    f"then take the label `{self.policy.trigger}` off and put it on again"
+                )
 
     async def _open_pull(self, effect: do.OpenPull, record: TaskRecord, looks: bool) -> int:
         repository = record.task.repository

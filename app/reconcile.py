@@ -65,9 +65,9 @@ class Reconcile:
     async def _check_issue(self, repository: Repository, issue: Issue) -> None:
         task = TaskRef(repository=repository, number=issue.number)
         now = self.clock.now()
-        await self.events.send(enclose(TaskChecked(task=task), f"check:{task.group}:{now.timestamp()}", now))
         if issue.is_open and not statuses_on(issue.labels):
             await self._missed_label(task, issue)
+        await self.events.send(enclose(TaskChecked(task=task), f"check:{task.group}:{now.timestamp()}", now))
 
     async def _missed_label(self, task: TaskRef, issue: Issue) -> None:
         """Take on an issue whose label was missed, unless its text may be another than when it was labelled."""
@@ -75,7 +75,7 @@ class Reconcile:
         if given is None:
             return
         if issue.updated_at > given.created_at:
-            log().warning("label missed, and the issue was touched since: put it on again", task=str(task))
+            log().warning("label missed, and the issue was changed since", task=str(task))
             return
         event = IssueLabeled(
             task=task, label=self.policy.trigger, actor=given.actor, title=issue.title, body=issue.body

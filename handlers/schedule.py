@@ -1,9 +1,9 @@
 """What time brings: late displays, and checks of what may have been missed."""
 
-from app.domain.effects import Decision, Send, nothing
+from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import Refresh, SlotWanted, TaskChecked
 from app.domain.jobs import run_job
-from app.domain.labels import statuses_on
+from app.domain.labels import status_label, statuses_on
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.single import SHOW
@@ -23,10 +23,31 @@ def task_checked(event: TaskChecked, snapshot: Snapshot) -> Decision:
     """Mend what was missed: a merge, a status label, a job that waits nowhere."""
     record = snapshot.record
     if record is None:
-        return nothing("there is no task")
+        return _unclaimed(event, snapshot)
     if snapshot.pull and snapshot.pull.merged and can(record.status, Trigger.MERGE):
         return finish_merged(record, snapshot.pull.number)
     return _mend(record, snapshot)
+
+
+def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
+    """Tell people about an issue that looks like a task and is none, if it still does after a redelivery had time."""
+    issue, trigger = snapshot.issue, snapshot.policy.trigger
+    on = statuses_on(issue.labels) if issue else ()
+    if issue is None or not issue.is_open or not (on or trigger in issue.labels):
+        return nothing("there is no task")
+    if not event.again:
+        again = event.model_copy(update={"again": True})
+        return Decision(
+            "nobody has taken the issue on yet", effects=(Send(event=again, delay=snapshot.policy.claim_after),)
+        )
+    body = (
+        f"This issue has Orch's labels, but Orch has no record of it that it can trust: either the label `{trigger}` "
+        "was put on while Orch was not running and the issue was changed since, or Orch's comment here was changed. "
+        f"To start it, take the label `{trigger}` off and put it on again."
+    )
+    told = AddComment(task=event.task, key=f"unclaimed-{issue.updated_at.isoformat()}", body=body)
+    taken_off = tuple(RemoveLabel(task=event.task, label=status_label(status)) for status in on)
+    return Decision("the issue's label was missed", effects=(*taken_off, told))
 
 
 def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:

@@ -72,9 +72,13 @@ class Refresh(TaskEvent):
 
 
 class TaskChecked(TaskEvent):
-    """Compare the task with GitHub: something may have happened while Orch was not looking."""
+    """Compare the task with GitHub: something may have happened while Orch was not looking.
+
+    `again` is the second look at an issue that nobody had taken on at the first.
+    """
 
     type: Literal["task_checked"] = "task_checked"
+    again: bool = False
 
 
 class PullClosed(Value):

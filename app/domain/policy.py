@@ -8,8 +8,9 @@ class Policy(Value):
 
     `agents` are the names of the agents that may run, the first being the default. `max_begins` bounds how often
     one job is begun again after its runner was lost. `settle` is how long the first status waits to be shown, so
-    that a task which starts at once is shown once. `list_lag` is how long GitHub's lists may not show what was just
-    made. `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
+    that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
+    people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
+    `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
     alive after its last beat.
     """
 
@@ -22,6 +23,7 @@ class Policy(Value):
     wall_seconds: float = 3600
     silence_seconds: float = 900
     settle: float = 2
+    claim_after: float = 60
     list_lag: float = 5
     retry_base: float = 5
     retry_cap: float = 120

@@ -130,6 +130,16 @@ class ForkedWorld(World):
         await self.until("Orch", partial(self._up, child))
         return child
 
+    async def merge_when_in_review(self, number: int, unless_gone: Forked) -> None:
+        """Merge the pull request when it waits for review, or do nothing when the process is gone before."""
+
+        async def probe() -> bool:
+            return not unless_gone.alive or "status:in_review" in await self.labels(number)
+
+        await self.until("review, or the kill", probe)
+        if unless_gone.alive:
+            await self.merge((await self.until_pull())["number"])
+
     async def _up(self, child: Forked) -> bool:
         if not child.alive:
             return True

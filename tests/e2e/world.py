@@ -51,6 +51,7 @@ class World:
             "EVENT_LEASE": 1,
             "BEAT": 0.3,
             "SETTLE": 1,
+            "CLAIM_AFTER": 1,
             "LIST_LAG": 0.2,
             "RETRY_BASE": 0.3,
             "WRITE_GAP": 0,
@@ -77,9 +78,9 @@ class World:
             await child.kill()
         self.orch.clear()
 
-    async def call(self, method: str, path: str, body: Any = None, token: str = "writer_token") -> Any:
+    async def call(self, method: str, path: str, body: Any = None, token: str = "writer") -> Any:
         """Call the hub as a person; the answer's JSON, None if it has none."""
-        headers = {"Authorization": f"Bearer {self.about[token]}", "X-Hub-Spare-Me": "1"}
+        headers = {"Authorization": f"Bearer {self.about['tokens'][token]}", "X-Hub-Spare-Me": "1"}
         async with self.session.request(method, f"{self.about['api_url']}{path}", json=body, headers=headers) as answer:
             text = await answer.text()
             assert answer.status < 400, f"{method} {path}: {answer.status} {text}"
@@ -97,7 +98,7 @@ class World:
             await self.label(number, label)
         return number
 
-    async def label(self, number: int, label: str, token: str = "writer_token") -> None:
+    async def label(self, number: int, label: str, token: str = "writer") -> None:
         await self.call("POST", f"/repos/{self.repository}/issues/{number}/labels", {"labels": [label]}, token)
 
     async def labels(self, number: int) -> set[str]:
@@ -155,6 +156,23 @@ class World:
             return on == {f"status:{status}"}
 
         await self.until(f"status:{status} on #{number}", probe)
+
+    async def until_no_label(self, number: int, label: str) -> None:
+        """Wait until a label is off."""
+
+        async def probe() -> bool:
+            return label not in await self.labels(number)
+
+        await self.until(f"no label {label} on #{number}", probe)
+
+    async def until_seconds_pass(self) -> None:
+        """Wait until GitHub's clock, which counts whole seconds, shows another time."""
+        await asyncio.sleep(1.1)
+
+    def delete_store(self) -> None:
+        """Delete `store.db` with what SQLite keeps beside it."""
+        for path in (self.folder / "orch").glob("store.db*"):
+            path.unlink()
 
     async def until_idle(self) -> None:
         """Wait until no webhook, event or job waits anywhere."""
