@@ -23,7 +23,10 @@ def web_app(receiver: Receiver) -> Starlette:
 
 
 async def _read(request: Request) -> bytes | None:
-    """Read the body, but no more of it than a delivery can have; None if it is larger."""
+    """Read the body, but no more of it than a delivery can have; None if it is larger, or says that it will be."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > LARGEST:
+        return None
     body = bytearray()
     try:
         async for chunk in request.stream():

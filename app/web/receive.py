@@ -75,7 +75,7 @@ def _group(body: bytes) -> str | None:
     """Read the group out of a payload: the issue or pull request it is about, else repository, else installation."""
     try:
         payload = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(payload, dict):
         return None
