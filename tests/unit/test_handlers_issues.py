@@ -1,0 +1,161 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.effects import AddComment, Decision, KeepText, RemoveLabel, Send, SetLabels, UpsertComment, nothing
+from app.domain.events import IssueLabeled, IssueUnlabeled, Refresh, SlotWanted
+from app.domain.facts import Actor, Issue, Permission
+from app.domain.jobs import run_job
+from app.domain.names import digest_of
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Handler
+from app.domain.task import Status, Trigger, can
+from handlers.issues import HANDLERS, issue_labeled, issue_unlabeled, not_ours
+from tests.unit import build
+from tests.unit.build import BODY, NOW, ROBOT, SELF, STRANGER, TASK, TITLE, WRITER
+from tests.unit.draw import examine
+
+LABELED = build.issue("orch")
+CHOSEN = "Agent `script` (no model) was chosen as the operator's default; the task waits for a runner."
+OUTSIDERS = [None, Permission.NONE, Permission.READ]
+LABELS = ("orch", "status:done", "status:routed", "bug")
+
+
+def asked(attempt: int, title: str = TITLE, body: str = BODY) -> tuple[KeepText | Send, ...]:
+    """List what an admission asks for."""
+    return (
+        KeepText(digest=digest_of(title, body), title=title, body=body),
+        Send(event=SlotWanted(job=run_job(TASK, attempt), since=NOW.timestamp())),
+        Send(event=Refresh(task=TASK), delay=2),
+    )
+
+
+def test_the_trigger_starts_a_task() -> None:
+    decision = issue_labeled(build.labeled(), build.snapshot(at=LABELED, permission=Permission.WRITE))
+    record = build.record(Status.ROUTED, why=CHOSEN)
+    assert decision == Decision("writer asked for it with the label orch", record, asked(1))
+
+
+def test_the_trigger_in_capitals_starts_a_task() -> None:
+    event, issue = build.labeled("Orch"), build.issue("Orch")
+    assert not_ours(event, build.snapshot()) is None
+    decision = issue_labeled(event, build.snapshot(at=issue, permission=Permission.ADMIN))
+    assert decision.record == build.record(Status.ROUTED, why=CHOSEN)
+
+
+def test_a_parked_task_is_taken_up_again_with_the_text_and_the_person_of_now() -> None:
+    known = build.record(Status.NEEDS_REVIEW, agent="gone", model="large", attempt=3, head_sha=build.SHA, comment_id=7)
+    event = build.labeled(actor=Actor(id=14, login="maintainer", is_bot=False), title="New", body="Text")
+    decision = issue_labeled(event, build.snapshot(known, LABELED, Permission.WRITE))
+    assert decision.effects == asked(4, "New", "Text")
+    assert decision.record == build.record(
+        Status.ROUTED,
+        why=CHOSEN,
+        title="New",
+        attempt=4,
+        job_id=run_job(TASK, 4).id,
+        admitted=digest_of("New", "Text"),
+        requested_by="maintainer",
+        requested_by_id=14,
+        head_sha=build.SHA,
+        comment_id=7,
+    )
+
+
+@pytest.mark.parametrize("status", [status for status in Status if not can(status, Trigger.ROUTE)])
+def test_i2_the_trigger_on_a_task_that_is_under_way_changes_nothing(status: Status) -> None:
+    decision = issue_labeled(build.labeled(), build.snapshot(build.record(status), LABELED, Permission.WRITE))
+    assert decision == nothing(f"the task is {status.value} already")
+
+
+@pytest.mark.parametrize("issue", [None, build.issue("bug"), build.issue("orch", is_open=False)])
+def test_a_trigger_that_was_withdrawn_starts_nothing(issue: Issue | None) -> None:
+    decision = issue_labeled(build.labeled(), build.snapshot(at=issue, permission=Permission.WRITE))
+    assert decision == nothing("the issue was closed or the label taken off meanwhile")
+
+
+@pytest.mark.parametrize("permission", OUTSIDERS)
+def test_i7_somebody_without_write_access_starts_nothing_and_is_told(permission: Permission | None) -> None:
+    decision = issue_labeled(build.labeled(actor=STRANGER), build.snapshot(at=LABELED, permission=permission))
+    why = "only people with write access to this repository start work"
+    body = f"`stranger` put the label `orch` on, but {why}. The label was taken off again."
+    reply = AddComment(task=TASK, key="refused-label-12", body=body)
+    assert decision == Decision(why, effects=(RemoveLabel(task=TASK, label="orch"), reply))
+
+
+@pytest.mark.parametrize("permission", [None, Permission.ADMIN])
+def test_i7_a_bot_starts_nothing_and_gets_no_answer(permission: Permission | None) -> None:
+    decision = issue_labeled(build.labeled(actor=ROBOT), build.snapshot(at=LABELED, permission=permission))
+    why = "bots start no work unless the operator names them"
+    assert decision == Decision(why, effects=(RemoveLabel(task=TASK, label="orch"),))
+
+
+@examine
+@given(st.sampled_from([*OUTSIDERS, *Permission]), st.sampled_from([WRITER, STRANGER, ROBOT]), st.sampled_from(LABELS))
+def test_i7_only_a_person_who_may_write_makes_a_record(permission: Permission | None, actor: Actor, label: str) -> None:
+    snapshot = build.snapshot(at=build.issue(*LABELS), permission=permission)
+    decision = issue_labeled(build.labeled(label, actor), snapshot)
+    may = permission is not None and permission.can_write and not actor.is_bot and label == "orch"
+    assert (decision.record is not None) == may
+
+
+@pytest.mark.parametrize("labels", [("status:done",), ("status:in_progress", "status:done"), ()])
+def test_i4_a_status_label_moved_by_hand_is_put_back(labels: tuple[str, ...]) -> None:
+    on = tuple(status for status in Status if f"status:{status}" in labels)
+    notice = "`writer` moved a status label by hand; it was put back, because the status follows the work."
+    expected = Decision(
+        "a status label was moved by hand",
+        build.record(shown=on, notice=notice),
+        (SetLabels(), UpsertComment()),
+    )
+    snapshot = build.snapshot(build.record(), build.issue(*labels))
+    assert issue_labeled(build.labeled("status:done"), snapshot) == expected
+    assert issue_unlabeled(build.unlabeled("status:in_progress"), snapshot) == expected
+
+
+@examine
+@given(st.sampled_from(Status), st.sets(st.sampled_from(Status)), st.sampled_from([WRITER, STRANGER, ROBOT]))
+def test_i4_no_label_moves_a_status(status: Status, on: set[Status], actor: Actor) -> None:
+    issue = build.issue(*(f"status:{one}" for one in on))
+    snapshot = build.snapshot(build.record(status), issue, Permission.ADMIN)
+    for one in Status:
+        decision = issue_labeled(build.labeled(f"status:{one}", actor), snapshot)
+        after = decision.record
+        assert not isinstance(after, TaskRecord) or after.status is status
+
+
+def test_the_right_status_label_is_left_alone() -> None:
+    snapshot = build.snapshot(build.record(), build.issue("orch", "status:in_progress"))
+    assert issue_unlabeled(build.unlabeled(), snapshot) == nothing("the status label is right")
+
+
+@pytest.mark.parametrize(("record", "issue"), [(None, LABELED), (build.record(), None), (None, None)])
+def test_without_a_task_nothing_is_put_back(record: TaskRecord | None, issue: Issue | None) -> None:
+    decision = issue_unlabeled(build.unlabeled(), build.snapshot(record, issue))
+    assert decision == nothing("no task, so nothing to put back")
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (build.labeled("orch"), None),
+        (build.labeled("status:done"), None),
+        (build.unlabeled("status:done"), None),
+        (build.unlabeled("Status:Done"), None),
+        (build.labeled("orch", ROBOT), None),
+        (build.unlabeled("orch"), "the label orch is nothing to Orch"),
+        (build.labeled("bug"), "the label bug is nothing to Orch"),
+        (build.labeled("orchard"), "the label orchard is nothing to Orch"),
+        (build.labeled("orch", SELF), "Orch changed the label itself"),
+        (build.unlabeled("status:done", SELF), "Orch changed the label itself"),
+    ],
+)
+def test_labels_that_mean_nothing_are_skipped_before_anything_is_read(
+    event: IssueLabeled | IssueUnlabeled, why: str | None
+) -> None:
+    assert not_ours(event, build.snapshot()) == why
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.event.__name__)
+def test_both_handlers_skip_alike(handler: Handler) -> None:
+    assert handler.skip is not_ours

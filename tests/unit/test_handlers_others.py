@@ -1,0 +1,50 @@
+"""Installations, and the list of handlers."""
+
+import pytest
+
+from app.domain.effects import CreateLabels, Decision, Send
+from app.domain.events import Event, Ignored, RepositoriesAdded
+from handlers.installations import AT_ONCE, MOST_PARTS, repositories_added
+from handlers.registry import HANDLERS
+from tests.unit import build
+
+
+def added(count: int) -> RepositoriesAdded:
+    repositories = tuple(build.repository(number, name=f"project-{number}") for number in range(1, count + 1))
+    return RepositoriesAdded(installation_id=5, repositories=repositories)
+
+
+@pytest.mark.parametrize("count", [0, 1, AT_ONCE])
+def test_labels_are_created_in_each_repository(count: int) -> None:
+    event = added(count)
+    labels = tuple(CreateLabels(repository=repository) for repository in event.repositories)
+    assert repositories_added(event, build.snapshot()) == Decision(f"installed on {count} repositories", effects=labels)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(AT_ONCE + 1, 2), (AT_ONCE * MOST_PARTS, MOST_PARTS), (9999, MOST_PARTS)])
+def test_many_repositories_are_done_in_parts_of_which_none_is_lost(count: int, parts: int) -> None:
+    event = added(count)
+    decision = repositories_added(event, build.snapshot())
+    sent = [effect.event for effect in decision.effects if isinstance(effect, Send)]
+    shares = [part.repositories for part in sent if isinstance(part, RepositoriesAdded)]
+    assert decision.why == f"installed on {count} repositories, done in {parts} parts"
+    assert len(shares) == len(sent) == len(decision.effects) == parts
+    assert tuple(repository for share in shares for repository in share) == event.repositories
+
+
+def test_i12_parts_are_divided_until_they_are_small() -> None:
+    event, rounds = added(9999), 0
+    while len(event.repositories) > AT_ONCE:
+        (first, *_) = repositories_added(event, build.snapshot()).effects
+        assert isinstance(first, Send)
+        assert isinstance(first.event, RepositoriesAdded)
+        event, rounds = first.event, rounds + 1
+    assert rounds == 2
+
+
+def test_every_event_but_what_is_ignored_has_a_handler() -> None:
+    assert set(HANDLERS) == set(Event.__args__) - {Ignored}
+
+
+def test_each_handler_is_listed_under_its_event() -> None:
+    assert {event: handler.event for event, handler in HANDLERS.items()} == {event: event for event in HANDLERS}

@@ -1,0 +1,144 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.effects import AddComment, Decision, DeleteRef, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
+from app.domain.events import SlotFreed, SlotWanted
+from app.domain.jobs import run_job
+from app.domain.outcomes import Outcome, RunResult
+from app.domain.record import TaskRecord
+from app.domain.strategies.single import after_run, pull_body
+from app.domain.task import Status, Trigger
+from tests.unit import build
+from tests.unit.build import JOB, NOW, OTHER_SHA, RUN, SHA, TASK
+from tests.unit.draw import examine, texts
+
+SHOW = (SetLabels(), UpsertComment())
+FREED = Send(event=SlotFreed(job_id=JOB.id))
+AGAIN = "To start it again, take the label off and put it on again."
+LAST = build.POLICY.max_attempts
+
+
+def decide(result: RunResult, **known: object) -> Decision:
+    return after_run(build.finished(result), build.record().change(**known), build.snapshot())
+
+
+def summed_up(result: RunResult, attempt: int = 1) -> object:
+    return build.summary(
+        attempt=attempt, outcome=result.outcome, reason=result.reason, head_sha=result.head_sha, usage=result.usage
+    )
+
+
+@pytest.mark.parametrize("previous", [None, OTHER_SHA])
+def test_what_was_delivered_becomes_a_pull_request(previous: str | None) -> None:
+    result = build.result()
+    decision = decide(result, head_sha=previous)
+    record = build.record(run_id=None, head_sha=previous, runs=(build.summary(),))
+    effects = (
+        FREED,
+        MoveBranch(branch=record.branch, sha=SHA, previous=previous),
+        OpenPull(branch=record.branch, title=build.TITLE, body=pull_body(build.finished(result), record)),
+        *SHOW,
+        DeleteRef(ref=f"refs/orch/runs/{RUN}"),
+    )
+    assert decision == Decision(f"run {RUN} delivered {SHA[:12]}", record, effects)
+
+
+@pytest.mark.parametrize("sha", [None, ""])
+def test_i8_a_delivery_without_a_commit_is_none(sha: str | None) -> None:
+    decision = decide(build.result(head_sha=sha, text=""))
+    why = f"The run says that it delivered, but names no commit: It ended. {AGAIN}"
+    summary = build.summary(head_sha=sha)
+    call = AddComment(task=TASK, key=f"ended-{RUN}", body=why)
+    record = build.record(Status.NEEDS_REVIEW, why=why, runs=(summary,))
+    assert decision == Decision(why, record, (FREED, *SHOW, call))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.TIMED_OUT])
+def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
+    result = build.result(outcome)
+    why = f"Attempt 1 ended as `{outcome.value}`: It ended. Trying again."
+    job = run_job(TASK, 2)
+    record = build.record(Status.ROUTED, why=why, attempt=2, job_id=job.id, run_id=None, runs=(summed_up(result),))
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    assert decide(result) == Decision(why, record, (FREED, wanted, *SHOW))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempt", "why"),
+    [
+        (Outcome.AGENT_FAILED, LAST, f"Attempt {LAST}, the last, ended as `agent_failed`: It ended. {AGAIN}"),
+        (Outcome.TIMED_OUT, LAST, f"Attempt {LAST}, the last, ended as `timed_out`: It ended. {AGAIN}"),
+        (Outcome.NO_CHANGE, 1, f"Nothing was changed: It ended. {AGAIN}"),
+        (Outcome.INFRASTRUCTURE_FAILED, 1, f"The run could not be done here: It ended. {AGAIN}"),
+        (Outcome.CANCELLED, 1, f"The run was stopped: It ended. {AGAIN}"),
+    ],
+)
+def test_what_a_person_must_settle_parks_the_task_and_calls_one(outcome: Outcome, attempt: int, why: str) -> None:
+    result = build.result(outcome)
+    call = AddComment(task=TASK, key=f"ended-{RUN}", body=f"{why}\n\n> I did it.")
+    record = build.record(
+        Status.NEEDS_REVIEW, why=why, attempt=attempt, run_id=None, runs=(summed_up(result, attempt),)
+    )
+    assert decide(result, attempt=attempt) == Decision(why, record, (FREED, *SHOW, call))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.TIMED_OUT])
+def test_i12_attempts_are_bounded(outcome: Outcome) -> None:
+    record, runs = build.record(Status.ROUTED), 0
+    while record.status is Status.ROUTED:
+        running = record.advance(Trigger.START, "It began.", run_id=RUN)
+        decision = after_run(build.finished(build.result(outcome)), running, build.snapshot())
+        assert isinstance(decision.record, TaskRecord)
+        record, runs = decision.record, runs + 1
+    assert (record.status, record.attempt, runs) == (Status.NEEDS_REVIEW, LAST, LAST)
+
+
+def test_i12_a_task_taken_up_again_after_its_last_attempt_gets_one_more() -> None:
+    decision = decide(build.result(Outcome.AGENT_FAILED), attempt=LAST + 1)
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.status, decision.record.attempt) == (Status.NEEDS_REVIEW, LAST + 1)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_ends_the_run_and_frees_its_slot_first(outcome: Outcome) -> None:
+    decision = decide(build.result(outcome))
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.run_id, decision.effects[0]) == (None, FREED)
+
+
+def test_the_body_of_a_pull_request_says_where_it_comes_from() -> None:
+    assert pull_body(build.finished(build.result()), build.record(model="large")) == (
+        "Made by Orch for #12, at the request of `writer`, with the agent `script` (model large) in run `run-1`.\n\n"
+        "<details><summary>What the agent said</summary>\n\n> I did it.\n\n</details>\n\n"
+        "Closes #12"
+    )
+
+
+def test_a_silent_agent_is_said_to_be_silent() -> None:
+    assert "\n\nIt said nothing.\n\n" in pull_body(build.finished(build.result(text="")), build.record())
+
+
+@examine
+@given(texts)
+def test_a_pull_request_closes_its_issue_and_no_other(text: str) -> None:
+    body = pull_body(build.finished(build.result(text=text)), build.record())
+    closing = re.findall(r"(?i)\b(?:close[sd]?|fix|fixe[sd]|resolve[sd]?):?\s+[\w./-]*#\d+", body)
+    assert (closing, body.endswith("\n\nCloses #12")) == (["Closes #12"], True)
+
+
+def test_the_title_of_a_pull_request_closes_nothing_and_is_not_too_long() -> None:
+    decision = decide(build.result(), title="Fixes #9 " + "x" * 300)
+    (opened,) = [effect for effect in decision.effects if isinstance(effect, OpenPull)]
+    assert (opened.title[:10], len(opened.title)) == ("Fixes\u2060 #\u20609", 256)
+
+
+@examine
+@given(texts, st.sampled_from(Outcome))
+def test_what_an_agent_says_never_becomes_a_second_line_of_why(reason: str, outcome: Outcome) -> None:
+    decision = decide(build.result(outcome, reason=reason))
+    assert isinstance(decision.record, TaskRecord)
+    assert len(decision.record.why.splitlines()) == 1
+    assert "<!--" not in decision.record.why + decision.record.runs[0].reason
