@@ -51,7 +51,10 @@ class SnapshotLoader:
     async def _permission(self, handler: Handler, event: Any) -> Permission | None:
         if Need.PERMISSION not in handler.needs or event.actor.is_bot:
             return None
-        return await self.github.permission(event.task.repository, event.actor.login)
+        try:
+            return await self.github.permission(event.task.repository, event.actor.login)
+        except Missing:  # deleted or renamed since, or never a user: nobody who may do anything here
+            return Permission.NONE
 
     async def _issue(self, handler: Handler, event: Event, loaded: Loaded) -> Issue | None:
         """Read the issue if it is asked for, or if the record is and the store does not have it."""
@@ -73,7 +76,10 @@ class SnapshotLoader:
     async def _pull(self, handler: Handler, loaded: Loaded) -> Pull | None:
         if Need.PULL not in handler.needs or loaded.task is None or loaded.task.pull is None:
             return None
-        return await self.github.pull(loaded.task.task.repository, loaded.task.pull)
+        try:
+            return await self.github.pull(loaded.task.task.repository, loaded.task.pull)
+        except Missing:
+            return None
 
 
 def _task(event: Any) -> TaskRef:
