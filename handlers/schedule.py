@@ -2,8 +2,10 @@
 
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import Refresh, SlotWanted, TaskChecked
+from app.domain.facts import Issue
 from app.domain.jobs import run_job
-from app.domain.labels import status_label, statuses_on
+from app.domain.labels import is_same_label, status_label, statuses_on
+from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.single import SHOW
@@ -33,7 +35,7 @@ def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
     """Tell people about an issue that looks like a task and is none, if it still does after a redelivery had time."""
     issue, trigger = snapshot.issue, snapshot.policy.trigger
     on = statuses_on(issue.labels) if issue else ()
-    if issue is None or not issue.is_open or not (on or trigger in issue.labels):
+    if issue is None or not issue.is_open or not (on or _has(issue, trigger)):
         return nothing("there is no task")
     if not event.again:
         again = event.model_copy(update={"again": True})
@@ -45,9 +47,13 @@ def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
         "was put on while Orch was not running and the issue was changed since, or Orch's comment here was changed. "
         f"To start it, take the label `{trigger}` off and put it on again."
     )
-    told = AddComment(task=event.task, key=f"unclaimed-{issue.updated_at.isoformat()}", body=body)
+    told = AddComment(task=event.task, key=f"unclaimed-{digest_of(issue.title, issue.body)}", body=body)
     taken_off = tuple(RemoveLabel(task=event.task, label=status_label(status)) for status in on)
     return Decision("the issue's label was missed", effects=(*taken_off, told))
+
+
+def _has(issue: Issue, trigger: str) -> bool:
+    return any(is_same_label(label, trigger) for label in issue.labels)
 
 
 def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:

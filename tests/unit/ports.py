@@ -1,0 +1,80 @@
+"""Fakes at the ports: as much of each as loading a snapshot uses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.domain.errors import Missing
+from app.domain.facts import Comment, Issue, Permission, Pull
+from app.domain.names import Repository
+from app.ports import Document
+from tests.unit.build import NOW
+
+
+class StillClock:
+    """Time that stands."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("nothing here sleeps")
+
+
+@dataclass
+class FakeStore:
+    """Documents in a dictionary, versions included."""
+
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+
+    async def get(self, partition: str, key: str) -> Document | None:
+        return self.documents.get((partition, key))
+
+    async def commit(
+        self, partition: str, puts: Mapping[str, Mapping[str, Any]], *, expected: Mapping[str, int]
+    ) -> None:
+        for key, body in puts.items():
+            known = self.documents.get((partition, key))
+            version = known.version if known else 0
+            assert expected[key] == version
+            self.documents[partition, key] = Document(key, version + 1, body)
+
+
+@dataclass
+class FakeGitHub:
+    """One issue and what hangs on it; `asked` lists the questions in the order of their names."""
+
+    held_issue: Issue | None = None
+    held_comments: Sequence[Comment] = ()
+    held_pull: Pull | None = None
+    head: str | None = None
+    permissions: Mapping[str, Permission] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def issue(self, repository: Repository, number: int) -> Issue:
+        self.asked.append("issue")
+        if self.held_issue is None:
+            raise Missing("no such issue")
+        return self.held_issue
+
+    async def permission(self, repository: Repository, login: str) -> Permission:
+        self.asked.append("permission")
+        return self.permissions[login]
+
+    async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
+        self.asked.append("comments")
+        return self.held_comments
+
+    async def pull(self, repository: Repository, number: int) -> Pull:
+        self.asked.append("pull")
+        assert self.held_pull is not None
+        return self.held_pull
+
+    async def branch_head(self, repository: Repository, branch: str) -> str | None:
+        self.asked.append("branch_head")
+        return self.head
+
+    async def pulls_from(self, repository: Repository, branch: str) -> Sequence[Pull]:
+        self.asked.append("pulls_from")
+        return [self.held_pull] if self.held_pull else []

@@ -1,0 +1,139 @@
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+
+from app.domain.admission import Board
+from app.domain.comment import render_comment
+from app.domain.effects import Decision, nothing
+from app.domain.events import Event, SlotFreed, TaskChecked
+from app.domain.facts import Actor, Comment, Permission
+from app.domain.names import ADMISSION
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.task import Status
+from app.ports import Document, GitHub, Store
+from app.rebuild import Rebuild
+from app.records import Loaded, Records
+from handlers.snapshot import SnapshotLoader
+from tests.unit import build
+from tests.unit.build import IDENTITY, JOB, KEYRING, POLICY, ROBOT, SHA, TASK, WRITER
+from tests.unit.ports import FakeGitHub, FakeStore, StillClock
+
+BARE = build.snapshot()
+CHECK = TaskChecked(task=TASK)
+LIVING = Comment(id=77, author_id=IDENTITY.bot_id, body=render_comment(build.record(Status.ROUTED), KEYRING))
+
+
+def handler(*needs: Need) -> Handler:
+    return Handler(TaskChecked, frozenset(needs), never)
+
+
+def never(event: Event, snapshot: Snapshot) -> Decision:
+    return nothing("nothing")
+
+
+@dataclass
+class Desk:
+    """A loader with its fakes."""
+
+    github: FakeGitHub = field(default_factory=FakeGitHub)
+    store: FakeStore = field(default_factory=FakeStore)
+
+    def keep(self, value: TaskRecord | Board, partition: str = "repository:1", key: str = "record/12") -> None:
+        self.store.documents[partition, key] = Document(key, 3, value.model_dump(mode="json"))
+
+    async def load(self, event: Event, *needs: Need) -> tuple[Snapshot, Loaded]:
+        return await self.loader.load(handler(*needs), event)
+
+    @property
+    def loader(self) -> SnapshotLoader:
+        github = cast(GitHub, self.github)
+        return SnapshotLoader(
+            records=Records(cast(Store, self.store)),
+            github=github,
+            rebuild=Rebuild(github, IDENTITY, KEYRING),
+            clock=StillClock(),
+            identity=IDENTITY,
+            policy=POLICY,
+        )
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_what_is_not_needed_is_not_read(desk: Desk) -> None:
+    assert await desk.load(CHECK) == (BARE, Loaded(None, 0))
+    assert desk.github.asked == []
+    assert desk.loader.bare() == BARE
+
+
+async def test_a_record_in_the_store_costs_no_question(desk: Desk) -> None:
+    desk.keep(build.record())
+    assert await desk.load(CHECK, Need.RECORD) == (build.snapshot(build.record()), Loaded(build.record(), 3))
+    assert desk.github.asked == []
+
+
+async def test_record_and_issue_are_read(desk: Desk) -> None:
+    desk.keep(build.record())
+    desk.github.held_issue = build.issue("orch")
+    snapshot, _ = await desk.load(CHECK, Need.RECORD, Need.ISSUE)
+    assert snapshot == build.snapshot(build.record(), build.issue("orch"))
+
+
+async def test_i9_a_record_that_the_store_lost_is_rebuilt_and_kept(desk: Desk) -> None:
+    desk.github = FakeGitHub(build.issue("status:routed"), [LIVING], head=SHA)
+    rebuilt = build.record(Status.ROUTED, comment_id=77, shown=(Status.ROUTED,), head_sha=SHA)
+    snapshot, loaded = await desk.load(CHECK, Need.RECORD)
+    assert (snapshot.record, loaded) == (rebuilt, Loaded(rebuilt, 1))
+    assert await Records(cast(Store, desk.store)).load(TASK.group) == loaded
+
+
+@pytest.mark.parametrize("comments", [[], [Comment(id=78, author_id=WRITER.id, body=LIVING.body)]])
+async def test_i9_nobody_elses_comment_makes_a_record(desk: Desk, comments: list[Comment]) -> None:
+    desk.github = FakeGitHub(build.issue("orch"), comments)
+    snapshot, loaded = await desk.load(CHECK, Need.RECORD)
+    assert (snapshot, loaded) == (build.snapshot(at=build.issue("orch")), Loaded(None, 0))
+
+
+async def test_an_issue_that_is_gone_is_none(desk: Desk) -> None:
+    assert await desk.load(CHECK, Need.RECORD, Need.ISSUE) == (BARE, Loaded(None, 0))
+    assert desk.github.asked == ["issue"]
+
+
+@pytest.mark.parametrize(("actor", "permission"), [(WRITER, Permission.WRITE), (ROBOT, None)])
+async def test_i7_a_persons_permission_is_asked_and_a_bots_is_not(
+    desk: Desk, actor: Actor, permission: Permission | None
+) -> None:
+    desk.github.permissions = {WRITER.login: Permission.WRITE}
+    snapshot, _ = await desk.load(build.labeled(actor=actor), Need.PERMISSION)
+    assert snapshot == build.snapshot(permission=permission)
+
+
+async def test_the_pull_request_of_the_record_is_read(desk: Desk) -> None:
+    desk.keep(build.record(pull=30))
+    desk.github.held_pull = build.pull(30)
+    snapshot, _ = await desk.load(CHECK, Need.RECORD, Need.PULL)
+    assert snapshot == build.snapshot(build.record(pull=30), pull=build.pull(30))
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_without_a_pull_request_none_is_asked_for(desk: Desk, known: bool) -> None:
+    if known:
+        desk.keep(build.record())
+    snapshot, _ = await desk.load(CHECK, Need.RECORD, Need.PULL)
+    assert (snapshot.pull, "pull" in desk.github.asked) == (None, False)
+
+
+async def test_the_board_is_read(desk: Desk) -> None:
+    board = Board(holding={JOB.id: JOB})
+    partition, _, item = ADMISSION.partition("/")
+    desk.keep(board, partition, f"record/{item}")
+    event = SlotFreed(job_id=JOB.id)
+    assert await desk.load(event, Need.BOARD) == (replace(BARE, board=board), Loaded(board, 3))
+
+
+def test_a_handler_skips_nothing_unless_it_says_so() -> None:
+    assert handler().skip(CHECK, BARE) is None
