@@ -60,6 +60,8 @@ class FakeGitHub:
 
     async def permission(self, repository: Repository, login: str) -> Permission:
         self.asked.append("permission")
+        if login not in self.permissions:
+            raise Missing("no such user")
         return self.permissions[login]
 
     async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
@@ -68,7 +70,8 @@ class FakeGitHub:
 
     async def pull(self, repository: Repository, number: int) -> Pull:
         self.asked.append("pull")
-        assert self.held_pull is not None
+        if self.held_pull is None:
+            raise Missing("no such pull request")
         return self.held_pull
 
     async def branch_head(self, repository: Repository, branch: str) -> str | None:

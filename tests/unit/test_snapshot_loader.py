@@ -112,6 +112,17 @@ async def test_i7_a_persons_permission_is_asked_and_a_bots_is_not(
     assert snapshot == build.snapshot(permission=permission)
 
 
+async def test_i7_somebody_who_is_gone_may_do_nothing(desk: Desk) -> None:
+    snapshot, _ = await desk.load(build.labeled(), Need.PERMISSION)
+    assert snapshot == build.snapshot(permission=Permission.NONE)
+
+
+async def test_a_pull_request_that_is_gone_is_none(desk: Desk) -> None:
+    desk.keep(build.record(pull=30))
+    snapshot, _ = await desk.load(CHECK, Need.RECORD, Need.PULL)
+    assert (snapshot.pull, desk.github.asked) == (None, ["pull"])
+
+
 async def test_the_pull_request_of_the_record_is_read(desk: Desk) -> None:
     desk.keep(build.record(pull=30))
     desk.github.held_pull = build.pull(30)
