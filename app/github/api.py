@@ -22,7 +22,7 @@ from app.github.answers import (
 )
 from app.github.auth import AppCredential, GivenCredential, InstallationCredential, Scope, Tokens
 from app.github.client import Client, Credential, Transport
-from app.github.faults import Rejected
+from app.github.faults import Limited, Rejected
 from app.github.pacing import Pacing
 from app.ports import Clock
 
@@ -101,9 +101,12 @@ class GitHubApi:
 
     async def create_missing_labels(self, repository: Repository, labels: Sequence[Label]) -> None:
         there = {label["name"].casefold() for label in await self._list(repository, "/labels{?per_page}")}
+        failed: Retryable | None = None
         for label in labels:
             if label.name.casefold() not in there:
-                await self._create_label(repository, label)
+                failed = await self._try_to_create(repository, label) or failed
+        if failed:
+            raise failed
 
     async def close_issue(self, repository: Repository, number: int) -> None:
         closed = {"state": "closed", "state_reason": "completed"}
@@ -196,6 +199,16 @@ class GitHubApi:
         # `head` also matches forks that belong to the same owner.
         own = [pull for pull in found if (pull["head"]["repo"] or {}).get("id") == repository.id]
         return sorted(map(read_pull, own), key=lambda pull: pull.number, reverse=True)
+
+    async def _try_to_create(self, repository: Repository, label: Label) -> Retryable | None:
+        """Create a label, and return what kept it from being created for now, so that the others are created first."""
+        try:
+            await self._create_label(repository, label)
+        except Limited:
+            raise
+        except Retryable as error:
+            return error
+        return None
 
     async def _create_label(self, repository: Repository, label: Label) -> None:
         try:

@@ -117,11 +117,12 @@ class ForkedWorld(World):
         )
         self.about = await self._answer(f"http://127.0.0.1:{self.hub_port}/_hub")
 
-    async def fork_orch(self, kill_at: str | None = None, **more: Any) -> Forked:
+    async def fork_orch(self, kill_at: str | None = None, mutation: str = "", **more: Any) -> Forked:
         """Start Orch, to be killed at a point; return when it takes webhooks, or was killed."""
         child = await self.zygote.fork(
             kind="orch",
             kill_at=kill_at,
+            mutation=mutation,
             points=str(self.points),
             log=str(self.log),
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.settings(**more)},

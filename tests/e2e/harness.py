@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.forked import Forked, ForkedWorld, Zygote, new_forked_world
 from tests.e2e.test_path import assert_done
+from tests.e2e.world import PATIENCE
 
 AT_ONCE = 5
+HURRY: dict[str, Any] = {"REDELIVER_EVERY": 1, "EVENT_LEASE": 1}
 
 
 @dataclass(slots=True)
@@ -36,15 +39,18 @@ class Harness:
     async def enumerate(self) -> list[str]:
         """Run the path once without a kill, and list the points it passes."""
         async with self.world("enumerate") as world:
-            await world.fork_orch(REDELIVER_EVERY=1)
+            await world.fork_orch(**HURRY)
             await finish(world, await world.open_issue())
             return list(dict.fromkeys(world.points.read_text().splitlines()))
 
-    async def kill_at(self, point: str, tally: Tally, *, with_hub: bool = False) -> None:
-        """Kill Orch at a point, start it again, and check the end."""
+    async def kill_at(
+        self, point: str, tally: Tally, *, with_hub: bool = False, mutation: str = "", patience: float = PATIENCE
+    ) -> None:
+        """Kill Orch at a point, start it again, and check the end; `mutation` breaks both of them."""
         async with self.world(f"{'both' if with_hub else 'orch'} {point}") as world:
-            first = await world.fork_orch(kill_at=point, REDELIVER_EVERY=1)
-            guard = asyncio.create_task(restart_when_gone(world, first, with_hub=with_hub))
+            world.patience = patience
+            first = await world.fork_orch(kill_at=point, mutation=mutation, **HURRY)
+            guard = asyncio.create_task(restart_when_gone(world, first, with_hub=with_hub, mutation=mutation))
             try:
                 await finish(world, await insist(world))
             finally:
@@ -58,7 +64,7 @@ class Harness:
     async def kill_after(self, seconds: float, tally: Tally, *, with_hub: bool = False) -> None:
         """Kill Orch at a moment."""
         async with self.world(f"{'both' if with_hub else 'orch'} after {seconds:.4f}") as world:
-            first = await world.fork_orch(REDELIVER_EVERY=1)
+            first = await world.fork_orch(**HURRY)
             guard = asyncio.create_task(restart_when_gone(world, first, with_hub=with_hub))
 
             async def strike() -> None:
@@ -77,14 +83,14 @@ class Harness:
         return new_forked_world(self.folder / name.replace("/", "_").replace(" ", "-"), self.zygote, self.template)
 
 
-async def restart_when_gone(world: ForkedWorld, first: Forked, *, with_hub: bool) -> None:
+async def restart_when_gone(world: ForkedWorld, first: Forked, *, with_hub: bool, mutation: str = "") -> None:
     """Start Orch again when it has been killed; with the hub, if that is to be killed with it."""
     await first.gone()
     if with_hub:
         assert world.hub is not None
         await world.hub.kill()
         await world.start_hub()
-    await world.fork_orch(REDELIVER_EVERY=1)
+    await world.fork_orch(mutation=mutation, **HURRY)
 
 
 async def insist(world: ForkedWorld) -> int:

@@ -15,6 +15,10 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
+from app.apply import Apply
+from app.domain.effects import MoveBranch
+from app.domain.errors import Permanent
+from app.domain.record import TaskRecord
 from runner.git import Git
 from runner.supervision import Supervised
 from runner.workspace import Mirror, Workspace
@@ -88,6 +92,24 @@ class Points:
             self.reach("after agent")
 
         Supervised.begin = begin_stepped  # type: ignore[method-assign, assignment]
+
+
+def mutate(name: str) -> None:
+    """Make one effect do twice what it should do once, so that the harness can show that it notices."""
+    upsert = Apply._upsert_comment
+
+    async def comment_without_looking(self: Apply, record: TaskRecord, looks: bool) -> int:
+        return await upsert(self, record, looks=False)
+
+    async def branch_without_comparing(self: Apply, effect: MoveBranch, record: TaskRecord) -> None:
+        if not await self.github.create_branch(record.task.repository, effect.branch, effect.sha):
+            raise Permanent("the branch exists")
+
+    match name:
+        case "comment":
+            Apply._upsert_comment = comment_without_looking  # type: ignore[method-assign]
+        case "branch":
+            Apply._move_branch = branch_without_comparing  # type: ignore[method-assign]
 
 
 class _Stepped:

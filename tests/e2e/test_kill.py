@@ -46,3 +46,17 @@ async def test_killed_at_random_moments(harness: Harness, capsys: pytest.Capture
     with capsys.disabled():
         print(f"\n{len(moments)} random moments: {tally}")
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("mutation", "point", "seen"),
+    [
+        ("comment", "run_started: after github.create_comment 1", "too many values to unpack"),
+        ("branch", "run_finished: after github.create_branch 1", "not seen within"),
+    ],
+)
+async def test_the_harness_fails_when_an_effect_is_not_idempotent(
+    harness: Harness, mutation: str, point: str, seen: str
+) -> None:
+    with pytest.raises((AssertionError, ValueError), match=seen):
+        await harness.kill_at(point, Tally(), mutation=mutation, patience=10)

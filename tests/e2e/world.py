@@ -29,6 +29,7 @@ class World:
     hub: Child | None = None
     orch: list[Child] = field(default_factory=list)
     repository: str = "acme/widgets"
+    patience: float = PATIENCE
 
     async def start_hub(self) -> None:
         """Start the hub, or start it again over the state it had."""
@@ -48,7 +49,7 @@ class World:
             "AGENTS": json.dumps(["script"]),
             "JOB_LEASE": 1,
             "RUN_LEASE": 1,
-            "EVENT_LEASE": 1,
+            "EVENT_LEASE": 5,
             "BEAT": 0.3,
             "SETTLE": 1,
             "CLAIM_AFTER": 1,
@@ -124,9 +125,9 @@ class World:
         logged = await self.call("GET", "/_hub/requests")
         return [entry for entry in logged if entry["principal"] not in ("writer", None)]
 
-    async def until(self, what: str, probe: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
+    async def until(self, what: str, probe: Callable[[], Awaitable[Any]]) -> Any:
         """Look again and again until the probe finds something, and return that."""
-        deadline = asyncio.get_running_loop().time() + patience
+        deadline = asyncio.get_running_loop().time() + self.patience
         while True:
             try:
                 found = await probe()
@@ -135,7 +136,7 @@ class World:
             if found:
                 return found
             if asyncio.get_running_loop().time() > deadline:
-                raise AssertionError(f"not seen within {patience:g} s: {what}\n{self.log.read_text()[-6000:]}")
+                raise AssertionError(f"not seen within {self.patience:g} s: {what}\n{self.log.read_text()[-6000:]}")
             await asyncio.sleep(0.05)
 
     async def until_pull(self, index: int = 0) -> dict[str, Any]:

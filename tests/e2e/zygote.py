@@ -64,13 +64,14 @@ def _run(order: dict[str, Any]) -> None:
     from app.settings import ServeSettings, read_settings  # noqa: PLC0415
     from infra.hub.main import run_hub  # noqa: PLC0415
     from infra.hub.settings import HubSettings  # noqa: PLC0415
-    from tests.e2e.instrument import Points  # noqa: PLC0415
+    from tests.e2e.instrument import Points, mutate  # noqa: PLC0415
 
     if order["kind"] == "hub":
         run_hub(HubSettings(state_dir=Path(order["state"]), port=order["port"], webhook_url=order["webhook"]))
         return
     points = Points(Path(order["points"]), order["kill_at"])
     points.wrap_runner()
+    mutate(order["mutation"])
     configure("info")
     asyncio.run(serve(read_settings(ServeSettings), wrap=points.wrap))
 
