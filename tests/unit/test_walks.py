@@ -134,3 +134,17 @@ def test_a_task_in_review_has_a_pull_request_and_a_finished_one_stays_so(steps: 
     assert [record for record in records if record.status is Status.IN_REVIEW and record.pull is None] == []
     finals = [record.status for record in records if record.status.is_final]
     assert finals == [record.status for record in records][len(records) - len(finals) :]
+
+
+def test_the_straight_way_ends_done_and_leaves_nothing_behind() -> None:
+    path = walked(["label", "start", "end delivered", "merge"])
+    statuses = [world.record.status for world in path if world.record]
+    assert statuses == [Status.ROUTED, Status.IN_PROGRESS, Status.IN_REVIEW, Status.DONE]
+    assert (path[-1].board, path[-1].labels) == (Board(), {"orch", "status:done"})
+
+
+def test_a_task_whose_branch_was_refused_can_be_taken_up_again() -> None:
+    path = walked(["label", "start", "refuse", "end delivered", "refuse", "label", "start", "end delivered"])
+    statuses = [world.record.status for world in path if world.record][3:]
+    parked = [Status.NEEDS_REVIEW, Status.NEEDS_REVIEW]
+    assert statuses == [*parked, Status.ROUTED, Status.IN_PROGRESS, Status.IN_REVIEW]
