@@ -77,7 +77,7 @@ class Process:
             log().info("released", reason=str(error), delay=round(delay, 2))
             await lease.release(delay)
         except Conflict as error:
-            await lease.release(0)
+            await lease.release(0 if lease.receives == 1 else self._back_off(lease))
             log().info("released", reason=str(error))
         except Unparsable as error:
             await lease.bury(str(error))

@@ -89,12 +89,33 @@ class Run:
         if make is None:
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the agent `{self.grant.agent}` is not set up on this runner")
         workspace, start = await self._prepare()
-        self.pulse.step = f"agent {self.grant.agent} works"
-        await self._run_agent(make(), workspace, report)
-        self.pulse.step = "committing"
+        try:
+            await self._deliver(make(), workspace, start, report)
+        except Ending as ending:
+            if ending.outcome is Outcome.CANCELLED:
+                await self._clear(workspace)
+            raise
+
+    async def _deliver(self, agent: Agent, workspace: Workspace, start: str, report: Report) -> None:
+        self._begin(f"agent {self.grant.agent} works")
+        await self._run_agent(agent, workspace, report)
+        self._begin("committing")
         report.head_sha = await self._commit(workspace, start, report)
-        self.pulse.step = "pushing"
+        self._begin("pushing")
         await self._push(workspace, report.head_sha)
+
+    def _begin(self, step: str) -> None:
+        """Begin a step, unless the run was told to stop."""
+        if self.pulse.verdict is not None:
+            raise Ending(Outcome.CANCELLED, "it was told to stop")
+        self.pulse.step = step
+
+    async def _clear(self, workspace: Workspace) -> None:
+        """Remove the workspace: the job that cleans up after the task may have come before this run made it."""
+        try:
+            await workspace.remove()
+        except (WorkspaceBusy, WorkspaceDamaged) as error:
+            log().warning("workspace not removed", reason=str(error))
 
     async def _prepare(self) -> tuple[Workspace, str]:
         repository = self.job.task.repository
@@ -105,6 +126,7 @@ class Run:
         if start is None:
             branch = self.grant.base_branch
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the repository has no branch `{branch}` to start from")
+        self._begin("preparing the workspace")
         workspace = mirror.workspace(str(self.job.task.number))
         await self._persist(lambda: workspace.prepare(start))
         return workspace, start

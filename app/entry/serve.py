@@ -4,11 +4,12 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.domain.errors import Permanent
+from app.domain.errors import Permanent, Retryable
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
 from app.entry.runner import build_worker
 from app.entry.stopping import drain, stop_on_signals, unless
@@ -38,34 +39,48 @@ async def serve(settings: ServeSettings, *, with_runner: bool = True, wrap: Wrap
     stop = stop_on_signals()
     with closing(_listen(settings)) as listener:
         async with open_ports(settings, wrap) as ports:
-            core = await unless(stop, _start(settings, ports, wrap))
-            if core is not None:
-                await _run(settings, ports, core, listener, stop, with_runner=with_runner)
+            started = await unless(stop, _start(settings, ports, wrap))
+            if started is not None:
+                await _run(settings, ports, started, listener, stop, with_runner=with_runner)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
     """Take the port before anything else; deliveries that come early wait in it until Orch is ready."""
     try:
-        return socket.create_server((settings.host, settings.port))
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
         raise Permanent(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
 
 
-async def _start(settings: ServeSettings, ports: Ports, wrap: Wrap) -> Core:
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """`reconciled` says whether all that may have been missed was looked at."""
+
+    core: Core
+    reconciled: bool
+
+
+async def _start(settings: ServeSettings, ports: Ports, wrap: Wrap) -> _Started:
     core = await build_core(settings, ports, wrap)
-    await patiently(core.reconcile, ports.clock)
-    return core
+    try:
+        await core.reconcile()
+    except Retryable as error:  # a limit may last an hour: deliveries must not be refused for so long
+        log().warning("not all could be looked at, and will be while deliveries are taken", reason=str(error))
+        return _Started(core, reconciled=False)
+    return _Started(core, reconciled=True)
 
 
 async def _run(
     settings: ServeSettings,
     ports: Ports,
-    core: Core,
+    started: _Started,
     listener: socket.socket,
     stop: asyncio.Event,
     *,
     with_runner: bool,
 ) -> None:
+    core = started.core
     receiver = Receiver(settings.webhook_secret.get_secret_value().encode(), ports.events, ports.clock)
     server = _server(web_app(receiver))
     worker = build_worker(settings, ports.jobs, core.runs, ports.clock) if with_runner else None
@@ -77,11 +92,11 @@ async def _run(
         }
         if worker:
             working.add(group.create_task(worker(), name="runner"))
-        redelivering = group.create_task(_redeliver(settings, ports, core), name="redeliveries")
+        looking = group.create_task(_look_for_missed(settings, ports, started), name="look for what was missed")
         await stop.wait()
         log().info("stopping")
         _stop(server, ports, worker)
-        redelivering.cancel()
+        looking.cancel()
         await drain(working)
 
 
@@ -117,10 +132,14 @@ async def _handle_events(ports: Ports, process: Process, stop: asyncio.Event) ->
             await ports.clock.sleep(AGAIN)
 
 
-async def _redeliver(settings: ServeSettings, ports: Ports, core: Core) -> None:
+async def _look_for_missed(settings: ServeSettings, ports: Ports, started: _Started) -> None:
+    reconcile, reconciled = started.core.reconcile, started.reconciled
     while True:
-        await ports.clock.sleep(settings.redeliver_every)
+        await ports.clock.sleep(settings.redeliver_every if reconciled else settings.retry_base)
         try:
-            await core.reconcile.redeliver()
+            if not reconciled:
+                await patiently(reconcile, ports.clock)
+                reconciled = True
+            await reconcile.redeliver()
         except Exception as error:  # it is tried again the next time, and stops nothing else
-            log().warning("redelivery not possible now", reason=f"{type(error).__name__}: {error}")
+            log().warning("what was missed cannot be looked for now", reason=f"{type(error).__name__}: {error}")

@@ -5,11 +5,19 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from app.domain.errors import Retryable
+from app.domain.names import Repository
+from app.entry.serve import serve
+from app.settings import ServeSettings
+from infra.hub.server import start_hub as hub_in_process
+from infra.hub.settings import HubSettings
 from tests.e2e.processes import ORCH, Child, free_port, healthy, start, start_hub
 
 SECRET = "webhook-secret"
@@ -143,3 +151,46 @@ async def hang_in_the_middle(port: int) -> asyncio.StreamWriter:
     writer.write(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
     await writer.drain()
     return writer
+
+
+class Silenced:
+    """A GitHub that says who the App is and wants silence for an hour then."""
+
+    def __init__(self, github: Any) -> None:
+        self._github = github
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._github, name)
+
+    async def repositories(self) -> list[Repository]:
+        raise Retryable("GitHub asked to wait", 3600)
+
+
+async def test_i1_deliveries_are_taken_while_github_wants_silence(tmp_path: Path) -> None:
+    port = free_port()
+    hub = await hub_in_process(HubSettings(state_dir=tmp_path / "hub"))
+    about = hub.describe()
+    env = settings(tmp_path, about["key_file"], PORT=port, GITHUB_API_URL=about["api_url"], APP_ID=about["app_id"])
+    own = ServeSettings.model_validate({name.removeprefix("ORCH_").lower(): value for name, value in env.items()})
+    serving = asyncio.create_task(
+        serve(own, with_runner=False, wrap=lambda name, part: Silenced(part) if name == "github" else part)
+    )
+    try:
+        assert await asyncio.wait_for(health(port, serving), 10) == 200
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await hub.stop()
+
+
+async def health(port: int, serving: asyncio.Task[None]) -> int:
+    """Ask as soon as the port is listened on."""
+    async with aiohttp.ClientSession() as session:
+        while not serving.done():
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                    return answer.status
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.02)
+    await serving
+    return 0
