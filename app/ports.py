@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from app.domain.envelope import DeadLetter, Envelope
 from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
-from app.domain.jobs import Job
+from app.domain.jobs import DeadJob, Job
 from app.domain.labels import Label
 from app.domain.names import Repository
 from app.domain.outcomes import RunResult
@@ -85,6 +85,10 @@ class EventQueue(Protocol):
         """Count envelopes that wait or are in flight."""
         ...
 
+    def stop(self) -> None:
+        """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""
+        ...
+
 
 class JobQueue(Protocol):
     """At-least-once, no order. A job is present once: sending an id that waits or is in flight changes nothing."""
@@ -93,7 +97,17 @@ class JobQueue(Protocol):
 
     async def receive(self, wait: float) -> Lease[Job] | None: ...
 
+    async def dead_letters(self) -> Sequence[DeadJob]: ...
+
+    async def redrive(self, job_id: str) -> bool:
+        """Put a dead job back with no failures; False if there is none of that id."""
+        ...
+
     async def depth(self) -> int: ...
+
+    def stop(self) -> None:
+        """End the waiting of every `receive`, as that of the events queue."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +201,10 @@ class GitHub(Protocol):
 
     async def permission(self, repository: Repository, login: str) -> Permission: ...
 
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        """Read a file of the default branch, None if there is none. Asking again for the same file costs no quota."""
+        ...
+
     async def issue(self, repository: Repository, number: int) -> Issue: ...
 
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]: ...
@@ -249,7 +267,7 @@ class GitHub(Protocol):
 
 
 class Clock(Protocol):
-    """Time, injected."""
+    """Time, injected; called from any thread."""
 
     def now(self) -> datetime:
         """Return the time in UTC, aware."""

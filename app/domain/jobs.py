@@ -1,5 +1,6 @@
 """The message that asks a runner for work. Both sides import this one type."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -23,6 +24,16 @@ class Job(Value):
     task: TaskRef
     attempt: int
     step: str
+
+
+class DeadJob(Value):
+    """A job that was set aside, and why; `job` is None if it cannot be read."""
+
+    id: str
+    job: Job | None
+    reason: str
+    failures: int
+    died_at: datetime
 
 
 def run_job(task: TaskRef, attempt: int, step: str = "work") -> Job:

@@ -1,5 +1,6 @@
 """The GitHub port over REST: the questions Orch asks and the changes it makes."""
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -62,6 +63,13 @@ class GitHubApi:
                 return Permission.NONE
             raise
         return Permission(answer["permission"])
+
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        try:
+            found = await self._ask(repository, "GET", "/contents/{+file}", file=path)
+        except Missing:
+            return None
+        return b64decode(found["content"]) if isinstance(found, dict) and found.get("encoding") == "base64" else None
 
     async def issue(self, repository: Repository, number: int) -> Issue:
         issue = read_issue(await self._ask(repository, "GET", "/issues/{number}", number=number))

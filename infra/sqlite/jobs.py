@@ -1,8 +1,14 @@
 """The jobs queue in SQLite."""
 
-from app.domain.jobs import Job
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from app.domain.jobs import DeadJob, Job
 from app.ports import Clock, Lease
 from infra.sqlite.database import Database
+from infra.sqlite.lanes import Dead
 from infra.sqlite.queue import Queue, Terms
 
 
@@ -22,9 +28,24 @@ class SqliteJobQueue:
     async def receive(self, wait: float) -> Lease[Job] | None:
         return await self._queue.receive(wait)
 
+    async def dead_letters(self) -> Sequence[DeadJob]:
+        return [_dead(each) for each in await self._queue.dead()]
+
+    async def redrive(self, job_id: str) -> bool:
+        return await self._queue.redrive(job_id)
+
     async def depth(self) -> int:
         return await self._queue.depth()
 
     def stop(self) -> None:
         """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""
         self._queue.stop()
+
+
+def _dead(dead: Dead) -> DeadJob:
+    try:
+        job = Job.model_validate_json(dead.body)
+    except ValidationError:
+        job = None
+    died_at = datetime.fromtimestamp(dead.died, UTC)
+    return DeadJob(id=dead.id, job=job, reason=dead.reason, failures=dead.failures, died_at=died_at)

@@ -165,6 +165,18 @@ async def test_what_is_not_there_is_missing(stage: Stage) -> None:
 # Issues
 
 
+async def test_a_file_is_read_from_the_default_branch_and_again_without_cost(stage: Stage) -> None:
+    await stage.commit("main", "docs/a lid.txt")
+    first = await stage.github.file(stage.repository, "docs/a lid.txt")
+    assert (first, await stage.github.file(stage.repository, "docs/a lid.txt")) == (b"lid\n", b"lid\n")
+    assert [status for _, path, status in await stage.requests() if "/contents/docs" in path][-2:] == [200, 304]
+
+
+async def test_a_file_that_is_not_there_is_none(stage: Stage) -> None:
+    assert await stage.github.file(stage.repository, ".orch.yml") is None
+    assert await stage.github.file(stage.repository, "docs") is None
+
+
 async def test_an_issue_is_read_as_it_is_now(stage: Stage) -> None:
     number = await stage.open_issue("orch", "bug", body=None)
     await stage.act("writer", "POST", f"/issues/{number}/comments", {"body": "one"})

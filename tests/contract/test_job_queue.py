@@ -122,3 +122,16 @@ async def test_a_buried_job_is_off_at_once_and_may_be_sent_again(rig: Rig) -> No
     await (await receive(rig)).bury("broken")
     assert await rig.jobs.depth() == 0
     assert await rig.jobs.send(job())
+
+
+async def test_a_dead_job_tells_its_reason_and_can_be_redriven(rig: Rig) -> None:
+    await rig.jobs.send(job())
+    await (await receive(rig)).bury("no such agent")
+    (dead,) = await rig.jobs.dead_letters()
+    assert (dead.id, dead.job, dead.reason, dead.failures) == (job().id, job(), "no such agent", 0)
+    assert await rig.jobs.redrive(job().id)
+    assert ((await receive(rig)).item, await rig.jobs.dead_letters()) == (job(), [])
+
+
+async def test_an_unknown_dead_job_is_not_redriven(rig: Rig) -> None:
+    assert not await rig.jobs.redrive("nothing")
