@@ -21,7 +21,9 @@ from tests.unit.build import TASK
 from tests.unit.draw import examine
 
 OUTCOMES = st.sampled_from([f"end {outcome}" for outcome in Outcome])
-STEPS = st.lists(st.sampled_from(["label", "start", "merge", "check", "hand", "refuse"]) | OUTCOMES, max_size=25)
+STEPS = st.lists(
+    st.sampled_from(["label", "start", "end delivered", "merge", "check", "hand", "refuse"]) | OUTCOMES, max_size=25
+)
 AT_WORK = (Status.ROUTED, Status.IN_PROGRESS)
 
 
