@@ -8,7 +8,7 @@ from app.domain import effects as do
 from app.domain.absorb import absorb, refuse
 from app.domain.comment import render_comment
 from app.domain.effects import Effect
-from app.domain.errors import Missing, Permanent, Retryable
+from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.internal import enclose
 from app.domain.labels import repository_labels, status_label
@@ -66,6 +66,8 @@ class Apply:
             pending = await self.records.note_try(group, pending, self.clock.now())
         try:
             number = await self._perform(pending, loaded.task, looks)
+        except Unauthorized as error:
+            raise Retryable(str(error)) from error
         except Permanent as error:
             return await self._refused(group, loaded, [pending, *rest], str(error))
         after = absorb(loaded.task, pending.effect, number) if loaded.task else None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from app.apply import Apply
 from app.domain.envelope import Envelope, Source
-from app.domain.errors import Permanent, Retryable, Unparsable
+from app.domain.errors import Permanent, Retryable, Unauthorized, Unparsable
 from app.domain.events import Event, Ignored
 from app.domain.internal import disclose
 from app.domain.policy import Policy
@@ -76,13 +76,13 @@ class Process:
             delay = error.delay if error.delay is not None else self._back_off(lease)
             log().info("released", reason=str(error), delay=round(delay, 2))
             await lease.release(delay)
+        except Unauthorized as error:
+            await lease.release(self._back_off(lease))
+            log().error("GitHub does not take the App's key", reason=str(error))
         except Conflict as error:
             await lease.release(0 if lease.receives == 1 else self._back_off(lease))
             log().info("released", reason=str(error))
-        except Unparsable as error:
-            await lease.bury(str(error))
-            log().error("dead-lettered", reason=str(error))
-        except Permanent as error:
+        except (Unparsable, Permanent) as error:
             await lease.bury(str(error))
             log().error("dead-lettered", reason=str(error))
         except Exception as error:  # a bug of ours must not stop the worker: it is counted, then dead-lettered

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_hex
 
-from app.domain.errors import Permanent
+from app.domain.errors import Permanent, Retryable, Unauthorized
 from app.domain.events import RunFinished, RunStarted
 from app.domain.facts import Identity
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
@@ -118,6 +118,8 @@ class LocalRuns:
             return text["title"], text["body"]
         try:
             issue = await self.github.issue(record.task.repository, record.task.number)
+        except Unauthorized as error:
+            raise Retryable(str(error)) from error
         except Permanent as error:
             return f"its text was lost, and the issue cannot be read: {error}"
         if digest_of(issue.title, issue.body) != record.admitted:
@@ -144,7 +146,10 @@ class LocalRuns:
         lease, _ = await self.leases.get(job.task.group)
         if lease is None or lease.run_id != run_id or lease.result is not None:
             raise Permanent(f"run {run_id} is not current and gets no token")
-        return await self.github.mint(job.task.repository, PERMISSIONS[kind])
+        try:
+            return await self.github.mint(job.task.repository, PERMISSIONS[kind])
+        except Unauthorized as error:
+            raise Retryable(str(error)) from error
 
     async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
         """Revoke a token that was minted for a run."""

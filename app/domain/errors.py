@@ -21,5 +21,9 @@ class Missing(Permanent):
     """What was asked for is not there (any more), or not to be seen with the rights we have."""
 
 
+class Unauthorized(Permanent):
+    """Our own credential is not taken. It says nothing of what was asked: work waits until it is mended."""
+
+
 class Unparsable(Exception):
     """A delivery that our parser does not understand; it is dead-lettered, never dropped."""

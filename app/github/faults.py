@@ -12,7 +12,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from app.domain.errors import Missing, Permanent, Retryable
+from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 
 SECONDARY_DELAY = 60.0
 MESSAGE_LENGTH = 500
@@ -30,6 +30,10 @@ class Rejected(Permanent):
         super().__init__(f"{request}: {status} {said}{advice}")
         self.status = status
         self.said = said
+
+
+class Unauthenticated(Rejected, Unauthorized):
+    """A 401: the key is another App's, was taken back, or our clock is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ def fault_of(request: str, answer: Answer, now: datetime) -> Retryable | Permane
             return Retryable(f"{request}: {status} {said}", _seconds(answer.headers.get("retry-after")))
         case 404 | 410:
             return Missing(f"{request}: {answer.status} {said}")
+        case 401:
+            return Unauthenticated(request, 401, said)
         case status:
             return Rejected(request, status, said, _advice(answer))
 

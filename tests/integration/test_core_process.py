@@ -4,20 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from app.apply import Apply
-from app.domain.effects import Decision, Effect, Enqueue, KeepText, nothing
+from app.domain.effects import Decision, Effect, Enqueue, KeepText, RemoveLabel, nothing
 from app.domain.envelope import Envelope
 from app.domain.events import Event, Refresh
 from app.domain.internal import enclose
 from app.domain.jobs import run_job
 from app.domain.markers import Keyring
-from app.domain.names import digest_of
+from app.domain.names import Repository, digest_of
 from app.domain.policy import Policy
 from app.domain.snapshot import Handler, Snapshot
+from app.github.faults import Answer, fault_of
 from app.leases import Leases
 from app.ports import Artifacts, GitHub, Lease
 from app.process import Process, parser
@@ -70,6 +71,7 @@ def build(
     *effects: Effect,
     step: Step = at_once,
     artifacts: Artifacts | None = None,
+    github: GitHub | None = None,
     deadline: float = LEASE,
 ) -> Process:
     """Build a process that decides the effects for every Refresh."""
@@ -77,7 +79,7 @@ def build(
     apply = Apply(
         records=records,
         leases=Leases(stage.store),
-        github=cast(GitHub, None),
+        github=github or cast(GitHub, None),
         events=stage.events,
         jobs=stage.jobs,
         artifacts=artifacts or stage.artifacts,
@@ -172,3 +174,34 @@ async def test_what_is_cancelled_can_be_received_at_once(stage: Stage) -> None:
     handling.cancel()
     await asyncio.gather(handling, return_exceptions=True)
     assert (await again(stage)).receives == 2
+
+
+async def test_i2_a_key_that_github_does_not_take_for_now_drops_no_effect(stage: Stage) -> None:
+    class Refusing:
+        """GitHub while the App's key is being changed, or the clock of this machine is wrong."""
+
+        key_is_right = False
+        removed: ClassVar[list[str]] = []
+
+        async def remove_label(self, repository: Repository, number: int, label: str) -> None:
+            if not self.key_is_right:
+                raise fault_of("POST /app/installations/3/access_tokens", Answer(401, {}, b""), NOW)
+            self.removed.append(label)
+
+    github = Refusing()
+    process = build(stage, RemoveLabel(task=TASK, label="orch"), github=cast(GitHub, github))
+    await process(await leased(stage))
+    assert (await stage.events.depth(), await stage.events.dead_letters()) == (1, [])
+
+    github.key_is_right = True
+    await stage.clock.pass_time(5)
+    await process(await again(stage))
+    assert (github.removed, await stage.events.depth()) == (["orch"], 0)
+
+
+async def test_a_snapshot_that_cannot_be_read_for_want_of_a_key_waits(stage: Stage) -> None:
+    async def refuse() -> None:
+        raise fault_of("GET /repos/acme/widgets/issues/5", Answer(401, {}, b""), NOW)
+
+    await build(stage, step=refuse)(await leased(stage))
+    assert (await stage.events.depth(), await stage.events.dead_letters()) == (1, [])
