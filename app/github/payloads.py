@@ -24,12 +24,8 @@ def parse_webhook(name: str, body: bytes, group: str) -> Event:
 
 def _parse(name: str, payload: Json, group: str) -> Event:
     match name, payload.get("action"):
-        case "issues", "labeled":
-            return _labeled(payload)
-        case "issues", "unlabeled":
-            return IssueUnlabeled(
-                task=_task(payload), label=payload["label"]["name"], actor=read_actor(payload["sender"])
-            )
+        case "issues", "labeled" | "unlabeled":
+            return _label(payload, group)
         case "pull_request", "closed":
             return _closed(payload)
         case "installation", "created":
@@ -40,15 +36,14 @@ def _parse(name: str, payload: Json, group: str) -> Event:
             return Ignored(reason=f"{name} {action or ''}".strip() + " means nothing to Orch", group=group)
 
 
-def _labeled(payload: Json) -> IssueLabeled:
+def _label(payload: Json, group: str) -> Event:
+    if not payload.get("label"):
+        return Ignored(reason="the label itself was deleted", group=group)
+    task, label, actor = _task(payload), payload["label"]["name"], read_actor(payload["sender"])
+    if payload["action"] == "unlabeled":
+        return IssueUnlabeled(task=task, label=label, actor=actor)
     issue = payload["issue"]
-    return IssueLabeled(
-        task=_task(payload),
-        label=payload["label"]["name"],
-        actor=read_actor(payload["sender"]),
-        title=issue["title"],
-        body=issue["body"] or "",
-    )
+    return IssueLabeled(task=task, label=label, actor=actor, title=issue["title"], body=issue["body"] or "")
 
 
 def _task(payload: Json) -> TaskRef:
