@@ -151,7 +151,7 @@ async def test_i2_what_takes_too_long_is_released_before_its_lease_ends_and_gone
     artifacts = SlowArtifacts(asyncio.Event(), asyncio.Event())
     keep = KeepText(digest=digest_of("t", "b"), title="t", body="b")
     job = run_job(TASK, 1)
-    slow = build(stage, keep, Enqueue(job=job), artifacts=cast(Artifacts, artifacts), deadline=0.05)
+    slow = build(stage, keep, Enqueue(job=job), artifacts=cast(Artifacts, artifacts), deadline=1)
     await slow(await leased(stage))
     assert artifacts.begun.is_set()
     assert await stage.jobs.depth() == 0
