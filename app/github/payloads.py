@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.domain.errors import Unparsable
@@ -11,6 +11,11 @@ from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_repository
 
 Json = Mapping[str, Any]
+
+
+def is_read(name: str, action: object) -> bool:
+    """Say whether an event with that action (None if it has none) can mean anything to Orch."""
+    return isinstance(action, str | None) and (name, action) in READERS
 
 
 def parse_webhook(name: str, body: bytes, group: str) -> Event:
@@ -23,17 +28,10 @@ def parse_webhook(name: str, body: bytes, group: str) -> Event:
 
 
 def _parse(name: str, payload: Json, group: str) -> Event:
-    match name, payload.get("action"):
-        case "issues", "labeled" | "unlabeled":
-            return _label(payload, group)
-        case "pull_request", "closed":
-            return _closed(payload)
-        case "installation", "created":
-            return _added(payload, payload.get("repositories") or [])
-        case "installation_repositories", "added":
-            return _added(payload, payload["repositories_added"])
-        case _, action:
-            return Ignored(reason=f"{name} {action or ''}".strip() + " means nothing to Orch", group=group)
+    action = payload.get("action")
+    if not is_read(name, action):
+        return Ignored(reason=f"{name} {action or ''}".strip() + " means nothing to Orch", group=group)
+    return READERS[name, action](payload, group)
 
 
 def _label(payload: Json, group: str) -> Event:
@@ -51,7 +49,7 @@ def _task(payload: Json) -> TaskRef:
     return TaskRef(repository=repository, number=payload["issue"]["number"])
 
 
-def _closed(payload: Json) -> PullClosed:
+def _closed(payload: Json, group: str) -> PullClosed:
     pull = payload["pull_request"]
     head = pull["head"]
     return PullClosed(
@@ -61,6 +59,14 @@ def _closed(payload: Json) -> PullClosed:
         head_repository_id=head["repo"]["id"] if head["repo"] else None,
         merged=pull["merged"],
     )
+
+
+def _installed(payload: Json, group: str) -> RepositoriesAdded:
+    return _added(payload, payload.get("repositories") or [])
+
+
+def _more_repositories(payload: Json, group: str) -> RepositoriesAdded:
+    return _added(payload, payload["repositories_added"])
 
 
 def _added(payload: Json, repositories: list[Json]) -> RepositoriesAdded:
@@ -75,3 +81,13 @@ def _named(installation: int, data: Json) -> Repository:
     """Read the short form of a repository, which has neither owner nor default branch."""
     owner, _, name = data["full_name"].partition("/")
     return Repository(id=data["id"], installation_id=installation, owner=owner, name=name)
+
+
+# A table, because the receiver asks it too: what is not in it is not even put on the queue.
+READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
+    ("issues", "labeled"): _label,
+    ("issues", "unlabeled"): _label,
+    ("pull_request", "closed"): _closed,
+    ("installation", "created"): _installed,
+    ("installation_repositories", "added"): _more_repositories,
+}
