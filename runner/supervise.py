@@ -28,7 +28,7 @@ _CANNOT_START = 127
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CAUGHT = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_UNCHANGEABLE = {signal.SIGKILL, signal.SIGSTOP}
 
 
 class RunnerGoneError(Exception):
@@ -200,8 +200,8 @@ def become_agent(order: Order, fds: tuple[int, int, int], supervisor: int) -> No
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
-        for number in _CAUGHT + _IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
+        for number in signal.valid_signals() - _UNCHANGEABLE:
+            signal.signal(number, signal.SIG_DFL)  # a runner started in the background has SIGQUIT ignored, too
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for target, source in enumerate(fds):
             os.dup2(source, target)
