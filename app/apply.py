@@ -65,7 +65,7 @@ class Apply:
             self._await_lists(pending)
             pending = await self.records.note_try(group, pending, self.clock.now())
         try:
-            number = await self._perform(pending, loaded.task, looks)
+            number = await self._perform(group, pending, loaded.task, looks)
         except Unauthorized as error:
             raise Retryable(str(error)) from error
         except Permanent as error:
@@ -92,7 +92,7 @@ class Apply:
         loaded = await self.records.replace(group, pendings, loaded, after, instead)
         return loaded, await self.records.outbox(group)
 
-    async def _perform(self, pending: Pending, record: TaskRecord | None, looks: bool) -> int | None:
+    async def _perform(self, group: str, pending: Pending, record: TaskRecord | None, looks: bool) -> int | None:
         match pending.effect:
             case do.Send(event=event, delay=delay):
                 await self.events.send(enclose(event, pending.id, self.clock.now(), delay))
@@ -106,6 +106,8 @@ class Apply:
                 await self.github.remove_label(task.repository, task.number, label)
             case do.AddComment() as effect:
                 await self._add_comment(effect)
+            case do.CancelRun(run_id=run_id):
+                await self.leases.change(group, run_id, cancelled=True)
             case effect:
                 return await self._perform_for(effect, record, looks) if record else None
         return None
@@ -125,8 +127,6 @@ class Apply:
                 await self.github.close_issue(repository, number)
             case do.DeleteRef(ref=ref):
                 await self.github.delete_ref(repository, ref)
-            case do.CancelRun(run_id=run_id):
-                await self.leases.change(record.group, run_id, cancelled=True)
         return None
 
     async def _set_labels(self, record: TaskRecord) -> None:

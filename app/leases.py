@@ -11,12 +11,16 @@ TRIES = 5
 
 
 class RunLease(Value):
-    """The current run of a task. `result` is there once it has ended; `begins` counts the runs of its job so far."""
+    """The current run of a task. `result` is there once it has ended.
+
+    `begins` counts the runs of its job so far, without the `returns`: those that were given back.
+    """
 
     run_id: str
     job_id: str
     runner: str
     begins: int
+    returns: int = 0
     expires_at: datetime
     cancelled: bool = False
     step: str = ""

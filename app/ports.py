@@ -181,6 +181,10 @@ class Runs(Protocol):
         """End a run that cannot go on for now: its job may be begun again at once, and no runner counts as lost."""
         ...
 
+    async def give_up(self, job: Job, reason: str) -> None:
+        """Tell the task that its job was set aside: people learn why, and how to go on."""
+        ...
+
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         """Record how the run ended and tell the task; False (and no change) if the run is no longer current."""
         ...

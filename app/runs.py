@@ -65,7 +65,7 @@ class LocalRuns:
     async def _begin(self, job: Job, runner: str, record: TaskRecord, loaded: Loaded) -> Grant | Refused:
         group, now = job.task.group, self.clock.now()
         last, version = await self.leases.get(group)
-        begins, lost = 1, None
+        begins, returns, lost = 1, 0, None
         if last is not None and last.job_id == job.id:
             if last.result is not None:
                 await self._tell_finished(last.run_id, job, last.result)
@@ -73,14 +73,8 @@ class LocalRuns:
             if last.expires_at > now:
                 left = (last.expires_at - now).total_seconds()
                 return Refused(reason=f"run {last.run_id} may be alive", again_in=left)
-            begins, lost = last.begins + 1, last.run_id
-        lease = RunLease(
-            run_id=token_hex(8),
-            job_id=job.id,
-            runner=runner,
-            begins=begins,
-            expires_at=now + timedelta(seconds=self.policy.run_lease),
-        )
+            begins, returns, lost = last.begins + 1, last.returns, last.run_id
+        lease = self._new_lease(job, runner, begins=begins, returns=returns)
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
         await self._tell_started(lease.run_id, job, lost)
@@ -88,6 +82,8 @@ class LocalRuns:
             return await self._end_at_once(lease, job, record, text)
         if begins > self.policy.max_begins:
             return await self._end_at_once(lease, job, record, f"{begins - 1} runners were lost at it.")
+        if returns > self.policy.max_returns:
+            return await self._end_at_once(lease, job, record, f"it could not go on {returns} times.")
         return self._grant(record, lease.run_id, *text)
 
     def _grant(self, record: TaskRecord, run_id: str, title: str, body: str) -> Grant:
@@ -160,7 +156,27 @@ class LocalRuns:
         lease, _ = await self.leases.get(job.task.group)
         if lease is not None and lease.run_id == run_id:
             now = self.clock.now()
-            await self.leases.change(job.task.group, run_id, expires_at=now, begins=lease.begins - 1)
+            counts = {"begins": lease.begins - 1, "returns": lease.returns + 1}
+            await self.leases.change(job.task.group, run_id, expires_at=now, **counts)
+
+    async def give_up(self, job: Job, reason: str) -> None:
+        """End a job that no runner could do, as a run of its own, so that the task goes on from there."""
+        loaded = await self.records.load(job.task.group)
+        record = loaded.task
+        last, version = await self.leases.get(job.task.group)
+        done = last is not None and last.job_id == job.id and last.result is not None
+        if record is None or record.job_id != job.id or not can(record.status, Trigger.START) or done:
+            return
+        lease = self._new_lease(job, "none", begins=1)
+        await self.leases.put(job.task.group, lease, version, loaded.version)
+        await self._tell_started(lease.run_id, job, last.run_id if last else None)
+        await self._end_at_once(lease, job, record, reason)
+
+    def _new_lease(self, job: Job, runner: str, *, begins: int, returns: int = 0) -> RunLease:
+        expires_at = self.clock.now() + timedelta(seconds=self.policy.run_lease)
+        return RunLease(
+            run_id=token_hex(8), job_id=job.id, runner=runner, begins=begins, returns=returns, expires_at=expires_at
+        )
 
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         """Record the end first, then tell the task: a crash between the two is mended by the job's next begin."""

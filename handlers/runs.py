@@ -1,8 +1,9 @@
 """The beginning and the end of a run."""
 
-from app.domain.effects import CancelRun, Decision, DeleteRef, nothing
+from app.domain.effects import CancelRun, Decision, DeleteRef, Effect
 from app.domain.events import RunFinished, RunStarted
 from app.domain.names import run_ref
+from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
 from app.domain.strategies.single import SHOW
@@ -21,11 +22,18 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
 
 
 def run_finished(event: RunFinished, snapshot: Snapshot) -> Decision:
-    """Go on from the end of the current run; any other run's end changes nothing."""
+    """Go on from the end of the current run; any other run's end changes nothing, and what it pushed is removed."""
     record = snapshot.record
     if record is None or record.run_id != event.run_id:
-        return nothing(f"run {event.run_id} is not the current run")
+        return Decision(f"run {event.run_id} is not the current run", effects=_pushed_in_vain(event, record))
     return single.after_run(event, record, snapshot)
+
+
+def _pushed_in_vain(event: RunFinished, record: TaskRecord | None) -> tuple[Effect, ...]:
+    """Remove the ref of a run that never counted; that of one that did has been removed with its delivery."""
+    if record is None or event.result.head_sha is None or event.run_id in {run.run_id for run in record.runs}:
+        return ()
+    return (DeleteRef(ref=run_ref(event.run_id)),)
 
 
 HANDLERS = (

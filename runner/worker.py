@@ -85,6 +85,8 @@ class Worker:
         except Exception as error:  # a bug of ours: counted, then dead-lettered, and the slot goes on
             dead = await lease.fail(f"{type(error).__name__}: {error}", self._back_off(lease))
             log().exception("job failed", dead=dead, error=str(error))
+            if dead:
+                await self.runs.give_up(lease.item, f"the runner failed again and again ({type(error).__name__}).")
 
     def _back_off(self, lease: Lease[Job]) -> float:
         return min(self.again * float(2 ** min(lease.receives - 1, 10)), LONGEST)

@@ -7,7 +7,8 @@ class Policy(Value):
     """The operator's settings that decisions depend on. Times are in seconds.
 
     `agents` are the names of the agents that may run, the first being the default. `max_begins` bounds how often
-    one job is begun again after its runner was lost. `settle` is how long the first status waits to be shown, so
+    one job is begun again after its runner was lost, `max_returns` how often because it could not go on for now (at the
+    longest back-off that is two hours). `settle` is how long the first status waits to be shown, so
     that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
     people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
     `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
@@ -20,6 +21,7 @@ class Policy(Value):
     max_attempts: int = 3
     max_parallel: int = 4
     max_begins: int = 10
+    max_returns: int = 60
     wall_seconds: float = 3600
     silence_seconds: float = 900
     settle: float = 2

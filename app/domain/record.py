@@ -85,6 +85,8 @@ class TaskRecord(Value):
         """Return the record with other fields changed; the status is not among them."""
         if "status" in changes:
             raise ValueError("only advance() moves a status")
+        if unknown := changes.keys() - TaskRecord.model_fields.keys():
+            raise ValueError(f"a record has no {', '.join(sorted(unknown))}")
         return self.model_copy(update=changes)
 
 

@@ -41,6 +41,7 @@ class FakeRuns:
     steps: list[Step]
     finished: list[RunResult] = field(default_factory=list)
     given_back: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
     beats: list[Exception] = field(default_factory=list)
     beaten: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,6 +67,9 @@ class FakeRuns:
 
     async def give_back(self, run_id: str, job: Job) -> None:
         self.given_back.append(run_id)
+
+    async def give_up(self, job: Job, reason: str) -> None:
+        self.given_up.append(job.id)
 
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         self.finished.append(result)

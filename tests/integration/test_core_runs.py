@@ -26,7 +26,7 @@ from app.runs import LocalRuns, keep_text
 from tests.integration.core_stage import IDENTITY, NOW, TASK, Stage, open_stage, task_record
 
 JOB = run_job(TASK, 1)
-POLICY = Policy(agents=("script",), run_lease=30, max_begins=3)
+POLICY = Policy(agents=("script",), run_lease=30, max_begins=3, max_returns=3)
 
 
 @dataclass(slots=True)
@@ -147,12 +147,30 @@ async def test_i2_the_end_of_a_run_is_told_once_though_it_finishes_twice(stage: 
 
 async def test_i12_lost_runners_are_counted_and_given_back_runs_are_not(stage: Stage) -> None:
     runs = runs_of(stage)
-    for _ in range(5):
+    for _ in range(3):
         await runs.give_back(await granted(runs), JOB)
     for _ in range(POLICY.max_begins):
         await granted(runs)
         await stage.clock.pass_time(31)
     assert await runs.begin(JOB, "runner") == Refused(reason="3 runners were lost at it.")
+
+
+async def test_i12_a_job_that_cannot_go_on_for_ever_ends_with_a_word(stage: Stage) -> None:
+    runs = runs_of(stage)
+    for _ in range(POLICY.max_returns + 1):
+        await runs.give_back(await granted(runs), JOB)
+    assert await runs.begin(JOB, "runner") == Refused(reason="it could not go on 4 times.")
+
+
+async def test_a_job_that_was_set_aside_ends_its_task_in_words(stage: Stage) -> None:
+    runs = runs_of(stage)
+    await runs.give_up(JOB, "the runner failed again and again.")
+    started, finished = await told(stage)
+    assert isinstance(started, RunStarted)
+    assert isinstance(finished, RunFinished)
+    assert (finished.run_id, finished.result.outcome) == (started.run_id, Outcome.INFRASTRUCTURE_FAILED)
+    await runs.give_up(JOB, "once is enough")
+    assert await told(stage) == []
 
 
 async def test_a_cancelled_run_hears_of_it_at_its_next_beat(stage: Stage) -> None:

@@ -36,7 +36,9 @@ def test_i3_a_run_that_the_task_does_not_want_is_stopped(record: TaskRecord | No
 @pytest.mark.parametrize("record", [None, build.record(run_id="run-2"), build.record(Status.NEEDS_REVIEW)])
 def test_i3_the_end_of_a_run_that_is_not_current_changes_nothing(record: TaskRecord | None, outcome: Outcome) -> None:
     decision = run_finished(build.finished(build.result(outcome)), build.snapshot(record))
-    assert decision == nothing(f"run {RUN} is not the current run")
+    pushed = record is not None and outcome is Outcome.DELIVERED
+    removed = (DeleteRef(ref=f"refs/orch/runs/{RUN}"),) if pushed else ()
+    assert decision == Decision(f"run {RUN} is not the current run", effects=removed)
 
 
 @pytest.mark.parametrize("outcome", Outcome)
