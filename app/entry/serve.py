@@ -2,21 +2,21 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from app.domain.errors import Permanent, Retryable
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
-from app.entry.runner import build_worker
+from app.entry.runner import build_worker, require_git
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
 from app.process import Process
 from app.settings import ServeSettings
 from app.web.asgi import web_app
+from app.web.health import Health, Probe
 from app.web.receive import Receiver
 from runner.worker import Worker
 
@@ -24,6 +24,9 @@ WAIT = 5.0
 AGAIN = 1.0
 LAST_REQUESTS = 2
 """Seconds that requests under way may take at the end; one that hangs must not keep Orch from stopping."""
+CHECK_EVERY = {"github": 60.0}
+"""Seconds between two looks at a part for `/readyz`; those of this machine cost little."""
+CHECK_OTHERS_EVERY = 1.0
 
 
 class _Server(uvicorn.Server):
@@ -34,23 +37,67 @@ class _Server(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class _Web:
+    """The web server at work."""
+
+    server: _Server
+    serving: asyncio.Task[None]
+    health: Health
+
+
 async def serve(settings: ServeSettings, *, with_runner: bool = True, wrap: Wrap = plain) -> None:
-    """Run until SIGTERM or SIGINT: first look for what was missed, then take deliveries and work."""
+    """Run until SIGTERM or SIGINT: take deliveries at once, look for what was missed, then work on all of it."""
+    if with_runner:
+        require_git()
     stop = stop_on_signals()
     with closing(_listen(settings)) as listener:
-        async with open_ports(settings, wrap) as ports:
+        async with open_ports(settings, wrap) as ports, _taking_deliveries(settings, ports, listener) as web:
             started = await unless(stop, _start(settings, ports, wrap))
             if started is not None:
-                await _run(settings, ports, started, listener, stop, with_runner=with_runner)
+                await _run(settings, ports, started, web, stop, with_runner=with_runner)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
-    """Take the port before anything else; deliveries that come early wait in it until Orch is ready."""
+    """Take the port before anything else."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
-        raise Permanent(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+        raise Permanent(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ORCH_PORT to a port that is free"
+        ) from None
+
+
+@asynccontextmanager
+async def _taking_deliveries(settings: ServeSettings, ports: Ports, listener: socket.socket) -> AsyncIterator[_Web]:
+    """Serve from now on: what is delivered waits in the queue for whoever is to handle it."""
+    receiver = Receiver(settings.webhook_secret.get_secret_value().encode(), ports.events, ports.clock)
+    health = _health(ports)
+    server = _Server(
+        uvicorn.Config(
+            web_app(receiver, health),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=LAST_REQUESTS,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    try:
+        yield _Web(server, serving, health)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _health(ports: Ports) -> Health:
+    return Health(
+        {
+            name: Probe(check, ports.clock, CHECK_EVERY.get(name, CHECK_OTHERS_EVERY))
+            for name, check in ports.checks.items()
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +122,16 @@ async def _run(
     settings: ServeSettings,
     ports: Ports,
     started: _Started,
-    listener: socket.socket,
+    web: _Web,
     stop: asyncio.Event,
     *,
     with_runner: bool,
 ) -> None:
     core = started.core
-    receiver = Receiver(settings.webhook_secret.get_secret_value().encode(), ports.events, ports.clock)
-    server = _server(web_app(receiver))
+    web.health.begin()
     worker = build_worker(settings, ports.jobs, core.runs, ports.clock) if with_runner else None
     async with asyncio.TaskGroup() as group:
-        group.create_task(_serve_web(server, listener, stop), name="web")
+        group.create_task(_watch_web(web, stop), name="web server")
         working = {
             group.create_task(_handle_events(ports, core.process, stop), name=f"events worker {number}")
             for number in range(settings.workers)
@@ -95,25 +141,19 @@ async def _run(
         looking = group.create_task(_look_for_missed(settings, ports, started), name="look for what was missed")
         await stop.wait()
         log().info("stopping")
-        _stop(server, ports, worker)
+        _stop(web, ports, worker)
         looking.cancel()
         await drain(working)
 
 
-def _server(app: ASGIApp) -> _Server:
-    return _Server(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=LAST_REQUESTS)
-    )
-
-
-async def _serve_web(server: _Server, listener: socket.socket, stop: asyncio.Event) -> None:
-    await server.serve(sockets=[listener])
+async def _watch_web(web: _Web, stop: asyncio.Event) -> None:
+    await asyncio.wait({web.serving})
     if not stop.is_set():
         raise RuntimeError("the web server ended by itself")
 
 
-def _stop(server: _Server, ports: Ports, worker: Worker | None) -> None:
-    server.should_exit = True
+def _stop(web: _Web, ports: Ports, worker: Worker | None) -> None:
+    web.server.should_exit = True
     ports.stop_receiving()
     if worker:
         worker.stop()
