@@ -1,6 +1,7 @@
 """Typed settings: the only place that reads the environment. Every problem is reported at once, secrets masked."""
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -162,3 +163,14 @@ def _problem(item: object) -> str:
     name = "ORCH_" + "_".join(str(part) for part in item["loc"]).upper() if item["loc"] else ""
     text = str(item["msg"]).removeprefix("Value error, ")
     return f"{name}: {text}" if name else text
+
+
+def user_environment() -> dict[str, str]:
+    """Return the environment without git's own variables, which would name another repository than the one meant."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
+def user_state_dir() -> Path:
+    """Return where programs keep state of this user: `$XDG_STATE_HOME` or `~/.local/state`."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    return Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
