@@ -129,10 +129,21 @@ class BareRepository:
 
     async def create(self, files: Mapping[str, bytes], *, author: Identity, branch: str = "main") -> str:
         """Make the repository with one commit of these files and return its SHA."""
+        await self._init(branch)
+        return await self._import(f"refs/heads/{branch}", None, files, "Initial commit", author)
+
+    async def copy(self, source: Path, branch: str) -> None:
+        """Make the repository with the branches of one on this machine; `branch` is its default one."""
+        await self._init(branch)
+        # Whose the source is was looked at by whoever named it; upload-pack runs nothing that it holds.
+        served = "git -c safe.directory=* upload-pack"
+        argv = ("--quiet", "--no-tags", "--update-head-ok", f"--upload-pack={served}")
+        await self._git("fetch", *argv, str(source), "+refs/heads/*:refs/heads/*")
+
+    async def _init(self, branch: str) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         await self._git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}")
         (self.path / "config").write_text(CONFIG)
-        return await self._import(f"refs/heads/{branch}", None, files, "Initial commit", author)
 
     async def refs(self, prefix: str = "refs/") -> dict[str, str]:
         """Map each ref whose full name starts with the prefix to what it points at."""

@@ -7,7 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a new hub holds before anybody calls it."""
+    """What a new hub holds before anybody calls it.
+
+    With a `source`, the repository starts with the branches of that repository on this machine instead of `files`.
+    `branch` is the default one.
+    """
 
     owner: str = "acme"
     repository: str = "widgets"
@@ -19,6 +23,8 @@ class Seed:
         ("stranger", "none"),
     )
     files: tuple[tuple[str, str], ...] = (("README.md", "# Widgets\n\nA place to try things out.\n"),)
+    source: Path | None = None
+    branch: str = "main"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from infra.hub.adopt import adopt_repository
 from infra.hub.errors import ApiError
 from infra.hub.records import App, Collaborator, Installation, Ref, Repository, Role, Token, User
-from infra.hub.settings import HubSettings
+from infra.hub.settings import HubSettings, Seed
 from infra.hub.shapes.repositories import show_minimal
 from infra.hub.webhooks import EVENTS, emit_installation
 from infra.hub.world import World
@@ -137,8 +138,7 @@ async def plant(world: World, settings: HubSettings) -> None:
     seed = settings.seed
     if seed is None or world.state.count(Repository):
         return
-    files = {path: text.encode() for path, text in seed.files}
-    repository = await create_repository(world, seed.owner, seed.repository, files, private=seed.private)
+    repository = await _plant_repository(world, seed)
     with world.state.transaction():
         for login, role in seed.people:
             user = ensure_user(world, login)
@@ -146,3 +146,12 @@ async def plant(world: World, settings: HubSettings) -> None:
             set_collaborator(world, repository, user, Role(role))
         owner = world.state.load(User, repository.owner_id)
         install(world, owner, [repository], owner)
+
+
+async def _plant_repository(world: World, seed: Seed) -> Repository:
+    if seed.source is None:
+        files = {path: text.encode() for path, text in seed.files}
+        return await create_repository(world, seed.owner, seed.repository, files, private=seed.private)
+    with world.state.transaction():
+        owner = ensure_user(world, seed.owner, "Organization")
+    return await adopt_repository(world, owner, seed)
