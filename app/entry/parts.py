@@ -1,14 +1,14 @@
 """Put the parts together: one place where adapters meet ports."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from app.apply import Apply
-from app.domain.errors import Permanent, Retryable
+from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.policy import Policy
 from app.github.api import open_github
@@ -35,6 +35,7 @@ from infra.sqlite.store import SqliteStore
 T = TypeVar("T")
 Wrap = Callable[[str, Any], Any]
 AGAIN = 2.0
+SELDOM = 15.0
 WITHIN_LEASE = 0.75
 """The share of an event's lease that handling it may take."""
 
@@ -46,7 +47,7 @@ def plain(name: str, part: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The adapters of one process."""
+    """The adapters of one process. Each of `checks` raises when what it is named for cannot be used."""
 
     events: EventQueue
     jobs: JobQueue
@@ -55,6 +56,7 @@ class Ports:
     github: GitHub
     clock: Clock
     stop_receiving: Callable[[], None]
+    checks: Mapping[str, Callable[[], Awaitable[object]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ async def open_ports(settings: ServeSettings, wrap: Wrap = plain) -> AsyncIterat
             github=wrap("github", github),
             clock=clock,
             stop_receiving=stop_receiving,
+            checks={"queue": queue.check, "store": documents.check, "github": github.identity},
         )
 
 
@@ -99,12 +102,14 @@ async def _open(path: Path, schema: Schema, *, durable: bool) -> Database:
     try:
         return await Database.open(path, schema, durable=durable)
     except (OSError, sqlite3.Error) as error:
-        raise Permanent(f"{path} cannot be used: {error}") from error
+        raise Permanent(
+            f"{path} cannot be used: {error}; let ORCH_STATE_DIR be a directory that Orch may write, with free space"
+        ) from error
 
 
 async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) -> Core:
     """Ask GitHub who the App is, and build what works on the ports."""
-    identity = await patiently(ports.github.identity, ports.clock)
+    identity = await _who_we_are(settings, ports)
     log().info("connected to GitHub", app=identity.slug, bot=identity.bot_login)
     policy, keyring = settings.policy(), settings.keyring()
     records, leases = Records(ports.store), Leases(ports.store)
@@ -151,11 +156,30 @@ def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Pol
     )
 
 
+async def _who_we_are(settings: ServeSettings, ports: Ports) -> Identity:
+    try:
+        identity: Identity = await patiently(ports.github.identity, ports.clock)
+    except Unauthorized as error:
+        raise Permanent(
+            "GitHub does not take the App's key: ORCH_APP_ID and ORCH_PRIVATE_KEY(_FILE) must be of the same App, and"
+            f" this machine's clock right ({error})"
+        ) from error
+    except Missing as error:
+        raise Permanent(
+            f"GitHub knows no such App: look at ORCH_APP_ID ({settings.app_id}) and ORCH_GITHUB_API_URL"
+            f" ({settings.github_api_url}) ({error})"
+        ) from error
+    return identity
+
+
 async def patiently(ask: Callable[[], Any], clock: Clock) -> Any:
-    """Repeat a question at start until GitHub answers it; what stays wrong is raised at once."""
+    """Repeat a question until GitHub answers it, ever more seldom; what stays wrong is raised at once."""
+    again = AGAIN
     while True:
         try:
             return await ask()
         except Retryable as error:
-            log().warning("GitHub does not answer yet", reason=str(error))
-            await clock.sleep(error.delay if error.delay is not None else AGAIN)
+            wait = error.delay if error.delay is not None else again
+            log().warning("GitHub does not answer yet; it will be asked again", reason=str(error), seconds=wait)
+            await clock.sleep(wait)
+            again = min(2 * again, SELDOM)

@@ -1,7 +1,9 @@
 """A runner: beside the worker in one process, or a process of its own over the same files."""
 
 import asyncio
+import shutil
 
+from app.domain.errors import Permanent
 from app.entry.parts import Wrap, build_core, open_ports, plain
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
@@ -12,6 +14,12 @@ from runner.run import Agents
 from runner.worker import Worker
 
 AGENTS: Agents = {"script": ScriptAgent}
+
+
+def require_git() -> None:
+    """Raise Permanent if there is no git."""
+    if shutil.which("git") is None:
+        raise Permanent("git is not on PATH, and a runner needs it; install it (Debian: apt-get install git)")
 
 
 def build_worker(settings: ServeSettings, jobs: JobQueue, runs: Runs, clock: Clock) -> Worker:
@@ -31,6 +39,7 @@ def build_worker(settings: ServeSettings, jobs: JobQueue, runs: Runs, clock: Clo
 
 async def run_runner(settings: ServeSettings, wrap: Wrap = plain) -> None:
     """Do jobs until SIGTERM or SIGINT; what is under way then goes back to the queue."""
+    require_git()
     stop = stop_on_signals()
     async with open_ports(settings, wrap) as ports:
         core = await unless(stop, build_core(settings, ports, wrap))

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from typing import Any
 
 from app.domain.envelope import Envelope, Source
 from app.domain.names import group_of
+from app.github.payloads import is_read
 from app.log import log
 from app.ports import Clock, EventQueue
 
 LARGEST = 25 * 1024 * 1024
 """Bytes; GitHub sends no larger payload."""
+DELIVERY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+EVENT = re.compile(r"[a-z0-9_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +38,37 @@ class Receiver:
     clock: Clock
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a delivery: 202 only after it lies in the queue. Header names are in lower case."""
+        """Answer a delivery: 202 only after it lies in the queue, or if it means nothing to Orch.
+
+        Header names are in lower case; `body` is what was signed, decoded from whatever carried it. What no reader is
+        there for is not kept: a later version finds what it missed by looking at GitHub.
+        """
+        refusal = self._refusal(headers, body)
+        if refusal is not None:
+            return refusal
+        delivery, event = headers["x-github-delivery"], headers["x-github-event"]
+        if event == "ping":
+            return Answer(200, "pong")
+        payload = _object(body)
+        if payload is None:
+            return Answer(400, "the body is not a JSON object")
+        if not is_read(event, payload.get("action")):
+            log().debug("delivery ignored", delivery=delivery, name=event)
+            return Answer(202, "ignored: this event or action means nothing to Orch")
+        return await self._enqueue(delivery, event, _group(payload), body)
+
+    def _refusal(self, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        """Refuse what is no delivery by its headers; the signature comes first, so that a stranger learns nothing."""
         if len(body) > LARGEST:
             return Answer(413, f"more than {LARGEST} bytes")
         if not self._is_signed(headers.get("x-hub-signature-256", ""), body):
             return Answer(401, "the signature is missing or wrong: is the webhook secret the same on both sides?")
-        delivery, event = headers.get("x-github-delivery"), headers.get("x-github-event")
-        if not delivery or not event:
-            return Answer(400, "X-GitHub-Delivery or X-GitHub-Event is missing")
-        if event == "ping":
-            return Answer(200, "pong")
-        group = _group(body)
-        if group is None:
-            return Answer(400, "the body is not a JSON object")
-        return await self._enqueue(delivery, event, group, body)
+        if not _is_json(headers.get("content-type", "")):
+            return Answer(415, "Orch reads JSON: set the webhook's content type to application/json")
+        delivery, event = headers.get("x-github-delivery", ""), headers.get("x-github-event", "")
+        if not DELIVERY.fullmatch(delivery) or not EVENT.fullmatch(event):
+            return Answer(400, "X-GitHub-Delivery or X-GitHub-Event is missing or malformed")
+        return None
 
     async def _enqueue(self, delivery: str, event: str, group: str, body: bytes) -> Answer:
         envelope = Envelope(
@@ -71,14 +92,22 @@ class Receiver:
         return hmac.compare_digest(expected.encode(), signature.encode())
 
 
-def _group(body: bytes) -> str | None:
-    """Read the group out of a payload: the issue or pull request it is about, else repository, else installation."""
+def _is_json(content_type: str) -> bool:
+    """Say whether a body may be JSON; a sender that does not say what it sends is believed."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in ("", "application/json")
+
+
+def _object(body: bytes) -> Mapping[str, Any] | None:
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(payload, dict):
-        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def _group(payload: Mapping[str, Any]) -> str:
+    """Name the narrowest thing that a payload is about: issue or pull request, else repository, else installation."""
     repository = _id(payload, "repository", "id")
     number = _id(payload, "issue", "number") or _id(payload, "pull_request", "number")
     if repository and number:

@@ -51,6 +51,10 @@ class Database:
         """Run one query beside the writer; it sees every write that returned before."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, operation, self._reading)
 
+    async def check(self) -> None:
+        """Raise what keeps the file from being written, or do nothing."""
+        await self.write(_touch)
+
     async def close(self) -> None:
         """Finish the writes under way and close the file; closing twice is closing once."""
         await self._writer.close()
@@ -77,6 +81,12 @@ def _prepare(path: Path, schema: Schema, durable: bool) -> tuple[sqlite3.Connect
     reading = _connect(path)
     reading.execute("PRAGMA query_only=ON")
     return writing, reading
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """Write one page as it is: a file that can be read may be on a disk that is full."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version={version}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

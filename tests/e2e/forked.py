@@ -144,7 +144,7 @@ class ForkedWorld(World):
     async def _up(self, child: Forked) -> bool:
         if not child.alive:
             return True
-        async with self.session.get(f"http://127.0.0.1:{self.port}/healthz") as answer:
+        async with self.session.get(f"http://127.0.0.1:{self.port}/readyz") as answer:
             return answer.status == 200
 
     async def _answer(self, url: str) -> dict[str, Any]:

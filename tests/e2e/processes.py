@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,12 @@ async def start_hub(folder: Path, port: int, webhook: str) -> tuple[Child, dict[
 
 
 async def healthy(url: str, child: Child, log: Path) -> None:
-    """Wait until the process answers on `/healthz`."""
+    """Wait until the process has started, and says on `/readyz` that it has all it needs."""
     async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
         while True:
             assert child.process.returncode is None, f"it ended; see {log}"
-            try:
-                async with session.get(f"{url}/healthz") as answer:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/readyz") as answer:
                     if answer.status == 200:
                         return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)

@@ -10,12 +10,14 @@ import socket
 import sqlite3
 import sys
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -23,7 +25,8 @@ import uvicorn
 
 from app.domain.envelope import Envelope
 from app.web.asgi import web_app
-from app.web.receive import LARGEST, Receiver
+from app.web.health import Health, Probe
+from app.web.receive import LARGEST, Answer, Receiver
 from infra.local.clock import SystemClock
 from infra.sqlite.database import Database
 from infra.sqlite.events import SqliteEventQueue
@@ -31,7 +34,12 @@ from infra.sqlite.migrations import QUEUE
 
 SECRET = b"webhook-secret"
 TREE = Path(__file__).parents[2]
-PAYLOAD = {"action": "labeled", "repository": {"id": 7}, "issue": {"number": 5}, "installation": {"id": 3}}
+PAYLOAD: dict[str, Any] = {
+    "action": "labeled",
+    "repository": {"id": 7},
+    "issue": {"number": 5},
+    "installation": {"id": 3},
+}
 BODY = json.dumps(PAYLOAD).encode()
 
 
@@ -71,6 +79,7 @@ def signed(body: bytes) -> dict[str, str]:
         "x-hub-signature-256": "sha256=" + hmac.new(SECRET, body, sha256).hexdigest(),
         "x-github-delivery": "d-1",
         "x-github-event": "issues",
+        "content-type": "application/json",
     }
 
 
@@ -82,11 +91,12 @@ def envelopes_in(file: Path) -> list[Envelope]:
 
 
 @asynccontextmanager
-async def listening(database: Database) -> AsyncIterator[int]:
+async def listening(database: Database, body_seconds: float = 20) -> AsyncIterator[int]:
     """Serve the receiver over the database on a free port."""
     clock = SystemClock()
     receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
-    server = Server(uvicorn.Config(web_app(receiver), log_config=None, access_log=False, lifespan="off"))
+    app = web_app(receiver, Health({"queue": Probe(database.check, clock, 0)}), body_seconds=body_seconds)
+    server = Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -131,7 +141,7 @@ async def test_i2_a_delivery_that_comes_twice_is_taken_once(web: Web) -> None:
     ],
 )
 async def test_the_group_is_the_narrowest_thing_named(web: Web, body: dict[str, Any], group: str) -> None:
-    assert (await web.deliver(json.dumps(body).encode()))[0] == 202
+    assert (await web.deliver(json.dumps({"action": "labeled"} | body).encode()))[0] == 202
     assert [envelope.group for envelope in web.envelopes()] == [group]
 
 
@@ -147,10 +157,69 @@ async def test_a_body_that_was_changed_on_the_way_is_refused(web: Web) -> None:
     assert (status, web.envelopes()) == (401, [])
 
 
-@pytest.mark.parametrize("missing", ["x_github_delivery", "x_github_event"])
-async def test_a_request_without_its_headers_is_no_delivery(web: Web, missing: str) -> None:
-    status, _ = await web.deliver(BODY, **{missing: ""})
-    assert (status, web.envelopes()) == (400, [])
+@pytest.mark.parametrize("header", ["x_github_delivery", "x_github_event"])
+@pytest.mark.parametrize("value", ["", "a b", "../x", "x" * 129, "\u00e4"])
+async def test_a_request_without_its_headers_is_no_delivery(web: Web, header: str, value: str) -> None:
+    status, said = await web.deliver(BODY, **{header: value})
+    assert (status, "X-GitHub-Delivery or X-GitHub-Event" in said, web.envelopes()) == (400, True, [])
+
+
+async def test_the_case_of_header_names_does_not_matter(web: Web) -> None:
+    status, _ = await web.post(BODY, **{name.upper(): value for name, value in signed(BODY).items()})
+    assert (status, len(web.envelopes())) == (202, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("x-hub-signature-256", 401), ("x-github-delivery", 400), ("x-github-event", 400)]
+)
+async def test_a_header_that_comes_twice_does_not_count(web: Web, name: str, status: int) -> None:
+    headers = [*signed(BODY).items(), (name, signed(BODY)[name])]
+    async with web.session.post(f"{web.url}/webhook", data=BODY, headers=headers) as answer:
+        assert (answer.status, web.envelopes()) == (status, [])
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_json_by_any_spelling_is_taken(web: Web, kind: str) -> None:
+    assert await web.deliver(content_type=kind) == (202, "taken")
+
+
+async def test_a_form_is_refused_with_the_setting_to_change(web: Web) -> None:
+    form = urlencode({"payload": BODY.decode()}).encode()
+    status, said = await web.deliver(form, content_type="application/x-www-form-urlencoded")
+    assert (status, said) == (415, "Orch reads JSON: set the webhook's content type to application/json")
+    assert web.envelopes() == []
+
+
+async def test_a_form_that_is_not_signed_learns_nothing(web: Web) -> None:
+    status, said = await web.post(b"payload=x", **{"content-type": "application/x-www-form-urlencoded"})
+    assert (status, "content type" in said) == (401, False)
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ("issues", {"action": "pinned"}),
+        ("issues", {}),
+        ("issues", {"action": ["labeled"]}),
+        ("workflow_job", {"action": "queued"}),
+        ("never_heard_of", {}),
+    ],
+)
+async def test_what_means_nothing_to_orch_is_ignored_and_not_kept(web: Web, event: str, payload: Any) -> None:
+    body = json.dumps({"repository": {"id": 7}, **payload}).encode()
+    status, said = await web.deliver(body, x_github_event=event)
+    assert (status, said.partition(":")[0], web.envelopes()) == (202, "ignored", [])
+
+
+async def test_the_receiver_takes_a_body_that_came_in_base64_once_it_is_decoded(tmp_path: Path) -> None:
+    """Lambda hands bodies over so; decoding is its adapter's, the signature is over what was decoded."""
+    file, clock = tmp_path / "queue.db", SystemClock()
+    carried = b64encode(BODY)
+    async with await Database.open(file, QUEUE, durable=True) as database:
+        receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
+        assert (await receiver.receive(signed(BODY), carried)).status == 401
+        assert await receiver.receive(signed(BODY), b64decode(carried)) == Answer(202, "taken")
+    assert [zlib.decompress(envelope.body) for envelope in envelopes_in(file)] == [BODY]
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"7", b"", b"{", b"\xff\xfe", b"payload=%7B%7D", b"[" * 100_000])
@@ -211,10 +280,68 @@ async def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(web: Web, hal
     assert [envelope.id for envelope in web.envelopes()] == ["d-2"]
 
 
-async def test_other_paths_and_methods_are_not_there(web: Web) -> None:
-    for method, path, status in (("GET", "/webhook", 405), ("POST", "/", 404), ("GET", "/healthz", 200)):
-        async with web.session.request(method, web.url + path) as answer:
-            assert answer.status == status
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_a_webhook_is_delivered_by_post_alone(web: Web, method: str) -> None:
+    async with web.session.request(method, f"{web.url}/webhook", data=BODY, headers=signed(BODY)) as answer:
+        said = await answer.text()
+        assert (answer.status, answer.headers["allow"], web.envelopes()) == (405, "POST", [])
+    assert method == "HEAD" or "Webhook URL" in said
+
+
+async def test_other_paths_are_not_there(web: Web) -> None:
+    async with web.session.post(f"{web.url}/", data=BODY, headers=signed(BODY)) as answer:
+        assert (answer.status, web.envelopes()) == (404, [])
+
+
+@pytest.fixture
+async def hurried(tmp_path: Path) -> AsyncIterator[Web]:
+    """A receiver that waits for no body for long."""
+    file = tmp_path / "queue.db"
+    async with (
+        await Database.open(file, QUEUE, durable=True) as database,
+        listening(database, body_seconds=0.3) as port,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Web(f"http://127.0.0.1:{port}", port, file, session)
+
+
+async def test_bodies_that_trickle_are_given_up_and_keep_nobody_waiting(hurried: Web) -> None:
+    head = f"POST /webhook HTTP/1.1\r\nHost: orch\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    slow = [await asyncio.open_connection("127.0.0.1", hurried.port) for _ in range(20)]
+    trickling = [asyncio.create_task(trickle(writer, head, BODY)) for _, writer in slow]
+    try:
+        assert await hurried.deliver() == (202, "taken")
+        answers = [await asyncio.wait_for(reader.read(), 20) for reader, _ in slow]
+    finally:
+        await asyncio.gather(*trickling)
+    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
+    assert [envelope.id for envelope in hurried.envelopes()] == ["d-1"]
+
+
+async def trickle(writer: asyncio.StreamWriter, head: bytes, body: bytes) -> None:
+    """Send a body byte by byte until the other side has enough of it."""
+    with closing(writer), suppress(OSError):
+        writer.write(head)
+        for byte in body:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("length", ["Content-Length: seven", "Content-Length: -1", "Transfer-Encoding: gzip"])
+async def test_a_length_that_is_none_is_no_request(web: Web, length: str) -> None:
+    assert await status_of(web.port, length, BODY) in (400, 501)
+    assert web.envelopes() == []
+
+
+async def test_a_chunk_that_is_none_is_no_delivery(web: Web) -> None:
+    lines = ["POST /webhook HTTP/1.1", "Host: orch", "Transfer-Encoding: chunked"]
+    lines += [f"{name}: {value}" for name, value in signed(BODY).items()]
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+    with closing(writer):
+        writer.write("\r\n".join([*lines, "", ""]).encode() + b"%x\r\n%s\r\nzz\r\n" % (len(BODY), BODY))
+        assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 400")
+    assert web.envelopes() == []
 
 
 async def test_i1_a_queue_that_takes_nothing_is_503_so_that_github_delivers_again(tmp_path: Path) -> None:
