@@ -1,28 +1,43 @@
-"""Structured logs. Ids are bound once, where the work begins, and stand on every line after."""
+"""Structured logs, without secrets. Ids are bound once, where the work begins, and stand on every line after."""
 
 import logging
 import sys
+from collections.abc import Iterable
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.redaction import Redaction
+from app.terminal import printable
+
+MANY_LINES = frozenset({"exception", "stack"})
 
 
-def configure(level: str = "info", *, as_json: bool = False) -> None:
-    """Write logs to standard error, for people or as JSON."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+def configure(level: str = "info", *, as_json: bool = False, secrets: Iterable[str] = ()) -> None:
+    """Write logs to standard error, for people or as JSON; those of libraries too, from `warning` on.
+
+    `secrets` are hidden wherever they stand, besides all that looks like one.
+    """
+    shared = [*_PROCESSORS, _redact_by(Redaction(secrets)), *([] if as_json else [_make_printable])]
+    renderer = _renderer(as_json=as_json)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shared, renderer],
+        use_get_message=True,
+        pass_foreign_args=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel("DEBUG" if level == "debug" else "WARNING")
+    logging.captureWarnings(True)
 
 
 def log() -> structlog.typing.FilteringBoundLogger:
@@ -32,3 +47,33 @@ def log() -> structlog.typing.FilteringBoundLogger:
 
 
 bound = structlog.contextvars.bound_contextvars
+
+
+_PROCESSORS: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+)
+
+
+def _redact_by(redaction: Redaction) -> Processor:
+    def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        return {name: redaction.named(name, value) for name, value in event.items()}
+
+    return redact
+
+
+def _make_printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Keep what others wrote from forging lines and commanding a terminal."""
+    return {
+        name: printable(value) if isinstance(value, str) and name not in MANY_LINES else value
+        for name, value in event.items()
+    }
+
+
+def _renderer(*, as_json: bool) -> Processor:
+    if as_json:
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)

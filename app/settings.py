@@ -4,33 +4,64 @@ import json
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy
+from app.sources import PREFIX, Sources, gather
 
 KNOWN_AGENTS = ("script",)
-Agents = Annotated[list[str], NoDecode]
+Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
-class RunnerSettings(BaseSettings):
-    """What a runner on this machine needs. Times are in seconds."""
+class StateSettings(BaseModel):
+    """What every command needs that looks at Orch's state."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCH_", env_file=".env", extra="ignore")
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    state_dir: Path = Path("orch-state")
-    agents: Agents = Field(
-        default=[], validate_default=True, description="agents that may run here, the first being the default"
+    state_dir: Place = Field(default=Path("orch-state"), description="folder of queues, store, artifacts, repositories")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`: what is logged at least"
+    )
+    log_json: bool = Field(default=False, description="log one JSON object per line instead of text for people")
+
+    @property
+    def queue_file(self) -> Path:
+        return self.state_dir / "queue.db"
+
+    @property
+    def store_file(self) -> Path:
+        return self.state_dir / "store.db"
+
+
+class RunnerSettings(StateSettings):
+    """What a runner on this machine needs."""
+
+    agents: list[str] = Field(
+        min_length=1, description="agents that may run, comma-separated, the first being the default: `script`"
     )
     slots: int = Field(default=2, ge=1, description="runs at the same time in one runner")
-    job_lease: float = Field(default=30, gt=0)
-    beat: float = Field(default=2.5, gt=0)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_json: bool = False
+    job_lease: float = Field(
+        default=30, gt=0, description="seconds after which a lost runner's job is given to another"
+    )
+    beat: float = Field(default=2.5, gt=0, description="seconds between two signs of life of a run")
+    drain_seconds: float = Field(
+        default=20,
+        ge=0,
+        description="seconds that work under way may take after SIGTERM; what takes longer is given back to its queue",
+    )
 
     @field_validator("agents", mode="before")
     @classmethod
@@ -45,8 +76,6 @@ class RunnerSettings(BaseSettings):
     @field_validator("agents")
     @classmethod
     def _know(cls, agents: list[str]) -> list[str]:
-        if not agents:
-            raise ValueError("name at least one agent, for example ORCH_AGENTS=script")
         unknown = sorted(set(agents) - set(KNOWN_AGENTS))
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is unknown; known: {', '.join(KNOWN_AGENTS)}")
@@ -59,42 +88,54 @@ class RunnerSettings(BaseSettings):
             raise ValueError("must be at most half of ORCH_JOB_LEASE, or runs are lost after a single late beat")
         return beat
 
-    @property
-    def queue_file(self) -> Path:
-        return self.state_dir / "queue.db"
-
-    @property
-    def store_file(self) -> Path:
-        return self.state_dir / "store.db"
-
 
 class ServeSettings(RunnerSettings):
     """What the whole of Orch in one process needs, and its web and worker half."""
 
-    github_api_url: str = Field(default="https://api.github.com", pattern="^https?://.")
-    github_web_url: str = Field(default="https://github.com", pattern="^https?://.")
-    app_id: int
-    private_key: SecretStr | None = None
-    private_key_file: Path | None = Field(default=None, validate_default=True)
-    webhook_secret: SecretStr = Field(min_length=1)
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
+    github_api_url: str = Field(
+        default="https://api.github.com", pattern="^https?://.", description="where GitHub's REST API is"
+    )
+    github_web_url: str = Field(
+        default="https://github.com", pattern="^https?://.", description="where GitHub's pages and repositories are"
+    )
+    app_id: int = Field(gt=0, description="the App's id, a number on its settings page")
+    private_key: SecretStr | None = Field(
+        default=None, description="the App's private key as text (PEM); this or `ORCH_PRIVATE_KEY_FILE` is required"
+    )
+    private_key_file: Place | None = Field(
+        default=None, validate_default=True, description="the App's private key as a file (PEM)"
+    )
+    webhook_secret: SecretStr = Field(
+        min_length=1, description="the webhook secret of the App's settings; what is not signed with it is refused"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; webhooks come to `/webhook`")
     workers: int = Field(default=4, ge=1, description="events handled at the same time, each of another group")
-    event_lease: float = Field(default=60, gt=0)
-    max_failures: int = Field(default=5, ge=1)
-    trigger_label: str = "orch"
-    branch_prefix: str = "orch"
-    max_attempts: int = Field(default=3, ge=1)
-    max_parallel: int = Field(default=4, ge=1)
-    run_lease: float = Field(default=30, gt=0)
-    wall_seconds: float = Field(default=3600, gt=0)
-    silence_seconds: float = Field(default=900, gt=0)
-    settle: float = Field(default=2, ge=0)
-    claim_after: float = Field(default=60, gt=0)
-    list_lag: float = Field(default=5, ge=0)
-    retry_base: float = Field(default=5, gt=0)
-    write_gap: float = Field(default=1, ge=0, description="least time between two writes to GitHub per installation")
-    redeliver_every: float = Field(default=300, gt=0)
+    event_lease: float = Field(
+        default=60, gt=0, description="seconds after which an event is handled again whose worker was lost"
+    )
+    max_failures: int = Field(default=5, ge=1, description="failures after which an event or job is dead-lettered")
+    trigger_label: str = Field(default="orch", min_length=1, description="the label that starts a task")
+    branch_prefix: str = Field(default="orch", min_length=1, description="first part of the names of tasks' branches")
+    max_attempts: int = Field(default=3, ge=1, description="attempts of a task before a person must act")
+    max_parallel: int = Field(default=4, ge=1, description="runs at the same time in all")
+    run_lease: float = Field(default=30, gt=0, description="seconds without a sign of life until a run counts as lost")
+    wall_seconds: float = Field(default=3600, gt=0, description="seconds that an agent may work")
+    silence_seconds: float = Field(default=900, gt=0, description="seconds that an agent may say nothing")
+    settle: float = Field(default=2, ge=0, description="seconds that changes are gathered for before they are shown")
+    claim_after: float = Field(
+        default=60, gt=0, description="seconds to wait for a late delivery before saying that a label was missed"
+    )
+    list_lag: float = Field(default=5, ge=0, description="seconds that GitHub's lists may be behind its writes")
+    retry_base: float = Field(default=5, gt=0, description="seconds until the first repetition; doubled each time")
+    write_gap: float = Field(
+        default=1,
+        ge=0,
+        description="least seconds between two writes to GitHub in one installation, as GitHub advises; 0 for the hub",
+    )
+    redeliver_every: float = Field(
+        default=300, gt=0, description="seconds between two looks for deliveries that failed"
+    )
 
     @field_validator("private_key_file")
     @classmethod
@@ -122,6 +163,10 @@ class ServeSettings(RunnerSettings):
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"ORCH_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from None
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be logged."""
+        return (self.webhook_secret.get_secret_value(), self.key())
+
     def keyring(self) -> Keyring:
         """Return the keys that sign markers, derived from the App's key so that there is none to keep besides."""
         return Keyring((sha256(b"orch marker key\n" + self.key().strip().encode()).digest(),))
@@ -144,25 +189,41 @@ class ServeSettings(RunnerSettings):
         )
 
 
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound=StateSettings)
 
 
-def read_settings(kind: type[S]) -> S:
-    """Read settings from environment and `.env`; raises UserError naming every problem."""
+def find_sources(config: Path | None = None) -> Sources:
+    """Read what is given for any setting, from the environment and the working directory."""
+    return gather(ServeSettings.model_fields, os.environ, Path(), config)
+
+
+def read_settings(kind: type[S], config: Path | None = None) -> S:
+    """Read the settings of that kind; raises UserError naming every problem. `config` is a YAML file."""
+    sources = find_sources(config)
+    checked = check_settings(kind, sources)
+    if isinstance(checked, list):
+        raise UserError("settings: " + "; ".join(checked))
+    return checked
+
+
+def check_settings(kind: type[S], sources: Sources) -> S | list[str]:
+    """Return the settings, or every problem with what was given."""
+    values = {name: given.value for name, given in sources.given.items() if name in kind.model_fields}
     try:
-        return kind()
+        made = kind.model_validate(values)
     except ValidationError as error:
-        lines = [_problem(item) for item in error.errors(include_input=False, include_url=False)]
-        raise UserError("settings: " + "; ".join(lines)) from None
-    except (SettingsError, UnicodeDecodeError) as error:
-        raise UserError(f"settings: {type(error).__name__} in the environment or .env") from None
+        items = error.errors(include_input=False, include_url=False)
+        return [*sources.problems, *(_problem(item, sources) for item in items)]
+    return sources.problems or made
 
 
-def _problem(item: object) -> str:
-    assert isinstance(item, dict)
-    name = "ORCH_" + "_".join(str(part) for part in item["loc"]).upper() if item["loc"] else ""
+def _problem(item: Any, sources: Sources) -> str:
+    name = str(item["loc"][0])
+    given, label = sources.given.get(name), PREFIX + name.upper()
     text = str(item["msg"]).removeprefix("Value error, ")
-    return f"{name}: {text}" if name else text
+    if item["type"] == "missing":
+        return f"{label} is not set: {ServeSettings.model_fields[name].description}"
+    return f"{given.label} (from {given.origin}): {text}" if given else f"{label}: {text}"
 
 
 def user_environment() -> dict[str, str]:

@@ -1,0 +1,148 @@
+"""Where settings come from: environment over `.env` over a YAML file. Names are checked here, values are not."""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
+
+PREFIX = "ORCH_"
+CONFIG_FILE = "config_file"
+DEFAULT_FILE = Path("orch.yml")
+LARGEST = 1024 * 1024
+"""Bytes of a configuration file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as it was given; `label` is the setting's name as it is written there."""
+
+    value: Any
+    label: str
+    origin: str
+
+
+@dataclass(slots=True)
+class Sources:
+    """What was given, by setting, and what is wrong with how it was given."""
+
+    given: dict[str, Given] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def gather(known: Collection[str], environ: Mapping[str, str], folder: Path, config: Path | None) -> Sources:
+    """Read every source; of two values for one setting, the higher source's counts.
+
+    `known` are the settings of all commands. An empty value in environment or `.env` counts as not given.
+    """
+    sources = Sources()
+    names = {*known, CONFIG_FILE}
+    above = _variables(environ, "environment", names, sources)
+    above = _dot_env(folder / ".env", names, sources) | above
+    asked = above.pop(CONFIG_FILE, None)
+    wanted = config or (Path(asked.value) if asked else None)
+    sources.given = _file(folder, wanted, known, sources) | above
+    return sources
+
+
+def _variables(
+    values: Mapping[str, str | None], origin: str, names: Collection[str], sources: Sources
+) -> dict[str, Given]:
+    found = {}
+    for label, value in values.items():
+        name = label.upper().removeprefix(PREFIX).lower()
+        if not label.upper().startswith(PREFIX):
+            continue
+        if name not in names:
+            sources.problems.append(_unknown(label, f"from {origin}", name, names, PREFIX))
+        elif value is None:
+            sources.problems.append(f"{label} (from {origin}) has no value: write {label}=...")
+        elif value:
+            found[name] = Given(value, label, origin)
+    return found
+
+
+def _dot_env(path: Path, names: Collection[str], sources: Sources) -> dict[str, Given]:
+    if not path.is_file():
+        return {}
+    with _complaints() as complaints:
+        try:
+            values = DotEnvSettingsSource(BaseSettings, env_file=path, case_sensitive=True).env_vars
+        except (OSError, UnicodeDecodeError) as error:
+            sources.problems.append(f".env cannot be read: {_say(error)}")
+            return {}
+    sources.problems += [f".env, line {line}, is not NAME=value" for line in complaints]
+    return _variables(values, ".env", names, sources)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[int]]:
+    """Collect the lines that the parser of `.env` passes over: it says so in the log only."""
+    lines: list[int] = []
+
+    def take(record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and record.args and isinstance(record.args[0], int):
+            lines.append(record.args[0])
+        return False
+
+    logger = logging.getLogger("dotenv.main")
+    logger.addFilter(take)
+    try:
+        yield lines
+    finally:
+        logger.removeFilter(take)
+
+
+def _file(folder: Path, wanted: Path | None, known: Collection[str], sources: Sources) -> dict[str, Given]:
+    shown = wanted or DEFAULT_FILE
+    path = folder / shown
+    if wanted is None and not path.exists():
+        return {}
+    try:
+        if path.stat().st_size > LARGEST:
+            raise yaml.YAMLError(f"it has more than {LARGEST} bytes")  # noqa: TRY301
+        loader = yaml.SafeLoader(path.read_text())
+        return _mapping(loader, loader.get_single_node(), str(shown), known, sources)
+    except (OSError, UnicodeDecodeError) as error:
+        sources.problems.append(f"{shown} cannot be read: {_say(error)}")
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}," if error.problem_mark else ""
+        sources.problems.append(f"{shown}{line} is not YAML: {error.problem}")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        sources.problems.append(f"{shown} is not YAML: {str(error).splitlines()[0]}")
+    return {}
+
+
+def _mapping(
+    loader: yaml.SafeLoader, node: yaml.Node | None, shown: str, known: Collection[str], sources: Sources
+) -> dict[str, Given]:
+    found: dict[str, Given] = {}
+    if node is None:
+        return found
+    if not isinstance(node, yaml.MappingNode):
+        sources.problems.append(f"{shown} must be `setting: value` lines")
+        return found
+    for key, value in node.value:
+        label, line = str(key.value), f"{shown}, line {key.start_mark.line + 1}"
+        if label not in known:
+            sources.problems.append(_unknown(label, line, label.lower().removeprefix(PREFIX.lower()), known, ""))
+        elif label in found:
+            sources.problems.append(f"{label} ({line}) was given before: {found[label].origin}")
+        elif (built := loader.construct_object(value, deep=True)) is not None:
+            found[label] = Given(built, label, line)
+    return found
+
+
+def _unknown(label: str, place: str, name: str, known: Collection[str], prefix: str) -> str:
+    near = get_close_matches(name, sorted(known), n=1)
+    spelled = prefix + (near[0].upper() if prefix else near[0]) if near else ""
+    return f"{label} ({place}) is no setting" + (f"; did you mean {spelled}?" if near else "")
+
+
+def _say(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not UTF-8 text"
