@@ -18,6 +18,8 @@ from infra.hub.dispatch import mount, mount_admin
 from infra.hub.errors import not_found
 from infra.hub.faults import Faults
 from infra.hub.git_access import mount_git
+from infra.hub.pages import mount_pages
+from infra.hub.pages.guard import local_only
 from infra.hub.refs import finish_changes
 from infra.hub.settings import HubSettings
 from infra.hub.setup import ensure_app, plant
@@ -85,10 +87,11 @@ def _bind(settings: HubSettings) -> socket.socket:
 
 
 def _application(world: World) -> web.Application:
-    app = web.Application(client_max_size=BODY_LIMIT)
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[local_only])
     mount_admin(app, world, ADMIN_ROUTES)
     mount(app, world, ROUTES)
     mount_git(app, world)
+    mount_pages(app, world)
     app.router.add_route("*", "/{tail:.*}", _nothing_here)
     return app
 

@@ -14,6 +14,7 @@ from infra.hub.records import Record
 R = TypeVar("R", bound=Record)
 
 FIRST_ID = 1001
+LAST_ID = 2**63 - 1
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -113,6 +114,12 @@ class State:
     def first(self, cls: type[R], parent: int, key: str) -> R | None:
         """Read the oldest row of a key, however many there are."""
         return next(iter(self._select(cls, "parent = ? AND key = ?", (parent, key), limit=1)), None)
+
+    def latest(self, cls: type[R], limit: int, before: int | None = None) -> list[R]:
+        """Read the newest rows of a kind under any parent, newest first; `before` is an id to stop short of."""
+        sql = "SELECT body FROM documents WHERE kind = ? AND id < ? ORDER BY id DESC LIMIT ?"
+        rows = self._db.execute(sql, (cls.__name__, LAST_ID if before is None else before, limit)).fetchall()
+        return [adapter(cls).validate_json(row[0]) for row in rows]
 
     def count(self, cls: type[R], parent: int = 0, state: str | None = None) -> int:
         """Count the rows under a parent, all or those of one `state`."""

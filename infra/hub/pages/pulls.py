@@ -1,0 +1,57 @@
+"""Pages of pull requests."""
+
+from aiohttp import web
+
+from infra.hub.git import BareRepository, CommitInfo, FileChange, GitError
+from infra.hub.pages.issues import labels_to_choose
+from infra.hub.pages.rendering import issue_path
+from infra.hub.pages.timeline import timeline
+from infra.hub.pages.visit import PageHandler, Visit
+from infra.hub.records import Issue, Pull
+from infra.hub.refs import HEADS
+from infra.hub.shapes.issues import labels_of
+
+
+async def show_pull(visit: Visit) -> web.Response:
+    repository = visit.repository()
+    issue = visit.issue(repository)
+    pull = visit.world.state.find(Pull, issue.key, repository.id)
+    if pull is None:
+        return visit.go(issue_path(issue, repository))
+    git = visit.world.git(repository)
+    commits, files = await _changes(git, pull)
+    return visit.page(
+        "pull.html.j2",
+        repository,
+        issue=issue,
+        pull=pull,
+        labels=labels_of(visit.world, issue),
+        choice=labels_to_choose(visit, repository),
+        timeline=timeline(visit.world.state, issue),
+        mergeable=await _mergeable(git, issue, pull),
+        commits=commits,
+        files=files,
+    )
+
+
+async def _changes(git: BareRepository, pull: Pull) -> tuple[list[CommitInfo], list[FileChange]]:
+    try:
+        commits = await git.commits_between(pull.base_sha, pull.head_sha)
+        return commits, await git.files_changed(pull.base_sha, pull.head_sha)
+    except GitError:
+        return [], []
+
+
+async def _mergeable(git: BareRepository, issue: Issue, pull: Pull) -> bool | None:
+    """Work out whether it merges, leaving alone what the API remembers of it; None if it is not open or unknown."""
+    if issue.state != "open":
+        return None
+    try:
+        return await git.mergeable(HEADS + pull.base_ref, pull.head_sha)
+    except GitError:
+        return None
+
+
+PAGES: dict[str, PageHandler] = {
+    r"/{owner}/{repo}/pull/{number:\d{1,9}}": show_pull,
+}
