@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
 
-.PHONY: help check test test-fast kill format requirements clean
+.PHONY: help demo check test test-fast kill format requirements clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ $(DEPENDENCIES): requirements/dev.txt
 $(READY): $(DEPENDENCIES) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: $(READY)  ## watch a labelled issue become a merged pull request, on this machine
+	$(BIN)/orch demo
 
 check: $(READY)  ## format, lint, types, import layers, dependencies
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.local import register as register_local
 from app.domain.errors import Permanent, UserError
 
 cli = typer.Typer(name="orch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -52,6 +53,9 @@ def hub(
     from infra.hub.settings import HubSettings
 
     run_hub(HubSettings(state_dir=state, port=port, webhook_url=webhook))
+
+
+register_local(cli)
 
 
 def _configure_log(level: str, *, as_json: bool) -> None:
