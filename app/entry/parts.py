@@ -158,7 +158,7 @@ def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Pol
 
 async def _who_we_are(settings: ServeSettings, ports: Ports) -> Identity:
     try:
-        identity: Identity = await patiently(ports.github.identity, ports.clock)
+        identity: Identity = await patiently(ports.github.identity, ports.clock, min(AGAIN, settings.retry_base))
     except Unauthorized as error:
         raise Permanent(
             "GitHub does not take the App's key: ORCH_APP_ID and ORCH_PRIVATE_KEY(_FILE) must be of the same App, and"
@@ -172,9 +172,8 @@ async def _who_we_are(settings: ServeSettings, ports: Ports) -> Identity:
     return identity
 
 
-async def patiently(ask: Callable[[], Any], clock: Clock) -> Any:
+async def patiently(ask: Callable[[], Any], clock: Clock, again: float = AGAIN) -> Any:
     """Repeat a question until GitHub answers it, ever more seldom; what stays wrong is raised at once."""
-    again = AGAIN
     while True:
         try:
             return await ask()

@@ -22,10 +22,11 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 
 from app.domain.envelope import Envelope
 from app.web.asgi import web_app
-from app.web.health import Health, Probe
+from app.web.health import Health
 from app.web.receive import LARGEST, Answer, Receiver
 from infra.local.clock import SystemClock
 from infra.sqlite.database import Database
@@ -74,9 +75,9 @@ class Web:
         return envelopes_in(self.file)
 
 
-def signed(body: bytes) -> dict[str, str]:
+def signed(body: bytes, secret: bytes = SECRET) -> dict[str, str]:
     return {
-        "x-hub-signature-256": "sha256=" + hmac.new(SECRET, body, sha256).hexdigest(),
+        "x-hub-signature-256": "sha256=" + hmac.new(secret, body, sha256).hexdigest(),
         "x-github-delivery": "d-1",
         "x-github-event": "issues",
         "content-type": "application/json",
@@ -91,19 +92,23 @@ def envelopes_in(file: Path) -> list[Envelope]:
 
 
 @asynccontextmanager
-async def listening(database: Database, body_seconds: float = 20) -> AsyncIterator[int]:
-    """Serve the receiver over the database on a free port."""
-    clock = SystemClock()
-    receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
-    app = web_app(receiver, Health({"queue": Probe(database.check, clock, 0)}), body_seconds=body_seconds)
+async def serving(app: Starlette) -> AsyncIterator[int]:
+    """Serve an application on a free port."""
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        await serving
+        await task
+
+
+def receiving(database: Database, body_seconds: float = 20) -> Starlette:
+    """Make the application of a receiver over the database."""
+    clock = SystemClock()
+    receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
+    return web_app(receiver, Health({}), body_seconds=body_seconds)
 
 
 @pytest.fixture
@@ -111,7 +116,7 @@ async def web(tmp_path: Path) -> AsyncIterator[Web]:
     file = tmp_path / "queue.db"
     async with (
         await Database.open(file, QUEUE, durable=True) as database,
-        listening(database) as port,
+        serving(receiving(database)) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Web(f"http://127.0.0.1:{port}", port, file, session)
@@ -299,7 +304,7 @@ async def hurried(tmp_path: Path) -> AsyncIterator[Web]:
     file = tmp_path / "queue.db"
     async with (
         await Database.open(file, QUEUE, durable=True) as database,
-        listening(database, body_seconds=0.3) as port,
+        serving(receiving(database, body_seconds=0.3)) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Web(f"http://127.0.0.1:{port}", port, file, session)
@@ -346,7 +351,7 @@ async def test_a_chunk_that_is_none_is_no_delivery(web: Web) -> None:
 
 async def test_i1_a_queue_that_takes_nothing_is_503_so_that_github_delivers_again(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "queue.db", QUEUE, durable=True)
-    async with listening(database) as port, aiohttp.ClientSession() as session:
+    async with serving(receiving(database)) as port, aiohttp.ClientSession() as session:
         web = Web(f"http://127.0.0.1:{port}", port, tmp_path / "queue.db", session)
         await database.close()
         assert (await web.deliver())[0] == 503
@@ -380,6 +385,6 @@ async def test_i1_a_delivery_answered_202_outlives_kill_9(tmp_path: Path) -> Non
 
 async def main(file: str) -> None:
     """Serve until killed; print the port."""
-    async with await Database.open(Path(file), QUEUE, durable=True) as database, listening(database) as port:
+    async with await Database.open(Path(file), QUEUE, durable=True) as database, serving(receiving(database)) as port:
         print(port, flush=True)
         await asyncio.Event().wait()
