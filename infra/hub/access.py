@@ -2,7 +2,7 @@
 
 from infra.hub.auth import Kind, Principal
 from infra.hub.errors import ApiError, not_accessible, not_found
-from infra.hub.records import Repository, Role, User
+from infra.hub.records import FormerName, Repository, Role, User
 from infra.hub.world import World
 
 LEVELS = ("none", "read", "write", "admin")
@@ -77,6 +77,15 @@ def find_repository(world: World, principal: Principal, owner: str, name: str) -
     if repository is None or not can_see(world, principal, repository):
         raise not_found()
     return repository
+
+
+def find_renamed(world: World, principal: Principal, owner: str, name: str) -> Repository | None:
+    """Find a repository that the caller can see by a name that it had, if no other has taken that."""
+    if world.state.find(Repository, f"{owner}/{name}") is not None:
+        return None
+    former = world.state.find(FormerName, f"{owner}/{name}")
+    repository = world.state.get(Repository, former.repository_id) if former is not None else None
+    return repository if repository is not None and can_see(world, principal, repository) else None
 
 
 def actor(principal: Principal) -> User:

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from infra.hub import access
 from infra.hub.auth import Kind, Principal
-from infra.hub.errors import ApiError, invalid, not_found
-from infra.hub.records import Issue, Repository, Role, User
+from infra.hub.errors import ApiError, invalid, moved, not_found
+from infra.hub.records import Departed, Issue, Repository, Role, User
 from infra.hub.state import State
 from infra.hub.wire import JSON, Answer, page
 from infra.hub.world import World
@@ -50,14 +50,31 @@ class Call:
 
     def repository(self) -> Repository:
         """Find the repository of the path, which the caller must be able to see."""
-        return access.find_repository(self.world, self.principal, self.param("owner"), self.param("repo"))
+        owner, name = self.param("owner"), self.param("repo")
+        renamed = access.find_renamed(self.world, self.principal, owner, name)
+        if renamed is not None:
+            rest = self.request.path_qs.partition(f"/{owner}/{name}")[2]
+            raise moved(self.request.method, f"{self.world.base_url}/repos/{renamed.full_name}{rest}")
+        return access.find_repository(self.world, self.principal, owner, name)
 
     def issue(self, repository: Repository, name: str = "number") -> Issue:
         """Find the issue or pull request of the path; both share numbers."""
         issue = self.state.find(Issue, str(self.number(name)), repository.id)
         if issue is None:
-            raise not_found()
+            raise self._departed(repository, self.number(name))
         return issue
+
+    def _departed(self, repository: Repository, number: int) -> ApiError:
+        """Say where an issue went: 404 if there never was one, 410 if it was deleted, else a redirect."""
+        departed = self.state.find(Departed, str(number), repository.id)
+        if departed is None:
+            return not_found()
+        issue = None if departed.target_id is None else self.state.get(Issue, departed.target_id)
+        target = None if issue is None else self.state.get(Repository, issue.repository_id)
+        if issue is None or target is None:
+            return ApiError(410, "This issue was deleted")
+        rest = self.request.path_qs.partition(f"/issues/{number}")[2]
+        return moved(self.request.method, f"{self.world.base_url}/repos/{target.full_name}/issues/{issue.number}{rest}")
 
     def require(self, repository: Repository, role: Role, level: str, *permissions: str) -> None:
         access.require(self.world, self.principal, repository, role, level, *permissions)

@@ -32,6 +32,12 @@ def not_found() -> ApiError:
     return ApiError(404, "Not Found")
 
 
+def moved(method: str, location: str) -> ApiError:
+    """Send the caller elsewhere, to do there what it was about to do here."""
+    status, message = (301, "Moved Permanently") if method == "GET" else (307, "Temporary Redirect")
+    return ApiError(status, message, headers={"Location": location})
+
+
 def not_accessible() -> ApiError:
     return ApiError(403, "Resource not accessible by integration")
 

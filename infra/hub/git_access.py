@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from infra.hub.access import allowed, find_repository
+from infra.hub.access import allowed, find_renamed, find_repository
 from infra.hub.act import Act
 from infra.hub.auth import Kind, authenticate
-from infra.hub.errors import ApiError
+from infra.hub.errors import ApiError, moved
 from infra.hub.records import Role
 from infra.hub.refs import changing_refs
 from infra.hub.smart_http import serve_git, wants_write
@@ -21,7 +21,7 @@ def mount_git(app: web.Application, world: World) -> None:
         try:
             return await _serve(world, request)
         except ApiError as error:
-            headers = CHALLENGE if error.status == 401 else {}
+            headers = CHALLENGE if error.status == 401 else error.headers
             return web.Response(status=error.status, text=f"{error}\n", headers=headers)
 
     app.router.add_route("*", "/{owner}/{repo}.git/{tail:.*}", endpoint)
@@ -30,8 +30,13 @@ def mount_git(app: web.Application, world: World) -> None:
 async def _serve(world: World, request: web.Request) -> web.StreamResponse:
     principal = authenticate(world, request.headers.get("Authorization"))
     writes = wants_write(request)
+    owner, name = request.match_info["owner"], request.match_info["repo"]
+    renamed = find_renamed(world, principal, owner, name)
+    if renamed is not None:
+        rest = request.path_qs.partition(f"/{owner}/{name}.git")[2]
+        raise moved(request.method, f"{world.base_url}/{renamed.full_name}.git{rest}")
     try:
-        repository = find_repository(world, principal, request.match_info["owner"], request.match_info["repo"])
+        repository = find_repository(world, principal, owner, name)
     except ApiError as error:
         # An anonymous caller learns nothing of what exists, but is asked who it is.
         raise ApiError(401, "Authentication required") if principal.kind is Kind.ANONYMOUS else error from error

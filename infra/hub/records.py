@@ -131,6 +131,18 @@ class Repository(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class FormerName(Row):
+    """A name that a repository had; it leads to the repository until another takes it."""
+
+    repository_id: int
+    full_name: str
+
+    @property
+    def key(self) -> str:
+        return self.full_name
+
+
+@dataclass(frozen=True, slots=True)
 class Collaborator(Row):
     repository_id: int
     user_id: int
@@ -181,6 +193,23 @@ class Issue(Row):
     pinned_comment_id: int | None = None
     app_id: int | None = None
     is_pull: bool = False
+
+    @property
+    def parent(self) -> int:
+        return self.repository_id
+
+    @property
+    def key(self) -> str:
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Departed(Row):
+    """The number of an issue that was deleted, or transferred to where `target_id` says."""
+
+    repository_id: int
+    number: int
+    target_id: int | None = None
 
     @property
     def parent(self) -> int:

@@ -11,7 +11,7 @@ from infra.hub.shapes.users import node_id, show_installation, show_user
 from infra.hub.wire import JSON
 from infra.hub.world import World
 
-EVENTS = ["issues", "issue_comment", "pull_request", "push"]
+EVENTS = ["issues", "issue_comment", "pull_request", "push", "repository"]
 
 
 def emit(world: World, repository: Repository, event: str, sender: User, payload: JSON) -> None:

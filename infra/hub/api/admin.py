@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 
+from infra.hub.act import Act
 from infra.hub.call import Call, Route
 from infra.hub.delivering import settled
+from infra.hub.departing import delete, transfer
 from infra.hub.errors import ApiError, not_found
-from infra.hub.records import Installation, Repository, Role, User
+from infra.hub.records import Installation, Issue, Repository, Role, User
 from infra.hub.setup import (
     change_repositories,
     create_repository,
@@ -15,6 +17,7 @@ from infra.hub.setup import (
     set_collaborator,
     token_for,
 )
+from infra.hub.shapes.issues import show_issue
 from infra.hub.shapes.repositories import show_full_repository
 from infra.hub.shapes.users import show_installation, show_profile
 from infra.hub.webhooks import emit_installation
@@ -129,6 +132,23 @@ async def delete_installation(call: Call) -> Answer:
     return Answer(204)
 
 
+async def transfer_issue(call: Call) -> Answer:
+    """Transfer an issue to the repository `to`, as `sender`; GitHub does it by a GraphQL mutation only."""
+    act, issue = _issue(call)
+    target = _repository(call, call.text("Issue", "to"))
+    with call.state.transaction():
+        arrived = transfer(act, issue, target)
+        return Answer(201, show_issue(call.world, target, arrived))
+
+
+async def delete_issue(call: Call) -> Answer:
+    """Delete an issue, as `sender`; GitHub does it by a GraphQL mutation only."""
+    act, issue = _issue(call)
+    with call.state.transaction():
+        delete(act, issue)
+    return Answer(204)
+
+
 async def put_faults(call: Call) -> Answer:
     call.world.faults.set(call.fields())
     call.world.switched.set()
@@ -164,6 +184,13 @@ def _repository(call: Call, full_name: str) -> Repository:
     return repository
 
 
+def _issue(call: Call) -> tuple[Act, Issue]:
+    repository = _repository(call, f"{call.param('owner')}/{call.param('repo')}")
+    with call.state.transaction():
+        sender = _sender(call, call.state.load(User, repository.owner_id))
+    return Act(call.world, repository, sender), call.issue(repository)
+
+
 def _installation(call: Call) -> Installation:
     installation = call.state.get(Installation, call.number("installation_id"))
     if installation is None:
@@ -186,6 +213,8 @@ ROUTES: list[Route] = [
     ("POST", "/_hub/users", create_user),
     ("POST", "/_hub/repositories", post_repository),
     ("PUT", "/_hub/repositories/{owner}/{repo}/collaborators/{login}", put_collaborator),
+    ("POST", "/_hub/repositories/{owner}/{repo}/issues/{number}/transfer", transfer_issue),
+    ("DELETE", "/_hub/repositories/{owner}/{repo}/issues/{number}", delete_issue),
     ("POST", "/_hub/installations", post_installation),
     ("PATCH", "/_hub/installations/{installation_id}", patch_installation),
     ("DELETE", "/_hub/installations/{installation_id}", delete_installation),

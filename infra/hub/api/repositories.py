@@ -1,14 +1,16 @@
 """Repositories, their files, branches and commits."""
 
+import asyncio
 import base64
 import binascii
+import shutil
 from dataclasses import replace
 
 from infra.hub.api.issues import acting
 from infra.hub.call import Call, Route
 from infra.hub.errors import ApiError, invalid, not_found
 from infra.hub.git import CommitInfo, RefMissing
-from infra.hub.records import Repository, Role
+from infra.hub.records import FormerName, Repository, Role
 from infra.hub.refs import HEADS, changing_refs
 from infra.hub.shapes.commits import (
     blob_sha,
@@ -19,6 +21,7 @@ from infra.hub.shapes.commits import (
     show_full_branch,
 )
 from infra.hub.shapes.repositories import show_full_repository
+from infra.hub.webhooks import emit
 from infra.hub.wire import Answer
 
 
@@ -51,7 +54,35 @@ async def update_repository(call: Call) -> Answer:
                 delete_branch_on_merge=call.flag("delete_branch_on_merge", repository.delete_branch_on_merge),
             )
         )
+        _tell(call, repository, changed)
     return Answer(200, show_full_repository(call.world, changed))
+
+
+def _tell(call: Call, before: Repository, now: Repository) -> None:
+    """Send a webhook for a new name, and one for being archived or not any more."""
+    if now.name != before.name:
+        call.state.put(FormerName(call.state.new_id(), now.id, before.full_name))
+        changes = {"changes": {"repository": {"name": {"from": before.name}}}}
+        emit(call.world, now, "repository", call.actor, {"action": "renamed", **changes})
+    if now.archived != before.archived:
+        action = "archived" if now.archived else "unarchived"
+        emit(call.world, now, "repository", call.actor, {"action": action})
+
+
+async def delete_repository(call: Call) -> Answer:
+    """Delete a repository with all that is in it; the App is told before it loses it."""
+    repository = call.repository()
+    call.require(repository, Role.ADMIN, "write", "administration")
+    async with call.world.lock(repository):
+        with call.state.transaction():
+            emit(call.world, repository, "repository", call.actor, {"action": "deleted"})
+            installation = call.world.installation_of(repository)
+            if installation is not None:
+                left = [i for i in installation.repository_ids if i != repository.id]
+                call.state.put(replace(installation, repository_ids=left))
+            call.state.delete(repository)
+        await asyncio.to_thread(shutil.rmtree, call.world.git_path(repository))
+    return Answer(204)
 
 
 async def get_contents(call: Call) -> Answer:
@@ -145,6 +176,7 @@ def _check_replaced(call: Call, path: str, before: bytes) -> None:
 ROUTES: list[Route] = [
     ("GET", "/repos/{owner}/{repo}", get_repository),
     ("PATCH", "/repos/{owner}/{repo}", update_repository),
+    ("DELETE", "/repos/{owner}/{repo}", delete_repository),
     ("GET", "/repos/{owner}/{repo}/contents/{path:.+}", get_contents),
     ("PUT", "/repos/{owner}/{repo}/contents/{path:.+}", put_contents),
     ("GET", "/repos/{owner}/{repo}/branches", list_branches),
