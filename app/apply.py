@@ -100,8 +100,9 @@ class Apply:
                 await self.jobs.send(job)
             case do.KeepText(title=title, body=body):
                 await keep_text(self.artifacts, title, body)
-            case do.CreateLabels(repository=repository):
-                await self.github.create_missing_labels(repository, repository_labels(self.policy.trigger))
+            case do.CreateLabels(repository=repository, trigger=trigger):
+                labels = repository_labels(trigger or self.policy.trigger)
+                await self.github.create_missing_labels(repository, labels)
             case do.RemoveLabel(task=task, label=label):
                 await self.github.remove_label(task.repository, task.number, label)
             case do.AddComment() as effect:

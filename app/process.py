@@ -24,12 +24,12 @@ from app.records import Loaded, Records
 class Loader(Protocol):
     """Reads what a handler needs."""
 
-    def bare(self) -> Snapshot:
-        """Return a snapshot for which nothing was read."""
+    async def outline(self, handler: Handler, event: Event) -> Snapshot:
+        """Return a snapshot for which nothing was read but the repository's configuration, if that is needed."""
         ...
 
-    async def load(self, handler: Handler, event: Event) -> tuple[Snapshot, Loaded]:
-        """Return the snapshot, and the record in it with its version."""
+    async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
+        """Return the outline with all that is needed, and the record in it with its version."""
         ...
 
 
@@ -117,15 +117,18 @@ class Process:
         event = self.parse(envelope)
         handler = self.handlers.get(type(event))
         why = event.reason if isinstance(event, Ignored) else None
-        if handler is not None:
-            why = handler.skip(event, self.loader.bare())
-        if handler is None or why is not None:
+        if handler is None:
+            log().debug("ignored", why=why)
+            return
+        outline = await self.loader.outline(handler, event)
+        why = handler.skip(event, outline)
+        if why is not None:
             log().debug("ignored", why=why)
             return
         if await self.records.is_marked(group, envelope.id):
             log().info("handled before")
             return
-        snapshot, loaded = await self.loader.load(handler, event)
+        snapshot, loaded = await self.loader.load(handler, event, outline)
         decision = handler.decide(event, snapshot)
         await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now())
         log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])

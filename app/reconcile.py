@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
+from app.config_files import ConfigFiles
+from app.domain.config import resolve
 from app.domain.errors import Permanent
-from app.domain.events import IssueLabeled, RepositoriesAdded, TaskChecked
+from app.domain.events import ConfigWanted, IssueLabeled, RepositoriesAdded, TaskChecked
 from app.domain.facts import Issue
 from app.domain.internal import enclose
 from app.domain.labels import status_label, statuses_on
@@ -28,6 +30,7 @@ class Reconcile:
     events: EventQueue
     clock: Clock
     policy: Policy
+    configs: ConfigFiles
 
     async def __call__(self) -> None:
         """Check every repository and redeliver what failed; what GitHub refuses is logged and passed over."""
@@ -55,31 +58,37 @@ class Reconcile:
             await self.events.send(enclose(event, f"labels:{installation}:{digest}", self.clock.now()))
 
     async def _check(self, repository: Repository) -> None:
-        labels = [(self.policy.trigger, "open"), *((status_label(status), "all") for status in UNFINISHED)]
+        trigger = await self._trigger(repository)
+        labels = [(trigger, "open"), *((status_label(status), "all") for status in UNFINISHED)]
         lists = await asyncio.gather(*(self.github.issues_labeled(repository, *label) for label in labels))
         issues = {issue.number: issue for found in lists for issue in found}
         for number in sorted(issues):
             with _passing_over("issue not checked", task=f"{repository.full_name}#{number}"):
-                await self._check_issue(repository, issues[number])
+                await self._check_issue(repository, issues[number], trigger)
 
-    async def _check_issue(self, repository: Repository, issue: Issue) -> None:
+    async def _trigger(self, repository: Repository) -> str:
+        """Read `.orch.yml` for the trigger of now, and have its group take over what it says."""
+        now = self.clock.now()
+        event = ConfigWanted(repository=repository)
+        await self.events.send(enclose(event, f"config:{repository.id}:{now.timestamp()}", now))
+        return resolve(self.policy, await self.configs.current(repository)).policy.trigger
+
+    async def _check_issue(self, repository: Repository, issue: Issue, trigger: str) -> None:
         task = TaskRef(repository=repository, number=issue.number)
         now = self.clock.now()
         if issue.is_open and not statuses_on(issue.labels):
-            await self._missed_label(task, issue)
+            await self._missed_label(task, issue, trigger)
         await self.events.send(enclose(TaskChecked(task=task), f"check:{task.group}:{now.timestamp()}", now))
 
-    async def _missed_label(self, task: TaskRef, issue: Issue) -> None:
+    async def _missed_label(self, task: TaskRef, issue: Issue, trigger: str) -> None:
         """Take on an issue whose label was missed, unless its text may be another than when it was labelled."""
-        given = await self.github.label_given(task.repository, task.number, self.policy.trigger)
+        given = await self.github.label_given(task.repository, task.number, trigger)
         if given is None:
             return
         if issue.updated_at > given.created_at:
             log().warning("label missed, and the issue was changed since", task=str(task))
             return
-        event = IssueLabeled(
-            task=task, label=self.policy.trigger, actor=given.actor, title=issue.title, body=issue.body
-        )
+        event = IssueLabeled(task=task, label=trigger, actor=given.actor, title=issue.title, body=issue.body)
         identity = f"missed:{task.group}:{given.created_at.timestamp()}"
         await self.events.send(enclose(event, identity, self.clock.now()))
 

@@ -7,8 +7,9 @@ from hashlib import sha256
 from typing import Any
 
 from app.domain.admission import Board
+from app.domain.config import RepoFile
 from app.domain.effects import EFFECT, Decision, Effect
-from app.domain.names import ADMISSION, split_group
+from app.domain.names import ADMISSION, CONFIG, Repository, config_group, split_group
 from app.domain.record import TaskRecord
 from app.ports import Document, Store
 
@@ -20,7 +21,7 @@ MARK_LIFE = timedelta(days=30)
 class Loaded:
     """What the store has, with its version: 0 when it is not there (yet)."""
 
-    record: TaskRecord | Board | None
+    record: TaskRecord | Board | RepoFile | None
     version: int
 
     @property
@@ -30,6 +31,10 @@ class Loaded:
     @property
     def board(self) -> Board | None:
         return self.record if isinstance(self.record, Board) else None
+
+    @property
+    def file(self) -> RepoFile | None:
+        return self.record if isinstance(self.record, RepoFile) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,17 @@ class Records:
         document = await self._get(group, "record")
         if document is None:
             return Loaded(None, 0)
-        model = Board if group == ADMISSION else TaskRecord
-        return Loaded(model.model_validate(document.body), document.version)
+        return Loaded(_model_of(group).model_validate(document.body), document.version)
+
+    async def repo_file(self, repository: Repository) -> RepoFile | None:
+        """Return what is known of the repository's `.orch.yml`, None if it was never read."""
+        return (await self.load(config_group(repository.id))).file
 
     async def tasks(self, partition: str) -> Sequence[TaskRecord]:
         """List the tasks of a repository that the store knows."""
         documents = await self._store.query(partition, "record/")
-        return [TaskRecord.model_validate(document.body) for document in documents]
+        tasks = [document for document in documents if document.key != f"record/{CONFIG}"]
+        return [TaskRecord.model_validate(document.body) for document in tasks]
 
     async def is_marked(self, group: str, event_id: str) -> bool:
         """Say whether the event was handled."""
@@ -132,6 +141,12 @@ class Records:
         return await self._store.get(partition, "/".join([kind, item, *rest]))
 
 
+def _model_of(group: str) -> type[TaskRecord] | type[Board] | type[RepoFile]:
+    if group == ADMISSION:
+        return Board
+    return RepoFile if split_group(group)[1] == CONFIG else TaskRecord
+
+
 def _outbox(item: str, cause: str, effects: Sequence[Effect]) -> dict[str, Mapping[str, Any]]:
     """Name each entry by its cause: a key that came back would let a worker that was overtaken settle another's."""
     digest = sha256(cause.encode()).hexdigest()[:16]
@@ -151,5 +166,5 @@ def _pending(document: Document) -> Pending:
     return Pending(document.key, document.version, body["id"], EFFECT.validate_python(body["effect"]), tried_at)
 
 
-def _dump(value: TaskRecord | Board) -> Mapping[str, Any]:
+def _dump(value: TaskRecord | Board | RepoFile) -> Mapping[str, Any]:
     return value.model_dump(mode="json")

@@ -70,6 +70,6 @@ def _drifted(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> Decisi
 
 
 HANDLERS = (
-    Handler(IssueLabeled, frozenset({Need.RECORD, Need.ISSUE, Need.PERMISSION}), issue_labeled, not_ours),
+    Handler(IssueLabeled, frozenset({Need.RECORD, Need.ISSUE, Need.PERMISSION, Need.CONFIG}), issue_labeled, not_ours),
     Handler(IssueUnlabeled, frozenset({Need.RECORD, Need.ISSUE}), issue_unlabeled, not_ours),
 )

@@ -3,7 +3,7 @@
 from app.domain.effects import CancelRun, CloseIssue, Decision, DeleteRef, Effect, Enqueue, Send, nothing
 from app.domain.events import PullClosed, PullMerged, SlotFreed
 from app.domain.jobs import cleanup_job
-from app.domain.names import TaskRef, number_of_branch
+from app.domain.names import TaskRef, number_of_task
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.single import SHOW
@@ -12,7 +12,7 @@ from app.domain.task import Trigger, can
 
 def pull_closed(event: PullClosed, snapshot: Snapshot) -> Decision:
     """Tell the task behind a merged pull request; the branch's name says which one it is."""
-    number = number_of_branch(event.head_branch, snapshot.policy.branch_prefix)
+    number = number_of_task(event.head_branch, snapshot.branch_prefixes)
     if number is None or event.head_repository_id != event.repository.id:
         return nothing("the pull request is not Orch's")
     if not event.merged:
@@ -51,6 +51,6 @@ def finish_merged(record: TaskRecord, pull: int) -> Decision:
 
 
 HANDLERS = (
-    Handler(PullClosed, frozenset(), pull_closed),
+    Handler(PullClosed, frozenset({Need.CONFIG}), pull_closed),
     Handler(PullMerged, frozenset({Need.RECORD}), pull_merged),
 )

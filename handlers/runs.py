@@ -38,5 +38,5 @@ def _pushed_in_vain(event: RunFinished, record: TaskRecord | None) -> tuple[Effe
 
 HANDLERS = (
     Handler(RunStarted, frozenset({Need.RECORD}), run_started),
-    Handler(RunFinished, frozenset({Need.RECORD}), run_finished),
+    Handler(RunFinished, frozenset({Need.RECORD, Need.CONFIG}), run_finished),
 )

@@ -62,7 +62,7 @@ def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
     wanted: tuple[Send, ...] = ()
     if record.status in (Status.ROUTED, Status.IN_PROGRESS):
         job = run_job(record.task, record.attempt)
-        wanted = (Send(event=SlotWanted(job=job, since=record.created_at.timestamp())),)
+        wanted = (Send(event=SlotWanted(job=job, since=record.created_at.timestamp(), most=snapshot.parallel)),)
     if not show and not wanted:
         return nothing("nothing was missed")
     return Decision("mending what was missed", record.change(shown=on), (*wanted, *show))
@@ -70,5 +70,5 @@ def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
 
 HANDLERS = (
     Handler(Refresh, frozenset({Need.RECORD}), refresh),
-    Handler(TaskChecked, frozenset({Need.RECORD, Need.ISSUE, Need.PULL}), task_checked),
+    Handler(TaskChecked, frozenset({Need.RECORD, Need.ISSUE, Need.PULL, Need.CONFIG}), task_checked),
 )

@@ -1,18 +1,22 @@
 """Load what a handler declared: independent reads at the same time, so that few wait for one another."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.config_files import ConfigFiles
+from app.domain.config import resolve
 from app.domain.errors import Missing
 from app.domain.events import Event
 from app.domain.facts import Identity, Issue, Permission, Pull
-from app.domain.names import TaskRef
+from app.domain.names import Repository, TaskRef
 from app.domain.policy import Policy
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.ports import Clock, GitHub
 from app.rebuild import Rebuild
 from app.records import Loaded, Records
+
+STORED = {Need.RECORD, Need.BOARD, Need.FILE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +29,31 @@ class SnapshotLoader:
     clock: Clock
     identity: Identity
     policy: Policy
+    configs: ConfigFiles
 
-    def bare(self) -> Snapshot:
-        """Return a snapshot for which nothing was read."""
-        return Snapshot(now=self.clock.now(), identity=self.identity, policy=self.policy)
+    async def outline(self, handler: Handler, event: Event) -> Snapshot:
+        """Read the repository's configuration, if the handler needs it."""
+        outline = Snapshot(now=self.clock.now(), identity=self.identity, policy=self.policy)
+        if Need.CONFIG not in handler.needs:
+            return outline
+        config = resolve(self.policy, await self.configs.known(_repository(event)))
+        return replace(outline, policy=config.policy, config=config)
 
-    async def load(self, handler: Handler, event: Event) -> tuple[Snapshot, Loaded]:
-        """Read what the handler needs for the event."""
-        loaded = await self.records.load(event.group) if handler.needs & {Need.RECORD, Need.BOARD} else Loaded(None, 0)
+    async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
+        """Read what else the handler needs for the event."""
+        loaded = await self.records.load(event.group) if handler.needs & STORED else Loaded(None, 0)
         permission, issue = await asyncio.gather(self._permission(handler, event), self._issue(handler, event, loaded))
         if issue and Need.RECORD in handler.needs and loaded.task is None:
             loaded = await self._rebuilt(_task(event), issue, loaded)
-        snapshot = Snapshot(
-            now=self.clock.now(),
-            identity=self.identity,
-            policy=self.policy,
+        snapshot = replace(
+            outline,
             record=loaded.task,
             issue=issue,
             permission=permission,
             pull=await self._pull(handler, loaded),
             board=loaded.board,
+            file=loaded.file,
+            found=await self.configs.find(_repository(event)) if Need.FILE in handler.needs else None,
         )
         return snapshot, loaded
 
@@ -80,6 +89,12 @@ class SnapshotLoader:
             return await self.github.pull(loaded.task.task.repository, loaded.task.pull)
         except Missing:
             return None
+
+
+def _repository(event: Any) -> Repository:
+    repository = event.task.repository if hasattr(event, "task") else event.repository
+    assert isinstance(repository, Repository)
+    return repository
 
 
 def _task(event: Any) -> TaskRef:

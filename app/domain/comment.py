@@ -53,6 +53,7 @@ def _visible(record: TaskRecord) -> str:
     parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
     if record.notice:
         parts.append(record.notice)
+    parts.extend(record.remarks)
     parts.append("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
     if record.runs or record.folded.runs:
         parts.append(_runs(record.runs, record.folded.runs))

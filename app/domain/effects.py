@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 
 from app.domain.admission import Board
 from app.domain.base import Value
+from app.domain.config import RepoFile
 from app.domain.events import Event
 from app.domain.jobs import Job
 from app.domain.names import Repository, TaskRef
@@ -105,10 +106,11 @@ class CancelRun(Value):
 
 
 class CreateLabels(Value):
-    """Create Orch's labels in a repository where they are missing."""
+    """Create Orch's labels in a repository where they are missing; `trigger` is its own one, if it has one."""
 
     type: Literal["create_labels"] = "create_labels"
     repository: Repository
+    trigger: str | None = None
 
 
 Effect = (
@@ -135,7 +137,7 @@ class Decision:
     """What follows from an event: the new record (None: unchanged), effects in order, and one sentence why."""
 
     why: str
-    record: TaskRecord | Board | None = None
+    record: TaskRecord | Board | RepoFile | None = None
     effects: tuple[Effect, ...] = ()
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter
 from app.domain.base import Value
 from app.domain.facts import Actor
 from app.domain.jobs import Job
-from app.domain.names import ADMISSION, Repository, TaskRef, group_of
+from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of
 from app.domain.outcomes import RunResult
 
 
@@ -108,12 +108,35 @@ class RepositoriesAdded(Value):
         return f"installation:{self.installation_id}/events"
 
 
+class ConfigPushed(Value):
+    """The default branch moved, or is another one, so that `.orch.yml` may say something else."""
+
+    type: Literal["config_pushed"] = "config_pushed"
+    repository: Repository
+
+    @property
+    def group(self) -> str:
+        return f"repository:{self.repository.id}/events"
+
+
+class ConfigWanted(Value):
+    """Read a repository's `.orch.yml` again."""
+
+    type: Literal["config_wanted"] = "config_wanted"
+    repository: Repository
+
+    @property
+    def group(self) -> str:
+        return config_group(self.repository.id)
+
+
 class SlotWanted(Value):
-    """A task waits for a slot to run its job in."""
+    """A task waits for a slot to run its job in; `most` is its repository's own limit on runs at once."""
 
     type: Literal["slot_wanted"] = "slot_wanted"
     job: Job
     since: float
+    most: int | None = None
 
     @property
     def group(self) -> str:
@@ -125,6 +148,18 @@ class SlotFreed(Value):
 
     type: Literal["slot_freed"] = "slot_freed"
     job_id: str
+
+    @property
+    def group(self) -> str:
+        return ADMISSION
+
+
+class SlotsLimited(Value):
+    """A repository's own limit on runs at once is another one now (None: it has none)."""
+
+    type: Literal["slots_limited"] = "slots_limited"
+    repository_id: int
+    most: int | None
 
     @property
     def group(self) -> str:
@@ -149,8 +184,11 @@ Event = (
     | TaskChecked
     | PullClosed
     | RepositoriesAdded
+    | ConfigPushed
+    | ConfigWanted
     | SlotWanted
     | SlotFreed
+    | SlotsLimited
     | Ignored
 )
 

@@ -1,6 +1,7 @@
 """What things are called: repositories, tasks, groups, branches."""
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 
 from app.domain.base import Value
@@ -42,11 +43,17 @@ class TaskRef(Value):
 
 
 ADMISSION = "admission/board"
+CONFIG = "config"
 
 
 def group_of(repository_id: int, number: int) -> str:
     """Name the events group of an issue or pull request: `<store partition>/<item>`."""
     return f"repository:{repository_id}/{number}"
+
+
+def config_group(repository_id: int) -> str:
+    """Name the events group that knows a repository's `.orch.yml`."""
+    return f"repository:{repository_id}/{CONFIG}"
 
 
 def split_group(group: str) -> tuple[str, str]:
@@ -65,6 +72,12 @@ def number_of_branch(branch: str, prefix: str = "orch") -> int | None:
     """Return the issue number in a branch that `branch_of` made, or None for any other branch."""
     found = re.fullmatch(rf"{re.escape(prefix)}/([1-9][0-9]{{0,17}})(-[a-z0-9]+)*", branch)
     return int(found[1]) if found else None
+
+
+def number_of_task(branch: str, prefixes: Iterable[str]) -> int | None:
+    """Return the issue number in a branch with any of the prefixes, or None."""
+    numbers = (number_of_branch(branch, prefix) for prefix in prefixes)
+    return next((number for number in numbers if number is not None), None)
 
 
 def run_ref(run_id: str) -> str:

@@ -12,7 +12,7 @@ class Policy(Value):
     that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
     people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
     `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
-    alive after its last beat.
+    alive after its last beat. `stated` are the fields that the operator set; the others are Orch's defaults.
     """
 
     trigger: str = "orch"
@@ -30,3 +30,4 @@ class Policy(Value):
     retry_base: float = 5
     retry_cap: float = 120
     run_lease: float = 30
+    stated: frozenset[str] = frozenset()

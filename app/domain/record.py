@@ -33,7 +33,8 @@ class Folded(Value):
 class TaskRecord(Value):
     """The state of one task; its JSON is what the living comment's marker carries.
 
-    `why` is one sentence for people. `notice` is a further one, shown until the status changes. `admitted` is the
+    `why` is one sentence for people. `notice` is a further one, shown until the status changes; `remarks` are those
+    on the repository's configuration, as of the last attempt's beginning. `admitted` is the
     SHA-256 of the text as of the trigger. `shown` are the statuses whose labels are on the issue, as far as known.
     """
 
@@ -42,6 +43,7 @@ class TaskRecord(Value):
     status: Status
     why: str
     notice: str = ""
+    remarks: tuple[str, ...] = ()
     attempt: int = 1
     agent: str
     model: str | None = None

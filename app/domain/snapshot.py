@@ -7,6 +7,8 @@ from enum import Enum, auto
 from typing import Any
 
 from app.domain.admission import Board
+from app.domain.config import RepoFile, Resolved
+from app.domain.config_check import FoundFile
 from app.domain.effects import Decision
 from app.domain.facts import Identity, Issue, Permission, Pull
 from app.domain.policy import Policy
@@ -21,13 +23,16 @@ class Need(Enum):
     PERMISSION = auto()
     PULL = auto()
     BOARD = auto()
+    CONFIG = auto()
+    FILE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was read: a field is None if it was not asked for or is not there.
 
-    `permission` is that of the event's actor, `pull` the record's pull request.
+    `permission` is that of the event's actor, `pull` the record's pull request. With `config`, `policy` is the
+    operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
     """
 
     now: datetime
@@ -38,6 +43,24 @@ class Snapshot:
     permission: Permission | None = None
     pull: Pull | None = None
     board: Board | None = None
+    config: Resolved | None = None
+    file: RepoFile | None = None
+    found: FoundFile | None = None
+
+    @property
+    def branch_prefixes(self) -> tuple[str, ...]:
+        """List the prefixes by which a branch may be known as Orch's."""
+        return self.config.prefixes if self.config else (self.policy.branch_prefix,)
+
+    @property
+    def parallel(self) -> int | None:
+        """Return the repository's own limit on runs at once, None if it set none."""
+        return self.config.parallel if self.config else None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """List what people should know of the repository's configuration."""
+        return self.config.remarks if self.config else ()
 
 
 def _never(event: Any, snapshot: Snapshot) -> str | None:
@@ -48,7 +71,8 @@ def _never(event: Any, snapshot: Snapshot) -> str | None:
 class Handler:
     """One kind of event, what its decision needs, and the pure function that decides.
 
-    `skip` sees a snapshot for which nothing was read, and returns why the event means nothing, or None.
+    `skip` sees a snapshot for which nothing was read but the configuration, if that is needed, and returns why the
+    event means nothing, or None.
     """
 
     event: type[Any]

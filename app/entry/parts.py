@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.apply import Apply
+from app.config_files import ConfigFiles
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.policy import Policy
@@ -125,8 +126,9 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         policy=policy,
         keyring=keyring,
     )
+    configs = ConfigFiles(records, ports.github, policy.agents)
     rebuild = Rebuild(ports.github, identity, keyring)
-    loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy)
+    loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs)
     process = Process(
         handlers=HANDLERS,
         parse=parser(parse_webhook),
@@ -138,7 +140,7 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         policy=policy,
         deadline=settings.event_lease * WITHIN_LEASE,
     )
-    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy)
+    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs)
     return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy)))
 
 

@@ -5,12 +5,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.domain.config import FILE
 from app.domain.errors import Unparsable
-from app.domain.events import Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
+from app.domain.events import ConfigPushed, Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
 from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_repository
 
 Json = Mapping[str, Any]
+MOST_COMMITS = 2048
+"""Commits that GitHub lists in a push."""
 
 
 def is_read(name: str, action: object) -> bool:
@@ -61,6 +64,23 @@ def _closed(payload: Json, group: str) -> PullClosed:
     )
 
 
+def _pushed(payload: Json, group: str) -> Event:
+    """Notice pushes to the default branch that touch `.orch.yml`, or may without being seen to."""
+    repository = read_repository(payload["repository"], payload["installation"]["id"])
+    if payload["ref"] != f"refs/heads/{repository.default_branch}":
+        return Ignored(reason=f"{payload['ref']} is not the default branch", group=group)
+    unseen = payload["forced"] or payload["created"] or len(payload["commits"]) >= MOST_COMMITS
+    if unseen or any(FILE in commit[how] for commit in payload["commits"] for how in ("added", "modified", "removed")):
+        return ConfigPushed(repository=repository)
+    return Ignored(reason=f"the push does not touch {FILE}", group=group)
+
+
+def _edited_repository(payload: Json, group: str) -> Event:
+    if "default_branch" not in payload["changes"]:
+        return Ignored(reason="the default branch is still the same", group=group)
+    return ConfigPushed(repository=read_repository(payload["repository"], payload["installation"]["id"]))
+
+
 def _installed(payload: Json, group: str) -> RepositoriesAdded:
     return _added(payload, payload.get("repositories") or [])
 
@@ -88,6 +108,8 @@ READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
     ("issues", "labeled"): _label,
     ("issues", "unlabeled"): _label,
     ("pull_request", "closed"): _closed,
+    ("push", None): _pushed,
+    ("repository", "edited"): _edited_repository,
     ("installation", "created"): _installed,
     ("installation_repositories", "added"): _more_repositories,
 }

@@ -190,6 +190,21 @@ class BareRepository:
         """List the commits of `head` that `base` lacks, oldest first."""
         return await self._log("--reverse", "--topo-order", f"^{base}", head)
 
+    async def names_changed(self, base: str, head: str) -> dict[str, list[tuple[str, str]]]:
+        """Map each commit of `head` that `base` lacks to what it did (added, modified, removed, ...) to which file."""
+        argv = ("log", "-z", "--format=tformat:%H", "--name-status", "--no-renames", "--diff-merges=first-parent")
+        found = await self._git(*argv, f"^{base}", head, "--")
+        changes: dict[str, list[tuple[str, str]]] = {}
+        fields, commit = iter(found.stdout.decode(errors="replace").split("\0")[:-1]), ""
+        for field in fields:
+            letter = field.removeprefix("\n")
+            if letter in STATUSES:
+                changes[commit].append((STATUSES[letter], next(fields)))
+            else:
+                commit = letter
+                changes[commit] = []
+        return changes
+
     async def merge_base(self, a: str, b: str) -> str | None:
         found = await self._git("merge-base", a, b, ok=(0, 1))
         return found.line if found.status == 0 else None

@@ -29,6 +29,7 @@ class RefChange:
     after: str | None
     forced: bool
     commits: list[CommitInfo]
+    files: dict[str, list[tuple[str, str]]]
 
     @property
     def branch(self) -> str:
@@ -111,12 +112,14 @@ async def _changes(world: World, repository: Repository) -> list[RefChange]:
 
 async def _change(world: World, repository: Repository, name: str, before: str | None, after: str | None) -> RefChange:
     git = world.git(repository)
-    forced, commits = False, list[CommitInfo]()
+    forced, commits, files = False, list[CommitInfo](), dict[str, list[tuple[str, str]]]()
     if after is not None and name.startswith(HEADS):
         forced = before is not None and await git.merge_base(before, after) != before
         start = before or await git.resolve(HEADS + repository.default_branch)
-        commits = await git.commits_between(start, after) if start else []
-    return RefChange(name, before, after, forced, commits)
+        if start:
+            commits = await git.commits_between(start, after)
+            files = await git.names_changed(start, after) if commits else {}
+    return RefChange(name, before, after, forced, commits, files)
 
 
 async def _moves(act: Act, changes: list[RefChange], note: GitWrite) -> AsyncIterator[PullMove]:
@@ -177,7 +180,8 @@ def _move(act: Act, move: PullMove) -> None:
 
 
 def _send_push(act: Act, change: RefChange) -> None:
-    commits = [show_pushed_commit(act.world, act.repository, commit) for commit in change.commits]
+    shown = [(commit, change.files.get(commit.sha, [])) for commit in change.commits]
+    commits = [show_pushed_commit(act.world, act.repository, commit, files) for commit, files in shown]
     before, after = change.before or ZERO, change.after or ZERO
     identity = act.world.identity(act.user)
     act.send(

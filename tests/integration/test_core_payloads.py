@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import Unparsable
-from app.domain.events import Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
+from app.domain.events import ConfigPushed, Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
 from app.domain.facts import Actor
 from app.domain.names import Repository
 from app.github.payloads import parse_webhook
@@ -90,7 +90,37 @@ def test_repositories_come_in_their_short_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "payload"), [("star", {"action": "created"}), ("push", {}), ("issues", {"action": 7})]
+    ("name", "payload"), [("star", {"action": "created"}), ("status", {}), ("issues", {"action": 7})]
 )
 def test_the_rest_is_ignored(name: str, payload: dict[str, Any]) -> None:
     assert isinstance(parse(name, **payload), Ignored)
+
+
+def pushed(**changes: Any) -> dict[str, Any]:
+    commits = [{"added": [], "modified": ["README.md"], "removed": []}]
+    return {"ref": "refs/heads/main", "forced": False, "created": False, "commits": commits, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"commits": [{"added": [], "modified": [], "removed": [".orch.yml"]}, *pushed()["commits"]]},
+        {"commits": pushed()["commits"] * 2048},
+        {"forced": True},
+        {"created": True},
+    ],
+    ids=["touched", "more than GitHub lists", "forced", "created"],
+)
+def test_a_push_that_may_change_the_configuration_is_noticed(changes: dict[str, Any]) -> None:
+    assert parse("push", **pushed(**changes)) == ConfigPushed(repository=REPOSITORY)
+
+
+@pytest.mark.parametrize("changes", [{}, {"ref": "refs/heads/other", "forced": True}, {"ref": "refs/tags/main"}])
+def test_other_pushes_mean_nothing(changes: dict[str, Any]) -> None:
+    assert isinstance(parse("push", **pushed(**changes)), Ignored)
+
+
+def test_another_default_branch_has_another_configuration() -> None:
+    event = parse("repository", action="edited", changes={"default_branch": {"from": "old"}})
+    assert event == ConfigPushed(repository=REPOSITORY)
+    assert isinstance(parse("repository", action="edited", changes={"description": {"from": ""}}), Ignored)

@@ -36,12 +36,12 @@ class FakeLoader:
 
     step: Step
 
-    def bare(self) -> Snapshot:
+    async def outline(self, handler: Handler, event: Event) -> Snapshot:
         return Snapshot(now=NOW, identity=IDENTITY, policy=POLICY)
 
-    async def load(self, handler: Handler, event: Event) -> tuple[Snapshot, Loaded]:
+    async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
         await self.step()
-        return self.bare(), Loaded(None, 0)
+        return outline, Loaded(None, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from app.config_files import ConfigFiles
 from app.domain.effects import CreateLabels, Send
 from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.events import RepositoriesAdded, TaskChecked
@@ -18,6 +19,7 @@ from app.domain.policy import Policy
 from app.domain.snapshot import Snapshot
 from app.ports import GitHub
 from app.reconcile import Reconcile
+from app.records import Records
 from handlers.installations import repositories_added
 from tests.integration.core_stage import IDENTITY, NOW, Stage, open_stage
 
@@ -28,12 +30,16 @@ class FakeGitHub:
 
     known: Sequence[Repository]
     closed: dict[int, Exception] = field(default_factory=dict)
+    files: dict[int, bytes] = field(default_factory=dict)
     failed: Sequence[Delivery] = ()
     refused: frozenset[int] = frozenset()
     redelivered: list[int] = field(default_factory=list)
 
     async def repositories(self) -> Sequence[Repository]:
         return self.known
+
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        return self.files.get(repository.id)
 
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]:
         if repository.id in self.closed:
@@ -66,7 +72,8 @@ def repository(number: int) -> Repository:
 
 
 def reconcile_of(stage: Stage, github: FakeGitHub) -> Reconcile:
-    return Reconcile(cast(GitHub, github), stage.events, stage.clock, Policy())
+    port = cast(GitHub, github)
+    return Reconcile(port, stage.events, stage.clock, Policy(), ConfigFiles(Records(stage.store), port, ()))
 
 
 async def sent(stage: Stage) -> list[object]:

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from app.config_files import ConfigFiles
 from app.domain.effects import AddComment, Decision, RemoveLabel
 from app.domain.errors import Missing, Permanent
 from app.domain.events import Event, IssueLabeled, TaskChecked
@@ -46,6 +47,9 @@ class FakeGitHub:
         self._answer("pull")
         return Pull(number=number, head_sha="a" * 40, is_open=True, merged=False)
 
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        return None
+
     def _answer(self, what: str) -> None:
         if what in self.errors:
             raise self.errors[what]
@@ -60,9 +64,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 async def decide(stage: Stage, event: Event, **errors: Exception) -> Decision:
     github = cast(GitHub, FakeGitHub(errors))
     rebuild = Rebuild(github, IDENTITY, Keyring((b"key",)))
-    loader = SnapshotLoader(Records(stage.store), github, rebuild, stage.clock, IDENTITY, Policy(agents=("script",)))
+    records, policy = Records(stage.store), Policy(agents=("script",))
+    configs = ConfigFiles(records, github, policy.agents)
+    loader = SnapshotLoader(records, github, rebuild, stage.clock, IDENTITY, policy, configs)
     handler = HANDLERS[type(event)]
-    snapshot, _ = await loader.load(handler, event)
+    snapshot, _ = await loader.load(handler, event, await loader.outline(handler, event))
     return handler.decide(event, snapshot)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.effects import CreateLabels, Decision, Send
-from app.domain.events import Event, Ignored, RepositoriesAdded
+from app.domain.events import ConfigWanted, Event, Ignored, RepositoriesAdded
 from handlers.installations import AT_ONCE, MOST_PARTS, repositories_added
 from handlers.registry import HANDLERS
 from tests.unit import build
@@ -18,7 +18,9 @@ def added(count: int) -> RepositoriesAdded:
 def test_labels_are_created_in_each_repository(count: int) -> None:
     event = added(count)
     labels = tuple(CreateLabels(repository=repository) for repository in event.repositories)
-    assert repositories_added(event, build.snapshot()) == Decision(f"installed on {count} repositories", effects=labels)
+    reads = tuple(Send(event=ConfigWanted(repository=repository)) for repository in event.repositories)
+    decision = repositories_added(event, build.snapshot())
+    assert decision == Decision(f"installed on {count} repositories", effects=(*labels, *reads))
 
 
 @pytest.mark.parametrize(("count", "parts"), [(AT_ONCE + 1, 2), (AT_ONCE * MOST_PARTS, MOST_PARTS), (9999, MOST_PARTS)])

@@ -3,6 +3,7 @@ from typing import cast
 
 import pytest
 
+from app.config_files import ConfigFiles
 from app.domain.admission import Board
 from app.domain.comment import render_comment
 from app.domain.effects import Decision, nothing
@@ -44,18 +45,21 @@ class Desk:
         self.store.documents[partition, key] = Document(key, 3, value.model_dump(mode="json"))
 
     async def load(self, event: Event, *needs: Need) -> tuple[Snapshot, Loaded]:
-        return await self.loader.load(handler(*needs), event)
+        asked = handler(*needs)
+        return await self.loader.load(asked, event, await self.loader.outline(asked, event))
 
     @property
     def loader(self) -> SnapshotLoader:
         github = cast(GitHub, self.github)
+        records = Records(cast(Store, self.store))
         return SnapshotLoader(
-            records=Records(cast(Store, self.store)),
+            records=records,
             github=github,
             rebuild=Rebuild(github, IDENTITY, KEYRING),
             clock=StillClock(),
             identity=IDENTITY,
             policy=POLICY,
+            configs=ConfigFiles(records, github, POLICY.agents),
         )
 
 
@@ -67,7 +71,7 @@ def desk() -> Desk:
 async def test_what_is_not_needed_is_not_read(desk: Desk) -> None:
     assert await desk.load(CHECK) == (BARE, Loaded(None, 0))
     assert desk.github.asked == []
-    assert desk.loader.bare() == BARE
+    assert await desk.loader.outline(handler(Need.RECORD), CHECK) == BARE
 
 
 async def test_a_record_in_the_store_costs_no_question(desk: Desk) -> None:

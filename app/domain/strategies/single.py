@@ -1,6 +1,7 @@
 """The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts."""
 
 from app.domain.comment import describe_agent
+from app.domain.config import FILE, Origin
 from app.domain.effects import (
     AddComment,
     Decision,
@@ -48,7 +49,7 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
     record = record.change(agent=agent, model=None)
     routed = record.advance(
         Trigger.ROUTE,
-        f"Agent {describe_agent(record)} was chosen as the operator's default; the task waits for a runner.",
+        f"Agent {describe_agent(record)} was chosen {_chooser(snapshot)}; the task waits for a runner.",
         task=event.task,
         title=event.title,
         attempt=job.attempt,
@@ -56,13 +57,19 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         admitted=digest,
         requested_by=event.actor.login,
         requested_by_id=event.actor.id,
+        remarks=snapshot.remarks,
     )
     effects = (
         KeepText(digest=digest, title=event.title, body=event.body),
-        Send(event=SlotWanted(job=job, since=snapshot.now.timestamp())),
+        Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)),
         Send(event=Refresh(task=event.task), delay=snapshot.policy.settle),
     )
     return Decision(f"{event.actor.login} asked for it with the label {event.label}", routed, effects)
+
+
+def _chooser(snapshot: Snapshot) -> str:
+    chosen = snapshot.config.settings["agent"].origin if snapshot.config else Origin.OPERATOR
+    return f"by the repository's `{FILE}`" if chosen is Origin.REPOSITORY else "as the operator's default"
 
 
 def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Decision:
@@ -119,8 +126,8 @@ def _try_again(event: RunFinished, record: TaskRecord, freed: Send, snapshot: Sn
     job = run_job(record.task, record.attempt + 1)
     ended = f"Attempt {record.attempt} ended as `{event.result.outcome.value}`"
     why = f"{ended}: {one_line(event.result.reason)} Trying again."
-    retried = record.advance(Trigger.RETRY, why, attempt=job.attempt, job_id=job.id)
-    wanted = Send(event=SlotWanted(job=job, since=snapshot.now.timestamp()))
+    retried = record.advance(Trigger.RETRY, why, attempt=job.attempt, job_id=job.id, remarks=snapshot.remarks)
+    wanted = Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel))
     return Decision(why, retried, (freed, wanted, *SHOW))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -55,8 +56,10 @@ def show_file_commit(world: World, repository: Repository, commit: CommitInfo) -
     return {**shown["commit"], **{key: shown[key] for key in keys}}
 
 
-def show_pushed_commit(world: World, repository: Repository, commit: CommitInfo) -> JSON:
-    """Show a commit as push webhooks do."""
+def show_pushed_commit(
+    world: World, repository: Repository, commit: CommitInfo, files: Sequence[tuple[str, str]]
+) -> JSON:
+    """Show a commit as push webhooks do, with what it did to which files."""
     return {
         "id": commit.sha,
         "tree_id": commit.tree,
@@ -66,9 +69,9 @@ def show_pushed_commit(world: World, repository: Repository, commit: CommitInfo)
         "url": f"{html_url(world, repository)}/commit/{commit.sha}",
         "author": {"name": commit.author.name, "email": commit.author.email},
         "committer": {"name": commit.committer.name, "email": commit.committer.email},
-        "added": [],
-        "removed": [],
-        "modified": [],
+        "added": [name for how, name in files if how == "added"],
+        "removed": [name for how, name in files if how == "removed"],
+        "modified": [name for how, name in files if how in ("modified", "changed")],
     }
 
 
