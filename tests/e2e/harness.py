@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from tests.e2e.forked import Forked, ForkedWorld, Zygote, new_forked_world
 from tests.e2e.test_path import assert_done
 from tests.e2e.world import PATIENCE
@@ -52,7 +54,7 @@ class Harness:
             first = await world.fork_orch(kill_at=point, mutation=mutation, **HURRY)
             guard = asyncio.create_task(restart_when_gone(world, first, with_hub=with_hub, mutation=mutation))
             try:
-                await finish(world, await insist(world))
+                await finish_despite(guard, world, await insist(world))
             finally:
                 guard.cancel()
                 await asyncio.gather(guard, return_exceptions=True)
@@ -73,7 +75,7 @@ class Harness:
 
             striking = asyncio.create_task(strike())
             try:
-                await finish(world, await insist(world))
+                await finish_despite(guard, world, await insist(world))
             finally:
                 guard.cancel()
                 await asyncio.gather(striking, guard, return_exceptions=True)
@@ -107,6 +109,15 @@ async def insist(world: ForkedWorld) -> int:
 
     number: int = await world.until("an issue", opened)
     return number
+
+
+async def finish_despite(guard: asyncio.Task[None], world: ForkedWorld, number: int) -> None:
+    """Finish, and look again from the start if the hub was killed between two looks."""
+    try:
+        await finish(world, number)
+    except aiohttp.ClientError:
+        await guard
+        await finish(world, number)
 
 
 async def finish(world: ForkedWorld, number: int, *, allow_run_refs: bool = False) -> None:
