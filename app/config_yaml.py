@@ -1,6 +1,6 @@
 """YAML as plain keys and values with their lines: no tags, no anchors, no duplicates, and bounds on size and depth."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import yaml
 
@@ -11,6 +11,7 @@ from app.domain.text import one_line
 LARGEST = 64 * 1024
 DEEPEST = 20
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+Compose = Callable[[str, type[yaml.SafeLoader]], Iterable[yaml.Node | None]]
 
 
 class _Bad(Exception):
@@ -32,6 +33,18 @@ def parse_file(data: bytes | None) -> FoundFile:
         return FoundFile("", error.problem)
 
 
+def parse_documents(data: bytes, example: str) -> list[Tree] | Problem:
+    """Return the keys of each document of a file, or the first thing that keeps it from being read.
+
+    `example` shows people a key with its value.
+    """
+    try:
+        text = _decoded(data)
+        return [_keys(root, example) for root in _composed(text, yaml.compose_all) if root is not None]
+    except _Bad as error:
+        return error.problem
+
+
 def _decoded(data: bytes) -> str:
     if len(data) > LARGEST:
         raise _Bad(None, f"is larger than {LARGEST // 1024} KiB")
@@ -42,19 +55,25 @@ def _decoded(data: bytes) -> str:
 
 
 def _tree(text: str) -> Tree:
+    [root] = _composed(text, lambda text, loader: [yaml.compose(text, loader)])
+    return Tree({}, {}) if root is None else _keys(root, "trigger: orch")
+
+
+def _composed(text: str, compose: Compose) -> list[yaml.Node | None]:
     try:
         _refuse_tricks(text)
-        root = yaml.compose(text, yaml.SafeLoader)
+        return list(compose(text, yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
         before = text.count("\n", 0, error.position)
         raise _Bad(before + 1, f"the character U+{int(error.character):04X} is not allowed") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _Bad(mark.line + 1 if mark else None, f"this is not YAML: {one_line(str(error.problem))}") from None
-    if root is None:
-        return Tree({}, {})
+
+
+def _keys(root: yaml.Node, example: str) -> Tree:
     if not isinstance(root, yaml.MappingNode):
-        raise _Bad(_line(root), "the file must have keys and values, such as `trigger: orch`")
+        raise _Bad(_line(root), f"the file must have keys and values, such as `{example}`")
     return Tree(dict(_entries(root)), {key.value: _line(key) for key, _ in root.value})
 
 
