@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
+BENCH := .bench
+PROBOT := $(BENCH)/.tried
 
-.PHONY: help demo check test test-fast kill format requirements clean
+.PHONY: help demo check test test-fast kill bench format requirements clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +42,16 @@ test-fast: $(READY)  ## every test but the kill harness
 kill: $(READY)  ## the kill harness alone, with its report
 	$(BIN)/pytest -m kill -s
 
+$(PROBOT):
+	@mkdir -p $(BENCH)
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(BENCH) probot@14 && touch $@; \
+		npm install --silent --no-audit --no-fund --prefix $(BENCH) better-sqlite3@12; \
+	fi; true
+
+bench: $(READY) $(PROBOT)  ## what Orch costs, beside others (Probot among them, if npm is there)
+	$(BIN)/python -m tests.bench.run
+
 format: $(READY)  ## rewrite the code as `check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -49,4 +61,4 @@ requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --group dev -o requirements/dev.txt pyproject.toml
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist $(BENCH)

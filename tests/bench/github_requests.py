@@ -1,0 +1,33 @@
+"""How many requests to GitHub one task costs, from the label to the merge."""
+
+import re
+from collections.abc import Sequence
+
+from tests.bench.figures import Bench, Figure, at_most
+from tests.bench.stage import EVERYDAY, new_stage
+from tests.e2e.test_path import MOST_BEFORE_START, MOST_REQUESTS, run_to_done
+
+CREATES = re.compile(r"/(issues|pulls|comments|reviews)$")
+MINT = "/access_tokens"
+
+
+async def measure(bench: Bench) -> Sequence[Figure]:
+    """Count what the hub was asked; the first task pays for a token that later ones share for an hour."""
+    totals: list[float] = []
+    creating: list[float] = []
+    before_start: list[float] = []
+    async with new_stage(bench.scratch) as world:
+        await world.start_orch(**EVERYDAY)
+        for _ in range(bench.runs):
+            await world.until_idle()
+            before = len(await world.requests())
+            await run_to_done(world)
+            asked = (await world.requests())[before:]
+            totals.append(len(asked))
+            creating.append(sum(bool(entry["method"] == "POST" and CREATES.search(entry["path"])) for entry in asked))
+            before_start.append(1 + next(i for i, entry in enumerate(asked) if entry["path"].endswith(MINT)))
+    return [
+        Figure("GitHub requests per task", totals, "requests", at_most(MOST_REQUESTS)),
+        Figure("GitHub requests per task that create content", creating, "requests"),
+        Figure("GitHub requests before the agent's start", before_start, "requests", at_most(MOST_BEFORE_START)),
+    ]
