@@ -13,8 +13,8 @@ from app.sources import DEFAULT_FILE, PREFIX, Sources
 SECRET = "(set, not shown)"  # noqa: S105 - what is shown instead of one
 
 FILE = (
-    f"| `{PREFIX}CONFIG_FILE` | `{DEFAULT_FILE}`, if it is there | YAML file with settings by their names in lower case without"
-    f" `{PREFIX}`, as in `port: 8080`; environment and `.env` count before it |"
+    f"| `{PREFIX}CONFIG_FILE` | `{DEFAULT_FILE}`, if it is there | YAML file with settings by their names in lower case"
+    f" without `{PREFIX}`, as in `port: 8080`; environment and `.env` count before it |"
 )
 
 

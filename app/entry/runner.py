@@ -38,7 +38,7 @@ def build_worker(settings: ServeSettings, jobs: JobQueue, runs: Runs, clock: Clo
 
 
 async def run_runner(settings: ServeSettings, wrap: Wrap = plain) -> None:
-    """Do jobs until SIGTERM or SIGINT; what is under way then goes back to the queue."""
+    """Do jobs until SIGTERM or SIGINT; what is still under way after the time to drain goes back to the queue."""
     require_git()
     stop = stop_on_signals()
     async with open_ports(settings, wrap) as ports:
@@ -49,7 +49,7 @@ async def run_runner(settings: ServeSettings, wrap: Wrap = plain) -> None:
         async with asyncio.TaskGroup() as group:
             working = group.create_task(worker(), name="runner")
             await stop.wait()
-            log().info("stopping")
+            log().info("stopping", seconds=settings.drain_seconds)
             worker.stop()
             ports.stop_receiving()
-            await drain({working})
+            await drain({working}, settings.drain_seconds, stop)

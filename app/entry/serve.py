@@ -18,10 +18,11 @@ from app.settings import ServeSettings
 from app.web.asgi import web_app
 from app.web.health import Health, Probe
 from app.web.receive import Receiver
-from runner.worker import Worker
 
 WAIT = 5.0
 AGAIN = 1.0
+LAST_EVENTS = 5.0
+"""Seconds that an event may take at the end: handling it can go on at any point, so that little is lost by less."""
 LAST_REQUESTS = 2
 """Seconds that requests under way may take at the end; one that hangs must not keep Orch from stopping."""
 CHECK_EVERY = {"github": 60.0}
@@ -139,32 +140,27 @@ async def _run(
     web.health.begin()
     worker = build_worker(settings, ports.jobs, core.runs, ports.clock) if with_runner else None
     async with asyncio.TaskGroup() as group:
-        group.create_task(_watch_web(web, stop), name="web server")
-        working = {
+        watching = group.create_task(_watch_web(web), name="web server")
+        handling = {
             group.create_task(_handle_events(ports, core.process, stop), name=f"events worker {number}")
             for number in range(settings.workers)
         }
-        if worker:
-            working.add(group.create_task(worker(), name="runner"))
+        running = {group.create_task(worker(), name="runner")} if worker else set()
         looking = group.create_task(_look_for_missed(settings, ports, started), name="look for what was missed")
         await stop.wait()
-        log().info("stopping")
-        _stop(web, ports, worker)
+        log().info("stopping", seconds=settings.drain_seconds)
+        ports.stop_receiving()
+        if worker:
+            worker.stop()
         looking.cancel()
-        await drain(working)
+        events_seconds = min(LAST_EVENTS, settings.drain_seconds)
+        await asyncio.gather(drain(handling, events_seconds, stop), drain(running, settings.drain_seconds, stop))
+        watching.cancel()  # only now: deliveries are taken to the end, for whoever is started next
 
 
-async def _watch_web(web: _Web, stop: asyncio.Event) -> None:
+async def _watch_web(web: _Web) -> None:
     await asyncio.wait({web.serving})
-    if not stop.is_set():
-        raise RuntimeError("the web server ended by itself")
-
-
-def _stop(web: _Web, ports: Ports, worker: Worker | None) -> None:
-    web.server.should_exit = True
-    ports.stop_receiving()
-    if worker:
-        worker.stop()
+    raise RuntimeError("the web server ended by itself")
 
 
 async def _handle_events(ports: Ports, process: Process, stop: asyncio.Event) -> None:

@@ -6,16 +6,35 @@ from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from app.log import log
+
 T = TypeVar("T")
 
-PATIENCE = 5.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def stop_on_signals() -> asyncio.Event:
+class Stop(asyncio.Event):
+    """Set when the process is to stop. `at_once` is set when it is to wait for nothing that is under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once = asyncio.Event()
+
+    def ask(self) -> None:
+        """Stop; asked again, stop at once; after that, signals do what they do to any process."""
+        if not self.is_set():
+            self.set()
+            return
+        self.at_once.set()
+        for number in SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
+def stop_on_signals() -> Stop:
     """Return the event that SIGTERM and SIGINT set from now on."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = Stop()
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     return stop
 
 
@@ -32,9 +51,21 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-async def drain(tasks: Collection[asyncio.Task[Any]], seconds: float = PATIENCE) -> None:
-    """Let the tasks end what is short; what takes longer is cancelled, and goes back to its queue."""
-    with suppress(asyncio.CancelledError):
-        await asyncio.wait(tasks, timeout=seconds)
-    for task in tasks:
+async def drain(tasks: Collection[asyncio.Task[Any]], seconds: float, stop: asyncio.Event) -> None:
+    """Let the tasks end for so many seconds; what takes longer is cancelled, and goes back to its queue."""
+    if not tasks:
+        return
+    at_once = stop.at_once if isinstance(stop, Stop) else asyncio.Event()
+    ending = asyncio.create_task(asyncio.wait(tasks), name="work under way")
+    hurrying = asyncio.create_task(at_once.wait(), name="second stop signal")
+    try:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({ending, hurrying}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.cancel()
+        hurrying.cancel()
+    late = [task for task in tasks if not task.done()]
+    if late:
+        log().info("what is under way is given back", parts=sorted(task.get_name() for task in late))
+    for task in late:
         task.cancel()

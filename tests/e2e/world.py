@@ -57,6 +57,7 @@ class World:
             "RETRY_BASE": 0.3,
             "WRITE_GAP": 0,
             "REDELIVER_EVERY": 1,
+            "DRAIN_SECONDS": 3,
             **more,
         }
         return {f"ORCH_{name}": str(value) for name, value in values.items()}
