@@ -1,5 +1,6 @@
 """Read `.orch.yml` from a repository's default branch, or what is known of it from the store."""
 
+import asyncio
 from dataclasses import dataclass
 
 from app.config_yaml import parse_file
@@ -32,8 +33,9 @@ class ConfigFiles:
     async def find(self, repository: Repository) -> FoundFile:
         """Read the file as it is now; what GitHub refuses to show is a problem of the file, and no reason to stop."""
         try:
-            return parse_file(await self.github.file(repository, FILE))
+            data = await self.github.file(repository, FILE)
         except Unauthorized:
             raise
         except Permanent as error:
             return FoundFile("", Problem(text=f"cannot be read: {one_line(str(error))}"))
+        return await asyncio.to_thread(parse_file, data)  # half a second for the worst that 64 KiB can be

@@ -10,6 +10,7 @@ from app.domain.text import one_line
 
 LARGEST = 64 * 1024
 DEEPEST = 20
+NULL = "tag:yaml.org,2002:null"
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 Compose = Callable[[str, type[yaml.SafeLoader]], Iterable[yaml.Node | None]]
 
@@ -51,12 +52,12 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _Bad(data.count(b"\n", 0, error.start) + 1, "is not UTF-8 text") from None
+        raise _Bad(data.count(b"\n", 0, error.start) + 1, "this is not UTF-8 text") from None
 
 
 def _tree(text: str) -> Tree:
     [root] = _composed(text, lambda text, loader: [yaml.compose(text, loader)])
-    return Tree({}, {}) if root is None else _keys(root, "trigger: orch")
+    return Tree({}, {}) if root is None or root.tag == NULL else _keys(root, "trigger: orch")
 
 
 def _composed(text: str, compose: Compose) -> list[yaml.Node | None]:
@@ -68,7 +69,8 @@ def _composed(text: str, compose: Compose) -> list[yaml.Node | None]:
         raise _Bad(before + 1, f"the character U+{int(error.character):04X} is not allowed") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _Bad(mark.line + 1 if mark else None, f"this is not YAML: {one_line(str(error.problem))}") from None
+        said = ", ".join(filter(None, (error.context, error.problem)))
+        raise _Bad(mark.line + 1 if mark else None, f"this is not YAML: {one_line(said)}") from None
 
 
 def _keys(root: yaml.Node, example: str) -> Tree:
