@@ -60,6 +60,15 @@ class LeaseLost(Exception):
     """The lease ended before the call: somebody else may hold the message now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many messages wait to be received, are in flight, and may only be received later."""
+
+    waiting: int
+    in_flight: int
+    later: int
+
+
 class EventQueue(Protocol):
     """At-least-once, FIFO per group, one message of a group in flight at a time."""
 
@@ -85,6 +94,13 @@ class EventQueue(Protocol):
         """Count envelopes that wait or are in flight."""
         ...
 
+    async def backlog(self) -> Backlog:
+        """Count envelopes by what they wait for, as well as the adapter can tell.
+
+        One behind an envelope in flight waits; one behind an envelope that is due later is due later.
+        """
+        ...
+
     def stop(self) -> None:
         """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""
         ...
@@ -104,6 +120,8 @@ class JobQueue(Protocol):
         ...
 
     async def depth(self) -> int: ...
+
+    async def backlog(self) -> Backlog: ...
 
     def stop(self) -> None:
         """End the waiting of every `receive`, as that of the events queue."""
@@ -130,6 +148,13 @@ class Store(Protocol):
 
     async def query(self, partition: str, prefix: str = "") -> Sequence[Document]:
         """Return the partition's documents whose key starts with `prefix`, ordered by key."""
+        ...
+
+    async def partitions(self, prefix: str = "") -> Sequence[str]:
+        """List the partitions that hold documents and whose name starts with `prefix`, ordered.
+
+        For people who ask, never for the path of a task: in DynamoDB this reads, and costs, the whole table.
+        """
         ...
 
     async def commit(
@@ -200,7 +225,7 @@ class GitHub(Protocol):
     async def identity(self) -> Identity: ...
 
     async def repositories(self) -> Sequence[Repository]:
-        """List the repositories of every installation of the App that is not suspended."""
+        """List the repositories that can be written to, of every installation of the App that is not suspended."""
         ...
 
     async def permission(self, repository: Repository, login: str) -> Permission: ...

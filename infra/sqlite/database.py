@@ -36,6 +36,11 @@ class Database:
         """
         return cls(*await asyncio.to_thread(_prepare, path, schema, durable))
 
+    @classmethod
+    async def open_existing(cls, path: Path, schema: Schema) -> Self:
+        """Open a file that is there, and leave its schema as it is; raises Permanent if that is another, or no file."""
+        return cls(*await asyncio.to_thread(_find, path, schema))
+
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Queue a write. The future must not be cancelled."""
         return self._writer.submit(operation)
@@ -81,6 +86,29 @@ def _prepare(path: Path, schema: Schema, durable: bool) -> tuple[sqlite3.Connect
     reading = _connect(path)
     reading.execute("PRAGMA query_only=ON")
     return writing, reading
+
+
+def _find(path: Path, schema: Schema) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    if not path.is_file():
+        raise Permanent(f"there is no {path}")
+    writing = _connect(path)
+    try:
+        _require_version(writing, path, schema)
+        writing.execute("PRAGMA synchronous=FULL")
+    except BaseException:
+        writing.close()
+        raise
+    reading = _connect(path)
+    reading.execute("PRAGMA query_only=ON")
+    return writing, reading
+
+
+def _require_version(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != len(schema):
+        raise Permanent(
+            f"{path} has schema version {version}, this Orch knows {len(schema)}: use the Orch that serves it"
+        )
 
 
 def _touch(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from app.domain.envelope import DeadLetter, Envelope, Source
-from app.ports import Clock, Lease
+from app.ports import Backlog, Clock, Lease
 from infra.sqlite.database import Database
 from infra.sqlite.lanes import Dead
 from infra.sqlite.queue import Queue, Terms
@@ -37,6 +37,9 @@ class SqliteEventQueue:
 
     async def depth(self) -> int:
         return await self._queue.depth()
+
+    async def backlog(self) -> Backlog:
+        return await self._queue.backlog()
 
     def stop(self) -> None:
         """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""

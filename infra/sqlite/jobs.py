@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from app.domain.jobs import DeadJob, Job
-from app.ports import Clock, Lease
+from app.ports import Backlog, Clock, Lease
 from infra.sqlite.database import Database
 from infra.sqlite.lanes import Dead
 from infra.sqlite.queue import Queue, Terms
@@ -36,6 +36,9 @@ class SqliteJobQueue:
 
     async def depth(self) -> int:
         return await self._queue.depth()
+
+    async def backlog(self) -> Backlog:
+        return await self._queue.backlog()
 
     def stop(self) -> None:
         """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""

@@ -157,6 +157,18 @@ def depth(connection: Connection, queue: str) -> int:
     return int(count)
 
 
+def backlog(connection: Connection, queue: str, now: float) -> tuple[int, int, int]:
+    """Count the messages that wait, that are held, and that wait until a later time; a held lane holds its first."""
+    rows = connection.execute(
+        "SELECT held AND lanes.due > ?1, lanes.due > ?1, count(*) FROM lanes"
+        " JOIN messages ON messages.queue = lanes.queue AND lane = name WHERE lanes.queue = ?2 GROUP BY 1, 2, name",
+        (now, queue),
+    ).fetchall()
+    held = sum(1 for is_held, _, _ in rows if is_held)
+    later = sum(count for is_held, is_later, count in rows if is_later and not is_held)
+    return sum(count for _, _, count in rows) - held - later, held, later
+
+
 def _require(connection: Connection, held: Held, now: float) -> None:
     current = connection.execute(
         "SELECT 1 FROM lanes WHERE queue = ? AND name = ? AND head = ? AND receives = ? AND held AND due > ?",

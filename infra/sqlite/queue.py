@@ -8,7 +8,7 @@ from functools import partial
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
-from app.ports import Clock, LeaseLost
+from app.ports import Backlog, Clock, LeaseLost
 from infra.sqlite import lanes
 from infra.sqlite.database import Database
 from infra.sqlite.lanes import Dead, Held, Message
@@ -97,6 +97,11 @@ class Queue(Generic[Item]):
     async def depth(self) -> int:
         """Count what waits or is in flight."""
         return await self._database.read(partial(lanes.depth, queue=self._name))
+
+    async def backlog(self) -> Backlog:
+        """Count what waits, is in flight, and may not be received yet."""
+        now = self._now()
+        return Backlog(*await self._database.read(partial(lanes.backlog, queue=self._name, now=now)))
 
     async def _take(self) -> Held | float | None:
         taking = self._database.submit(

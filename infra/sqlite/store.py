@@ -17,6 +17,11 @@ GET = """
     SELECT key, version, body FROM documents
     WHERE partition = ? AND key = ? AND (expires IS NULL OR expires > ?)
 """
+PARTITIONS = """
+    SELECT DISTINCT partition FROM documents
+    WHERE partition >= ? AND partition < ? AND (expires IS NULL OR expires > ?)
+    ORDER BY partition
+"""
 QUERY = """
     SELECT key, version, body FROM documents
     WHERE partition = ? AND key >= ? AND key < ? AND (expires IS NULL OR expires > ?)
@@ -37,6 +42,13 @@ class SqliteStore:
 
     async def query(self, partition: str, prefix: str = "") -> Sequence[Document]:
         return await self._select(QUERY, partition, prefix, prefix + LAST)
+
+    async def partitions(self, prefix: str = "") -> Sequence[str]:
+        now = self._clock.now().timestamp()
+        rows = await self._database.read(
+            lambda connection: connection.execute(PARTITIONS, (prefix, prefix + LAST, now)).fetchall()
+        )
+        return [name for (name,) in rows]
 
     async def commit(
         self,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.envelope import DeadLetter, Envelope, Source
-from app.ports import EventQueue, Lease, LeaseLost
+from app.ports import Backlog, EventQueue, Lease, LeaseLost
 from tests.contract.conftest import Rig
 
 DEDUPE_SECONDS = 300
@@ -96,6 +96,19 @@ async def test_depth_counts_what_waits_and_what_is_in_flight(rig: Rig) -> None:
     assert await rig.events.depth() == 2
     await lease.ack()
     assert await rig.events.depth() == 1
+
+
+async def test_the_backlog_says_what_waits_what_is_in_flight_and_what_is_due_later(rig: Rig) -> None:
+    assert await rig.events.backlog() == Backlog(0, 0, 0)
+    await send(rig.events, "a", "b")
+    await send(rig.events, "c", group="repository:1/2")
+    await rig.events.send(envelope("d", "later/d", rig.now() + timedelta(seconds=60)))
+    lease = await receive(rig.events)
+    assert await rig.events.backlog() == Backlog(waiting=2, in_flight=1, later=1)
+    await lease.release(20)
+    assert await rig.events.backlog() == Backlog(waiting=1, in_flight=0, later=3)
+    await rig.pass_time(21)
+    assert await rig.events.backlog() == Backlog(waiting=3, in_flight=0, later=1)
 
 
 # Sent before

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.jobs import Job, run_job
 from app.domain.names import Repository, TaskRef
-from app.ports import Lease, LeaseLost
+from app.ports import Backlog, Lease, LeaseLost
 from tests.contract.conftest import Rig
 
 SOON = 5.0
@@ -40,6 +40,13 @@ async def test_jobs_do_not_wait_for_each_other(rig: Rig) -> None:
         await rig.jobs.send(job(number))
     leases = [await receive(rig) for _ in range(3)]
     assert {lease.item.task.number for lease in leases} == {0, 1, 2}
+
+
+async def test_the_backlog_says_what_waits_and_what_is_in_flight(rig: Rig) -> None:
+    for number in range(3):
+        await rig.jobs.send(job(number))
+    await receive(rig)
+    assert await rig.jobs.backlog() == Backlog(waiting=2, in_flight=1, later=0)
 
 
 async def test_a_job_that_waits_is_not_taken_again(rig: Rig) -> None:

@@ -73,6 +73,24 @@ async def test_a_commit_of_nothing_changes_nothing(rig: Rig) -> None:
     assert await keys_of(rig) == []
 
 
+# Partitions
+
+
+async def test_partitions_are_listed_by_prefix_in_order(rig: Rig) -> None:
+    for name in ("repository:10", "repository:2", "installation:1", "repositorx"):
+        await put(rig, "a", "b", partition=name)
+    assert await rig.store.partitions("repository:") == ["repository:10", "repository:2"]
+    assert len(await rig.store.partitions()) == 4
+
+
+async def test_a_partition_that_holds_nothing_is_not_listed(rig: Rig) -> None:
+    await put(rig, "a", partition="deleted")
+    await rig.store.commit("deleted", deletes=["a"])
+    await expiring(rig, "a", 10)
+    await rig.pass_time(11)
+    assert await rig.store.partitions() == []
+
+
 # Query
 
 

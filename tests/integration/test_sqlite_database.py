@@ -295,3 +295,27 @@ async def test_a_write_leaves_no_other_file_behind(tmp_path: Path) -> None:
 
 def names_under(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+async def test_what_is_there_is_opened_beside_others_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with (
+        await Database.open(path, NOTES, durable=True) as first,
+        await Database.open_existing(path, NOTES) as beside,
+    ):
+        await first.write(insert("a"))
+        assert await beside.read(notes) == ["a"]
+
+
+async def test_what_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match="there is no"):
+        await Database.open_existing(tmp_path / "new" / "a.db", NOTES)
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_file_of_another_version_is_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with await Database.open(path, NOTES, durable=True):
+        pass
+    with pytest.raises(Permanent, match="schema version"):
+        await Database.open_existing(path, (*NOTES, ["CREATE TABLE more (a)"]))
