@@ -1,10 +1,13 @@
 """Commands for one repository on this machine."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+T = TypeVar("T")
 
 Repo = Annotated[Path, typer.Option("--repo", help="the repository, or a folder in it")]
 State = Annotated[Path | None, typer.Option("--state", help="where its state is kept, if not in ~/.local/state/orch")]
@@ -26,7 +29,7 @@ def local(
     from app.entry.local_place import find_place
     from app.entry.local_settings import Wish
 
-    asyncio.run(run_local(find_place(repo, state), Wish(agent, base, port), _tell))
+    _run(run_local(find_place(repo, state), Wish(agent, base, port), _tell))
 
 
 def demo(
@@ -37,7 +40,65 @@ def demo(
     from app.entry.demo import run_demo
     from app.entry.local_settings import Wish
 
-    raise typer.Exit(0 if asyncio.run(run_demo(Wish(agent), keep=keep)) else 1)
+    raise typer.Exit(0 if _run(run_demo(Wish(agent), keep=keep)) else 1)
+
+
+def new(
+    title: Annotated[str, typer.Argument(help="what is to be done, in one line")],
+    body: Annotated[str, typer.Option(help="more about it, in Markdown; `-` reads it from standard input")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="a label; `orch` starts the work; may be repeated")] = None,
+    repo: Repo = Path(),
+    state: State = None,
+) -> None:
+    """Open an issue at the hub of the `orch local` that runs for a repository."""
+    from app.entry.local_issue import new_issue
+    from app.entry.local_place import find_place
+
+    text = typer.get_text_stream("stdin").read() if body == "-" else body
+    typer.echo(_run(new_issue(find_place(repo, state), title, text, label or [])))
+
+
+def enqueue(
+    files: Annotated[list[Path], typer.Argument(help="YAML files with tickets, one in each document")],
+    again: Annotated[bool, typer.Option("--again", help="make new issues though these tickets have some")] = False,
+    repo: Repo = Path(),
+    state: State = None,
+) -> None:
+    """Make issues of tickets, at the hub of the `orch local` that runs for a repository.
+
+    A ticket has `title` and, if wanted, `body`, `labels` (`orch` starts the work), `priority` (high, normal, low),
+    `locks` (paths), `depends_on` (keys or titles of tickets of this batch, or issues as '#3') and `key`, a name for
+    others to depend on. Priority, locks and dependencies are recorded in the issue only: nothing acts on them yet. If
+    any ticket is bad, none is made. A ticket that has an issue already gets no second one.
+    """
+    from app.entry.enqueue import enqueue_files
+    from app.entry.local_place import find_place
+
+    _run(enqueue_files(find_place(repo, state), files, _tell, again=again))
+
+
+def watch(
+    folder: Annotated[Path, typer.Argument(help="where ticket files (.yml, .yaml) are put")],
+    repo: Repo = Path(),
+    state: State = None,
+) -> None:
+    """Make issues of the ticket files that appear in a folder, until Ctrl-C; see `orch enqueue` for what they hold.
+
+    A file that is done goes to `done/`; a bad one is refused with file, line and field, and stays where it is.
+    """
+    from app.entry.local_place import find_place
+    from app.entry.watch import watch_folder
+
+    _run(watch_folder(find_place(repo, state), folder, _tell))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    from app.domain.errors import Retryable, UserError
+
+    try:
+        return asyncio.run(work)
+    except Retryable as error:
+        raise UserError(f"{error}; try again when it does") from None
 
 
 def _tell(line: str) -> None:
@@ -46,5 +107,8 @@ def _tell(line: str) -> None:
 
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
-    cli.command()(local)
-    cli.command()(demo)
+    issue = typer.Typer(no_args_is_help=True, help="Work with issues at the hub of `orch local`.")
+    issue.command()(new)
+    cli.add_typer(issue, name="issue")
+    for command in (local, demo, enqueue, watch):
+        cli.command()(command)

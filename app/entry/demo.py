@@ -17,9 +17,10 @@ from app.entry.demo_sample import TITLE, issue_body, make_sample, run_tests
 from app.entry.demo_steps import TO_DONE, TO_REVIEW, Step, agent_words
 from app.entry.demo_view import View
 from app.entry.footprint import Footprint
-from app.entry.local import Local, open_local, stop_twice
+from app.entry.local import Local, open_local, saying
 from app.entry.local_place import find_place
 from app.entry.local_settings import Wish, check_agent
+from app.entry.stopping import Stop, stop_on_signals
 from app.settings import user_environment
 from infra.local.user_git import UserGit
 
@@ -51,7 +52,7 @@ async def run_demo(wish: Wish, *, keep: bool) -> bool:
     check_agent(wish.agent)
     folder = Path(tempfile.mkdtemp(prefix="orch-demo-"))
     view = View(Console(), NAMES)
-    stop = stop_twice(view.say)
+    stop = stop_on_signals()
     footprint = Footprint()
     try:
         with view:
@@ -68,7 +69,7 @@ async def run_demo(wish: Wish, *, keep: bool) -> bool:
     return not view.missing
 
 
-async def _show(folder: Path, wish: Wish, view: View, stop: asyncio.Event, *, keep: bool) -> None:
+async def _show(folder: Path, wish: Wish, view: View, stop: Stop, *, keep: bool) -> None:
     repository = folder / "widgets"
     make_sample(repository, user_environment())
     broken = await run_tests(repository)
@@ -76,7 +77,7 @@ async def _show(folder: Path, wish: Wish, view: View, stop: asyncio.Event, *, ke
         raise NotSeen("the sample's test passes before anything was done")
     view.see(FAILS, broken.said)
     place = find_place(repository, folder / "state")
-    async with open_local(place, wish, stop, view.say) as local:
+    async with saying(stop, view.say), open_local(place, wish, stop, view.say) as local:
         view.see(UP, local.page)
         await Story(local, view, stop).tell()
         if keep:
@@ -90,7 +91,7 @@ class Story:
 
     local: Local
     view: View
-    stop: asyncio.Event
+    stop: Stop
 
     async def tell(self) -> None:
         """Open and label the issue, merge what comes of it, and see everything that follows. Raises NotSeen."""

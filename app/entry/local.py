@@ -1,8 +1,6 @@
 """Hub and Orch for one repository on this machine; nothing leaves it."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from app.entry.local_person import Person, open_person
 from app.entry.local_place import Place, default_branch
 from app.entry.local_settings import HOST, Wish, check_agent, free_port, hub_settings, orch_settings
 from app.entry.serve import serve
+from app.entry.stopping import Stop, stop_on_signals
 from app.log import configure
 from app.settings import ServeSettings
 from infra.local.user_git import GitRefused, UserGit
@@ -50,7 +49,7 @@ class Local:
 
 
 @asynccontextmanager
-async def open_local(place: Place, wish: Wish, stop: asyncio.Event, tell: Tell) -> AsyncIterator[Local]:
+async def open_local(place: Place, wish: Wish, stop: Stop, tell: Tell) -> AsyncIterator[Local]:
     """Run hub and Orch until `stop` is set or the context ends; what is under way then ends or is given back.
 
     Raises UserError or Permanent for what keeps it from starting. Logs go to files in the place's state.
@@ -116,12 +115,29 @@ async def _taking_deliveries(serving: asyncio.Task[None], port: int) -> None:
 
 async def run_local(place: Place, wish: Wish, tell: Tell) -> None:
     """Serve the repository until SIGINT or SIGTERM; a second one ends everything at once."""
-    stop = stop_twice(tell)
-    async with open_local(place, wish, stop, tell) as local:
+    stop = stop_on_signals()
+    async with saying(stop, tell), open_local(place, wish, stop, tell) as local:
         for line in _greeting(local, wish):
             tell(line)
         await local.ended()
     tell("stopped; `orch local` goes on from here")
+
+
+@asynccontextmanager
+async def saying(stop: Stop, tell: Tell) -> AsyncIterator[None]:
+    """Answer the signals that ask to stop with a line each."""
+
+    async def say() -> None:
+        await stop.wait()
+        tell("stopping: runs end or are given back; Ctrl-C again waits for nothing")
+        await stop.at_once.wait()
+        tell("stopping at once")
+
+    task = asyncio.create_task(say(), name="answers to signals")
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _greeting(local: Local, wish: Wish) -> Iterator[str]:
@@ -131,21 +147,3 @@ def _greeting(local: Local, wish: Wish) -> Iterator[str]:
         yield "the agent `script` uses no model: it runs the bash blocks of an issue, as you, on this machine"
     yield "make an issue there or with `orch issue new TITLE`; the label `orch` starts the work"
     yield f"state and logs: {local.place.state}; Ctrl-C stops"
-
-
-def stop_twice(tell: Tell) -> asyncio.Event:
-    """Return the event that the first SIGINT or SIGTERM sets; the second ends this process at once.
-
-    Nothing needs what is skipped then: what must last is on the disk, and hub and agents end with their pipes.
-    """
-    stop = asyncio.Event()
-
-    def told(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        tell("stopping: runs end or are given back; Ctrl-C again stops at once")
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told, number)
-    return stop
