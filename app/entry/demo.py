@@ -17,7 +17,7 @@ from app.entry.demo_sample import TITLE, issue_body, make_sample, run_tests
 from app.entry.demo_steps import TO_DONE, TO_REVIEW, Step, agent_words
 from app.entry.demo_view import View
 from app.entry.footprint import Footprint
-from app.entry.local import Local, open_local, saying
+from app.entry.local import Local, SayingStop, open_local
 from app.entry.local_place import find_place
 from app.entry.local_settings import Wish, check_agent
 from app.entry.stopping import Stop, stop_on_signals
@@ -52,7 +52,7 @@ async def run_demo(wish: Wish, *, keep: bool) -> bool:
     check_agent(wish.agent)
     folder = Path(tempfile.mkdtemp(prefix="orch-demo-"))
     view = View(Console(), NAMES)
-    stop = stop_on_signals()
+    stop = stop_on_signals(SayingStop(view.say))
     footprint = Footprint()
     try:
         with view:
@@ -77,7 +77,7 @@ async def _show(folder: Path, wish: Wish, view: View, stop: Stop, *, keep: bool)
         raise NotSeen("the sample's test passes before anything was done")
     view.see(FAILS, broken.said)
     place = find_place(repository, folder / "state")
-    async with saying(stop, view.say), open_local(place, wish, stop, view.say) as local:
+    async with open_local(place, wish, stop, view.say) as local:
         view.see(UP, local.page)
         await Story(local, view, stop).tell()
         if keep:

@@ -115,29 +115,25 @@ async def _taking_deliveries(serving: asyncio.Task[None], port: int) -> None:
 
 async def run_local(place: Place, wish: Wish, tell: Tell) -> None:
     """Serve the repository until SIGINT or SIGTERM; a second one ends everything at once."""
-    stop = stop_on_signals()
-    async with saying(stop, tell), open_local(place, wish, stop, tell) as local:
+    stop = stop_on_signals(SayingStop(tell))
+    async with open_local(place, wish, stop, tell) as local:
         for line in _greeting(local, wish):
             tell(line)
         await local.ended()
     tell("stopped; `orch local` goes on from here")
 
 
-@asynccontextmanager
-async def saying(stop: Stop, tell: Tell) -> AsyncIterator[None]:
-    """Answer the signals that ask to stop with a line each."""
+class SayingStop(Stop):
+    """Answers each signal with a line."""
 
-    async def say() -> None:
-        await stop.wait()
-        tell("stopping: runs end or are given back; Ctrl-C again waits for nothing")
-        await stop.at_once.wait()
-        tell("stopping at once")
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self._tell = tell
 
-    task = asyncio.create_task(say(), name="answers to signals")
-    try:
-        yield
-    finally:
-        task.cancel()
+    def ask(self) -> None:
+        again = "stopping at once" if self.is_set() else "stopping: runs end or are given back; Ctrl-C again hurries it"
+        self._tell(again)
+        super().ask()
 
 
 def _greeting(local: Local, wish: Wish) -> Iterator[str]:

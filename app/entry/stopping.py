@@ -30,9 +30,9 @@ class Stop(asyncio.Event):
             asyncio.get_running_loop().remove_signal_handler(number)
 
 
-def stop_on_signals() -> Stop:
-    """Return the event that SIGTERM and SIGINT set from now on."""
-    stop = Stop()
+def stop_on_signals(stop: Stop | None = None) -> Stop:
+    """Return the event, the one given or a new one, that SIGTERM and SIGINT set from now on."""
+    stop = stop or Stop()
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     return stop
