@@ -101,9 +101,11 @@ def _link_text(text: str, find_link: FindLink) -> Iterator[Token]:
 
 def _without_tail(url: str) -> str:
     """Leave out what ends the sentence rather than the address."""
-    while url[-1] in ".,:;!?*_~" or (url[-1] == ")" and url.count(")") > url.count("(")):
-        url = url[:-1]
-    return url
+    end, unopened = len(url), url.count(")") - url.count("(")
+    while url[end - 1] in ".,:;!?*_~" or (url[end - 1] == ")" and unopened > 0):
+        unopened -= url[end - 1] == ")"
+        end -= 1
+    return url[:end]
 
 
 def _link(href: str, shown: str) -> Iterator[Token]:

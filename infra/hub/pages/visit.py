@@ -1,5 +1,6 @@
 """A visit to a page: who looks, at what, and what was typed into a form."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from infra.hub.records import Issue, Repository, Role, User
 from infra.hub.world import World
 
 ACTS_AS = "hub_acts_as"
+ID = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,10 @@ class Visit:
     @property
     def person(self) -> User:
         """Give the person acted as: the one chosen before, or else the first there is."""
-        people = self.people
-        chosen = self.request.cookies.get(ACTS_AS)
-        found = next((user for user in people if str(user.id) == chosen), None) or next(iter(people), None)
+        chosen = self.request.cookies.get(ACTS_AS, "")
+        found = self.world.state.get(User, int(chosen)) if ID.fullmatch(chosen) else None
+        if found is None or found.type != "User":
+            found = next(iter(self.people), None)
         if found is None:
             raise ApiError(404, "This hub has no people yet: make one with POST /_hub/users")
         return found
@@ -80,11 +83,15 @@ class Visit:
     def page(self, template: str, repository: Repository | None = None, **shown: Any) -> web.Response:
         """Answer with a page."""
         nonce = secrets.token_urlsafe(16)
+        people = self.people
+        person = self.person if people else None
         html = self.templates.get_template(template).render(
             visit=self,
             world=self.world,
             repository=repository,
-            role=self.world.role(self.person, repository) if repository and self.people else Role.NONE,
+            people=people,
+            person=person,
+            role=self.world.role(person, repository) if person and repository else Role.NONE,
             form_token=form_token(self.world),
             nonce=nonce,
             **shown,
