@@ -10,6 +10,7 @@ from app.domain.text import one_line
 
 LARGEST = 64 * 1024
 DEEPEST = 20
+EMPTY = "tag:yaml.org,2002:null"
 NULL = "tag:yaml.org,2002:null"
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 Compose = Callable[[str, type[yaml.SafeLoader]], Iterable[yaml.Node | None]]
@@ -41,7 +42,7 @@ def parse_documents(data: bytes, example: str) -> list[Tree] | Problem:
     """
     try:
         text = _decoded(data)
-        return [_keys(root, example) for root in _composed(text, yaml.compose_all) if root is not None]
+        return [_keys(root, example) for root in _composed(text, yaml.compose_all) if root and root.tag != EMPTY]
     except _Bad as error:
         return error.problem
 

@@ -159,10 +159,8 @@ def _kind(value: object) -> str:
             return f"the number {value}"
         case list():
             return "a list"
-        case Mapping():
-            return "keys and values"
         case _:
-            return "something else"
+            return "keys and values"
 
 
 def _title(value: object) -> str:
