@@ -71,6 +71,12 @@ class Records:
         tasks = [document for document in documents if document.key != f"record/{CONFIG}"]
         return [TaskRecord.model_validate(document.body) for document in tasks]
 
+    async def decisions(self, group: str) -> Sequence[tuple[datetime, str]]:
+        """List when the group's events were handled and why so, the first one first, as far as it is remembered."""
+        partition, item = split_group(group)
+        marks = await self._store.query(partition, f"mark/{item}/")
+        return sorted((datetime.fromisoformat(mark.body["at"]), mark.body["why"]) for mark in marks)
+
     async def is_marked(self, group: str, event_id: str) -> bool:
         """Say whether the event was handled."""
         return await self._get(group, "mark", event_id) is not None
