@@ -181,6 +181,12 @@ def _told(file: RepoFile) -> tuple[str, ...]:
     if not file.problems:
         return ()
     more = len(file.problems) - SHOWN
-    shown = "; ".join(str(problem) for problem in file.problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    shown = " ".join(_sentence(problem) for problem in file.problems[:SHOWN])
+    rest = f" There are {more} more." if more > 0 else ""
     kept = "what it said before" if file.digest else "what the operator set"
-    return (f"`{FILE}` {shown}. Until that is mended, {kept} stays in force.",)
+    return (f"`{FILE}` {shown}{rest} Until that is mended, {kept} stays in force.",)
+
+
+def _sentence(problem: Problem) -> str:
+    text = str(problem)
+    return text if text.endswith("?") else f"{text}."

@@ -84,6 +84,8 @@ def _bad_value(key: str, value: object) -> str:
             said = "keys and values"
         case list():
             said = "a list"
+        case "":
+            said = "empty"
         case bool():
             said = f"the truth value {str(value).lower()}; put a word in quotes to have it taken as text"
         case _:

@@ -50,6 +50,7 @@ class FakeGitHub:
     held_pull: Pull | None = None
     head: str | None = None
     permissions: Mapping[str, Permission] = field(default_factory=dict)
+    held_file: bytes | Exception | None = None
     asked: list[str] = field(default_factory=list)
 
     async def issue(self, repository: Repository, number: int) -> Issue:
@@ -57,6 +58,12 @@ class FakeGitHub:
         if self.held_issue is None:
             raise Missing("no such issue")
         return self.held_issue
+
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        self.asked.append(path)
+        if isinstance(self.held_file, Exception):
+            raise self.held_file
+        return self.held_file
 
     async def permission(self, repository: Repository, login: str) -> Permission:
         self.asked.append("permission")

@@ -89,3 +89,24 @@ def test_a_lowered_limit_takes_no_slot_away() -> None:
 def test_a_board_survives_json() -> None:
     board, _ = Board().want(JOBS[0], 1).want(JOBS[1], 2.5).admit(1)
     assert Board.model_validate_json(board.model_dump_json()) == board
+
+
+@examine
+@given(st.lists(st.sampled_from(JOBS), max_size=15), limits, st.integers(1, 3))
+def test_i12_a_repository_has_no_more_runs_than_it_wants_and_holds_up_no_other(
+    asked: list[Job], limit: int, most: int
+) -> None:
+    board = Board()
+    for job in asked:
+        board = board.want(job, 0, most if job.task.repository.id == 1 else None)
+    board, admitted = board.admit(limit)
+    of_first = [job for job in admitted if job.task.repository.id == 1]
+    wanted = Counter(job.task.repository.id == 1 for job in set(asked))
+    assert len(of_first) <= most
+    assert len(admitted) == min(limit, min(most, wanted[True]) + wanted[False])
+
+
+def test_a_limit_is_changed_for_one_repository_only() -> None:
+    one, other = JOBS[0], JOBS[5]
+    board = Board().want(one, 0).want(other, 0, 2).limit(1, 3)
+    assert board == Board().want(one, 0, 3).want(other, 0, 2)
