@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from app.apply import Apply
+from app.domain.effects import Decision
 from app.domain.envelope import Envelope, Source
 from app.domain.errors import Permanent, Retryable, Unauthorized, Unparsable
 from app.domain.events import Event, Ignored
 from app.domain.internal import disclose
+from app.domain.names import number_of_branch
 from app.domain.policy import Policy
 from app.domain.snapshot import Handler, Snapshot
 from app.log import bound, log
@@ -115,24 +117,41 @@ class Process:
         group = envelope.group
         await self.apply.drain(group)
         event = self.parse(envelope)
+        with bound(**self._names(event)):
+            considered = await self.consider(envelope.id, event)
+            if considered is None:
+                return
+            decision, loaded = considered
+            await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now())
+            log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
+            await self.apply.drain(group)
+
+    async def consider(self, envelope_id: str, event: Event) -> tuple[Decision, Loaded] | None:
+        """Decide what follows from an event, and do nothing of it; None if nothing does."""
         handler = self.handlers.get(type(event))
         why = event.reason if isinstance(event, Ignored) else None
         if handler is None:
             log().debug("ignored", why=why)
-            return
+            return None
         outline = await self.loader.outline(handler, event)
         why = handler.skip(event, outline)
         if why is not None:
             log().debug("ignored", why=why)
-            return
-        if await self.records.is_marked(group, envelope.id):
+            return None
+        if await self.records.is_marked(event.group, envelope_id):
             log().info("handled before")
-            return
+            return None
         snapshot, loaded = await self.loader.load(handler, event, outline)
-        decision = handler.decide(event, snapshot)
-        await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now())
-        log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
-        await self.apply.drain(group)
+        return handler.decide(event, snapshot), loaded
+
+    def _names(self, event: Any) -> dict[str, str]:
+        """Name the task that an event is about, so that its every line can be found by that name."""
+        about = getattr(event, "job", event)
+        task, branch = getattr(about, "task", None), getattr(event, "head_branch", None)
+        if task is not None:
+            return {"task": str(task)}
+        number = number_of_branch(branch, self.policy.branch_prefix) if branch else None
+        return {"task": f"{event.repository.full_name}#{number}"} if number else {}
 
 
 def parser(parse_webhook: Callable[[str, bytes, str], Event]) -> Callable[[Envelope], Event]:

@@ -37,6 +37,10 @@ class StateSettings(BaseModel):
     )
     log_json: bool = Field(default=False, description="log one JSON object per line instead of text for people")
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be logged."""
+        return ()
+
     @property
     def queue_file(self) -> Path:
         return self.state_dir / "queue.db"
@@ -164,7 +168,7 @@ class ServeSettings(RunnerSettings):
             raise UserError(f"ORCH_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from None
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what must never be logged."""
+        """Return webhook secret and private key."""
         return (self.webhook_secret.get_secret_value(), self.key())
 
     def keyring(self) -> Keyring:
@@ -173,6 +177,7 @@ class ServeSettings(RunnerSettings):
 
     def policy(self) -> Policy:
         """Return what decisions go by."""
+        stated = {"trigger" if name == "trigger_label" else name for name in self.model_fields_set}
         return Policy(
             trigger=self.trigger_label,
             branch_prefix=self.branch_prefix,
@@ -186,6 +191,7 @@ class ServeSettings(RunnerSettings):
             list_lag=self.list_lag,
             retry_base=self.retry_base,
             run_lease=self.run_lease,
+            stated=frozenset(stated & Policy.model_fields.keys()),
         )
 
 

@@ -1,13 +1,10 @@
 """Commands for one repository on this machine."""
 
 import asyncio
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
-
-T = TypeVar("T")
 
 Repo = Annotated[Path, typer.Option("--repo", help="the repository, or a folder in it")]
 State = Annotated[Path | None, typer.Option("--state", help="where its state is kept, if not in ~/.local/state/orch")]
@@ -29,7 +26,7 @@ def local(
     from app.entry.local_place import find_place
     from app.entry.local_settings import Wish
 
-    _run(run_local(find_place(repo, state), Wish(agent, base, port), _tell))
+    asyncio.run(run_local(find_place(repo, state), Wish(agent, base, port), _tell))
 
 
 def demo(
@@ -40,7 +37,7 @@ def demo(
     from app.entry.demo import run_demo
     from app.entry.local_settings import Wish
 
-    raise typer.Exit(0 if _run(run_demo(Wish(agent), keep=keep)) else 1)
+    raise typer.Exit(0 if asyncio.run(run_demo(Wish(agent), keep=keep)) else 1)
 
 
 def new(
@@ -55,7 +52,7 @@ def new(
     from app.entry.local_place import find_place
 
     text = typer.get_text_stream("stdin").read() if body == "-" else body
-    typer.echo(_run(new_issue(find_place(repo, state), title, text, label or [])))
+    _tell(asyncio.run(new_issue(find_place(repo, state), title, text, label or [])))
 
 
 def enqueue(
@@ -74,7 +71,7 @@ def enqueue(
     from app.entry.enqueue import enqueue_files
     from app.entry.local_place import find_place
 
-    _run(enqueue_files(find_place(repo, state), files, _tell, again=again))
+    asyncio.run(enqueue_files(find_place(repo, state), files, _tell, _complain, again=again))
 
 
 def watch(
@@ -89,20 +86,19 @@ def watch(
     from app.entry.local_place import find_place
     from app.entry.watch import watch_folder
 
-    _run(watch_folder(find_place(repo, state), folder, _tell))
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    from app.domain.errors import Retryable, UserError
-
-    try:
-        return asyncio.run(work)
-    except Retryable as error:
-        raise UserError(f"{error}; try again when it does") from None
+    asyncio.run(watch_folder(find_place(repo, state), folder, _tell))
 
 
 def _tell(line: str) -> None:
-    typer.echo(line)
+    from app.terminal import printable
+
+    typer.echo(printable(line))
+
+
+def _complain(line: str) -> None:
+    from app.terminal import printable
+
+    typer.echo(printable(line), err=True)
 
 
 def register(cli: typer.Typer) -> None:

@@ -1,73 +1,106 @@
-"""The command line: thin commands over the entry points."""
+"""The command line: thin commands over the entry points. What a command needs is imported when it runs."""
 
-import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.local import register as register_local
-from app.domain.errors import Permanent, UserError
+from app.cli import config, local, mend, queue, service, task
+from app.cli.options import Options, bring_forward
+from app.domain.errors import Permanent, Retryable, UserError
 
-cli = typer.Typer(name="orch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+EXPECTED = (UserError, Permanent, Retryable)
+COMMANDS = (service, local, task, queue, mend, config)
+
+cli = typer.Typer(name="orch", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"orch {version('orch-app')}")
+        raise typer.Exit
 
 
 @cli.callback()
-def orch() -> None:
+def orch(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with settings; without it, orch.yml if it is there")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="say where in Orch an error came from")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
     """Turn labelled GitHub issues into merged pull requests."""
+    ctx.obj = Options(config, debug)
 
 
-@cli.command()
-def serve(
-    runner: Annotated[bool, typer.Option(help="run agents in this process too")] = True,
-) -> None:
-    """Take webhooks and work on tasks; settings come from ORCH_* and .env."""
-    from app.entry.serve import serve as run
-    from app.settings import ServeSettings, read_settings
-
-    settings = read_settings(ServeSettings)
-    _configure_log(settings.log_level, as_json=settings.log_json)
-    asyncio.run(run(settings, with_runner=runner))
-
-
-@cli.command()
-def runner() -> None:
-    """Run agents for an `orch serve --no-runner` over the same state directory."""
-    from app.entry.runner import run_runner
-    from app.settings import ServeSettings, read_settings
-
-    settings = read_settings(ServeSettings)
-    _configure_log(settings.log_level, as_json=settings.log_json)
-    asyncio.run(run_runner(settings))
-
-
-@cli.command()
-def hub(
-    port: Annotated[int, typer.Option(help="0 takes a free one")] = 0,
-    state: Annotated[Path | None, typer.Option(help="keep the state here; without it, it goes with the hub")] = None,
-    webhook: Annotated[str | None, typer.Option(help="where webhooks go")] = None,
-) -> None:
-    """Run the local imitation of GitHub; prints what is needed to use it as one line of JSON."""
-    from infra.hub.main import run_hub
-    from infra.hub.settings import HubSettings
-
-    run_hub(HubSettings(state_dir=state, port=port, webhook_url=webhook))
-
-
-register_local(cli)
-
-
-def _configure_log(level: str, *, as_json: bool) -> None:
-    from app.log import configure
-
-    configure(level, as_json=as_json)
+for module in COMMANDS:
+    module.register(cli)
 
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line and exit status 2."""
+    argv = bring_forward(sys.argv[1:])
     try:
-        cli()
-    except (UserError, Permanent) as error:
-        print(f"orch: {error}", file=sys.stderr)
-        sys.exit(2)
+        status = typer.main.get_command(cli).main(argv, prog_name="orch", standalone_mode=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_report(error, debug="--debug" in argv))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    """Say what went wrong in one line, and return the exit status: 2, or 1 if it is a mistake of Orch itself."""
+    from app.redaction import Redaction
+
+    if debug:
+        import traceback
+
+        print(Redaction().text("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    causes = list(_causes(error))
+    text, status = _explain(next((cause for cause in causes if isinstance(cause, EXPECTED)), causes[0]))
+    print(Redaction().text(text), file=sys.stderr)
+    return status
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    match error:
+        case UserError() | Permanent():
+            return f"orch: {' '.join(str(error).split())}", 2
+        case Retryable():
+            return f"orch: {error}; try again later", 2
+        case typer.Abort():
+            return "orch: stopped", 130
+        case typer.TyperException():
+            return _usage(error)
+        case OSError():
+            return f"orch: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
+        case _:
+            return f"orch: a mistake of Orch itself: {type(error).__name__}: {error} (--debug says where)", 1
+
+
+def _usage(error: typer.TyperException) -> tuple[str, int]:
+    """Say what is wrong with the command; of a group without a command, that is its help."""
+    said = error.format_message() if hasattr(error, "format_message") else str(error)
+    ctx = getattr(error, "ctx", None)
+    if ctx is None:
+        return f"orch: {said}", 2
+    if said == ctx.get_help():
+        return said, 2
+    return f"orch: {' '.join(said.split())} (see `{ctx.command_path} --help`)", 2
+
+
+def _causes(error: BaseException) -> Iterator[Exception]:
+    """Look into groups: tasks that ended together were stopped by the first."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    elif isinstance(error, Exception):
+        yield error

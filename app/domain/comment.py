@@ -10,7 +10,7 @@ LIMIT = 65_536
 LONGEST = 1000
 RUNS_SHOWN = 20
 
-_ACTS_NEXT = {
+ACTS_NEXT = {
     Status.NEW: "Orch",
     Status.ROUTED: "Orch: the run starts as soon as a runner is free",
     Status.IN_PROGRESS: "Orch: an agent is at work",
@@ -48,7 +48,7 @@ def _visible(record: TaskRecord) -> str:
         ("Requested by", f"`{one_line(record.requested_by)}`"),
         ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
         ("Cost so far", _cost(record)),
-        ("Who acts next", _ACTS_NEXT[record.status]),
+        ("Who acts next", ACTS_NEXT[record.status]),
     ]
     parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
     if record.notice:

@@ -12,7 +12,7 @@ from typing import Any
 from app.domain.envelope import Envelope, Source
 from app.domain.names import group_of
 from app.github.payloads import is_read
-from app.log import log
+from app.log import bound, log
 from app.ports import Clock, EventQueue
 
 LARGEST = 25 * 1024 * 1024
@@ -55,7 +55,8 @@ class Receiver:
         if not is_read(event, payload.get("action")):
             log().debug("delivery ignored", delivery=delivery, name=event)
             return Answer(202, "ignored: this event or action means nothing to Orch")
-        return await self._enqueue(delivery, event, _group(payload), body)
+        with bound(**_names(payload)):
+            return await self._enqueue(delivery, event, _group(payload), body)
 
     def _refusal(self, headers: Mapping[str, str], body: bytes) -> Answer | None:
         """Refuse what is no delivery by its headers; the signature comes first, so that a stranger learns nothing."""
@@ -115,6 +116,16 @@ def _group(payload: Mapping[str, Any]) -> str:
     if repository:
         return f"repository:{repository}/events"
     return f"installation:{_id(payload, 'installation', 'id') or 0}/events"
+
+
+def _names(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Name the issue or pull request as the rest of the log does: by its repository's name, not by ids."""
+    repository = payload.get("repository")
+    name = repository.get("full_name") if isinstance(repository, dict) else None
+    for thing, what in (("issue", "task"), ("pull_request", "pull")):
+        if name and (number := _id(payload, thing, "number")):
+            return {what: f"{name}#{number}"}
+    return {}
 
 
 def _id(payload: Mapping[str, Any], thing: str, field: str) -> int | None:
