@@ -334,6 +334,7 @@ def test_pages_forbid_what_they_do_not_need(browser: Browser) -> None:
     first, second = browser.get("/"), browser.get("/")
     policy = dict(rule.split(" ", 1) for rule in first.headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert (policy["img-src"], policy["style-src-attr"]) == ("data:", "'unsafe-inline'")
     assert (policy["form-action"], policy["connect-src"], policy["style-src"]) == ("'self'",) * 3
     assert policy["script-src"] == "'nonce-{}'".format(next(a["nonce"] for _, a in first.elements("script")))
     assert policy["script-src"] not in second.headers["Content-Security-Policy"]
