@@ -1,7 +1,7 @@
 """One run: prepare, agent, commit, push. It ends in an Outcome, or in Retryable when only the world is at fault."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,10 +122,10 @@ class Run:
         mirror = Mirror.under(self.root, repository.full_name, repository.id)
         token = await self._persist(lambda: self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH))
         await self._persist(lambda: mirror.fetch(self.grant.clone_url, token.value))
-        start = self.grant.start_sha or (await mirror.branches()).get(self.grant.base_branch)
+        branches = await mirror.branches()
+        start = self.grant.start_sha or branches.get(self.grant.base_branch)
         if start is None:
-            branch = self.grant.base_branch
-            raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the repository has no branch `{branch}` to start from")
+            raise Ending(Outcome.INFRASTRUCTURE_FAILED, _nothing_to_start_from(self.grant.base_branch, branches))
         self._begin("preparing the workspace")
         workspace = mirror.workspace(str(self.job.task.number))
         await self._persist(lambda: workspace.prepare(start))
@@ -223,6 +223,12 @@ class Run:
             started_at=report.started_at,
             ended_at=self.clock.now(),
         )
+
+
+def _nothing_to_start_from(branch: str, branches: Collection[str]) -> str:
+    if not branches:
+        return f"the repository has no commit yet. Push a first one to `{branch}`, for example a README."
+    return f"the repository has no branch `{branch}`. Push one, or make another its default branch."
 
 
 def _note(report: Report, event: object) -> None:

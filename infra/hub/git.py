@@ -127,6 +127,10 @@ class BareRepository:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    async def create_empty(self, branch: str = "main") -> None:
+        """Make the repository without a commit."""
+        await self._init(branch)
+
     async def create(self, files: Mapping[str, bytes], *, author: Identity, branch: str = "main") -> str:
         """Make the repository with one commit of these files and return its SHA."""
         await self._init(branch)

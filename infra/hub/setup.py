@@ -67,9 +67,12 @@ def ensure_app(world: World, settings: HubSettings) -> App:
 
 
 async def create_repository(
-    world: World, owner: str, name: str, files: Mapping[str, bytes], *, private: bool = False
+    world: World, owner: str, name: str, files: Mapping[str, bytes] | None, *, private: bool = False
 ) -> Repository:
-    """Make a repository with one commit on `main`. Raises ApiError 422 for a name that is taken."""
+    """Make a repository with one commit on `main`, or with none if `files` is None.
+
+    Raises ApiError 422 for a name that is taken.
+    """
     if world.state.find(Repository, f"{owner}/{name}") is not None:
         raise ApiError(422, "Repository creation failed.")
     with world.state.transaction():
@@ -78,6 +81,10 @@ async def create_repository(
             world.state.new_id(), account.id, owner=account.login, name=name, created=world.now(), private=private
         )
     # The row comes last: a hub killed in between has an unused directory and no repository without git.
+    if files is None:
+        await world.git(repository).create_empty()
+        with world.state.transaction():
+            return world.state.put(repository)
     sha = await world.git(repository).create(files, author=world.identity(account))
     with world.state.transaction():
         world.state.put(Ref(world.state.new_id(), repository.id, "refs/heads/main", sha))

@@ -78,7 +78,9 @@ async def create_user(call: Call) -> Answer:
 
 
 async def post_repository(call: Call) -> Answer:
-    files = {path: str(text).encode() for path, text in call.fields().get("files", {"README.md": "# New\n"}).items()}
+    """Make a repository; `files` null leaves it without a commit."""
+    given = call.fields().get("files", {"README.md": "# New\n"})
+    files = None if given is None else {path: str(text).encode() for path, text in given.items()}
     owner, name = call.text("Repository", "owner"), call.text("Repository", "name")
     repository = await create_repository(call.world, owner, name, files, private=call.flag("private"))
     return Answer(201, show_full_repository(call.world, repository))

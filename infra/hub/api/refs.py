@@ -13,9 +13,10 @@ from infra.hub.wire import Answer
 async def get_ref(call: Call) -> Answer:
     repository = _readable(call)
     name = f"refs/{call.param('ref')}"
-    sha = (await call.world.git(repository).refs(name)).get(name)
+    git = call.world.git(repository)
+    sha = (await git.refs(name)).get(name)
     if sha is None:
-        raise not_found()
+        raise not_found() if await git.refs() else ApiError(409, "Git Repository is empty.")
     return Answer(200, show_ref(call.world, repository, name, sha))
 
 
