@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import sys
 
 from pydantic import TypeAdapter
 
+from app.domain.errors import Permanent
 from infra.hub.server import start_hub
 from infra.hub.settings import HubSettings
 
@@ -14,8 +16,10 @@ from infra.hub.settings import HubSettings
 def run_hub(settings: HubSettings, leash: int | None = None) -> None:
     """Run a hub until SIGTERM or SIGINT; print one line of JSON about it when it listens.
 
-    The end of what stands on the descriptor `leash` ends it too.
+    The end of what stands on the descriptor `leash` ends it too. Raises Permanent where it cannot work.
     """
+    if shutil.which("git") is None:
+        raise Permanent("git is not on PATH, and the hub needs it; install it (Debian: apt-get install git)")
     asyncio.run(_run(settings, leash))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from app.domain.errors import Permanent
 from infra.hub.api import ROUTES
 from infra.hub.api.admin import ROUTES as ADMIN_ROUTES
 from infra.hub.api.admin import describe
@@ -82,7 +83,12 @@ async def start_hub(settings: HubSettings) -> RunningHub:
 def _bind(settings: HubSettings) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        raise Permanent(f"the hub cannot listen on {where}: {error.strerror}; choose another --port") from None
     return listener
 
 
