@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from cachetools import LRUCache
 
-from app.domain.errors import Missing, Retryable
+from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
 from app.domain.grants import RunToken
 from app.domain.labels import Label
@@ -69,7 +69,11 @@ class GitHubApi:
             found = await self._ask(repository, "GET", "/contents/{+file}", file=path)
         except Missing:
             return None
-        return b64decode(found["content"]) if isinstance(found, dict) and found.get("encoding") == "base64" else None
+        if not isinstance(found, dict) or found["type"] != "file":  # a folder, or another repository in it
+            return None
+        if found["encoding"] != "base64":
+            raise Permanent(f"{path} is larger than 1 MB, more than GitHub shows of a file")
+        return b64decode(found["content"])
 
     async def issue(self, repository: Repository, number: int) -> Issue:
         issue = read_issue(await self._ask(repository, "GET", "/issues/{number}", number=number))

@@ -9,12 +9,13 @@ from typing import cast
 import pytest
 
 from app.config_files import ConfigFiles
-from app.domain.effects import CreateLabels, Send
+from app.domain.config import RepoConfig, RepoFile
+from app.domain.effects import CreateLabels, Decision, Send
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.events import RepositoriesAdded, TaskChecked
+from app.domain.events import ConfigWanted, RepositoriesAdded, TaskChecked
 from app.domain.facts import Actor, Delivery, Issue, LabelGiven
 from app.domain.internal import disclose
-from app.domain.names import Repository, TaskRef
+from app.domain.names import Repository, TaskRef, config_group
 from app.domain.policy import Policy
 from app.domain.snapshot import Snapshot
 from app.ports import GitHub
@@ -31,6 +32,7 @@ class FakeGitHub:
     known: Sequence[Repository]
     closed: dict[int, Exception] = field(default_factory=dict)
     files: dict[int, bytes] = field(default_factory=dict)
+    labels: list[tuple[int, str]] = field(default_factory=list)
     failed: Sequence[Delivery] = ()
     refused: frozenset[int] = frozenset()
     redelivered: list[int] = field(default_factory=list)
@@ -42,6 +44,7 @@ class FakeGitHub:
         return self.files.get(repository.id)
 
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]:
+        self.labels.append((repository.id, label))
         if repository.id in self.closed:
             raise self.closed[repository.id]
         if label != "status:in_progress":
@@ -123,3 +126,19 @@ def test_many_repositories_are_prepared_a_part_at_a_time() -> None:
     prepared = [effect.repository for effect in effects if isinstance(effect, CreateLabels)]
     assert prepared == list(everything)
     assert len(parts) < 90
+
+
+async def test_every_repository_is_checked_by_its_own_trigger_and_read_again(stage: Stage) -> None:
+    one, other = repository(1), repository(2)
+    github = FakeGitHub([one, other], files={1: b"trigger: ai"})
+    await reconcile_of(stage, github)()
+    assert [event.repository for event in await sent(stage) if isinstance(event, ConfigWanted)] == [one, other]
+    assert [asked for asked in github.labels if not asked[1].startswith("status:")] == [(1, "ai"), (2, "orch")]
+
+
+async def test_a_file_that_cannot_be_followed_leaves_the_trigger_that_was_known(stage: Stage) -> None:
+    known = RepoFile(config=RepoConfig(trigger="ai"), digest="before")
+    await Records(stage.store).commit(config_group(1), "made", Decision("because", known), 0, NOW)
+    github = FakeGitHub([repository(1)], files={1: b"triger: bot"})
+    await reconcile_of(stage, github)()
+    assert (1, "ai") in github.labels

@@ -740,3 +740,10 @@ async def test_a_key_that_is_none_is_refused_without_being_shown(clock: HandCloc
             pass
     shown = "".join(traceback.format_exception(raised.value))
     assert not any(line in shown for line in key.splitlines())
+
+
+async def test_a_file_that_github_does_not_show_whole_is_not_taken_for_none(script: Script, github: GitHubApi) -> None:
+    large = {"type": "file", "encoding": "none", "content": "", "size": 2_000_000}
+    script.on("GET /repos/acme/widgets/contents/.orch.yml", Reply(body=large))
+    with pytest.raises(Permanent, match="larger than 1 MB"):
+        await github.file(WIDGETS, ".orch.yml")

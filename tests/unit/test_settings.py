@@ -177,3 +177,9 @@ def test_the_readme_lists_exactly_the_settings() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     [block] = re.findall(r"<!-- settings -->\n(.*)\n<!-- /settings -->", readme, re.DOTALL)
     assert block == reference()
+
+
+def test_the_policy_says_what_the_operator_set(tmp_path: Path) -> None:
+    given = ENOUGH | {"ORCH_TRIGGER_LABEL": "orch", "ORCH_MAX_ATTEMPTS": "2", "ORCH_PORT": "3"}
+    policy = settings(read(tmp_path, given)).policy()
+    assert policy.stated == {"agents", "trigger", "max_attempts"}

@@ -154,3 +154,26 @@ def test_an_archived_repository_is_read_only_and_a_renamed_one_moves(stage: Stag
     stage.ok("PATCH", "", "admin", json={"archived": False, "name": "gadgets"})
     assert stage.request("GET", "").body["full_name"] == f"{stage.owner}/gadgets"
     assert stage.hub.request("GET", f"/repos/{stage.owner}/gadgets").body["name"] == "gadgets"
+
+
+def test_a_push_says_what_each_commit_did_to_which_files(stage: Stage, tmp_path: Path) -> None:
+    work = cloned(stage, tmp_path, stage.app_token())
+    git(work, "checkout", "-q", "-b", "side")
+    for name, text in (("a b.txt", "one\n"), ("c.txt", "two\n")):
+        (work / name).write_text(text)
+        git(work, "add", name)
+    git(work, "commit", "-q", "-m", "Add two")
+    (work / "c.txt").write_text("three\n")
+    git(work, "rm", "-q", "a b.txt")
+    git(work, "commit", "-q", "-a", "-m", "Change one, remove one")
+    git(work, "commit", "-q", "--allow-empty", "-m", "Do nothing")
+    git(work, "checkout", "-q", "main")
+    git(work, "merge", "-q", "--no-ff", "-m", "Merge", "side")
+    assert git(work, "push", "-q", "origin", "main").returncode == 0
+    commits = stage.hooks("push")[-1].payload["commits"]
+    assert [(commit["added"], commit["modified"], commit["removed"]) for commit in commits] == [
+        (["a b.txt", "c.txt"], [], []),
+        ([], ["c.txt"], ["a b.txt"]),
+        ([], [], []),
+        (["c.txt"], [], []),
+    ]
