@@ -17,6 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 COLOR = re.compile(r"[0-9a-fA-F]{6}")
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 DAYS_COUNTED = 30 * 86400
+# WCAG asks for a contrast of 4.5; where white has less than this, black has more.
+READABLE = 4.5
 
 
 def make_templates(world: World) -> Environment:
@@ -56,13 +58,10 @@ def moment_text(moment: float) -> str:
 
 
 def chip_style(color: str) -> str:
-    """Give a label's colours as CSS: its own, and black or white for the text, whichever contrasts more."""
+    """Give a label's colours as CSS: its own, and for the text white where that is readable, else black."""
     paper = color.lower() if COLOR.fullmatch(color) else "ededed"
-    return f"--paper:#{paper};--ink:#{'000' if _luminance(paper) > CONTRASTS_ALIKE else 'fff'}"
-
-
-# Black and white contrast alike, by WCAG's formula, with a colour of this luminance: (L + 0.05)² = 1.05 * 0.05.
-CONTRASTS_ALIKE = 0.179
+    readable = 1.05 / (_luminance(paper) + 0.05) >= READABLE
+    return f"--paper:#{paper};--ink:#{'fff' if readable else '000'}"
 
 
 def _luminance(color: str) -> float:

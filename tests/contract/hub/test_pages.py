@@ -69,7 +69,7 @@ def test_an_issue_shows_its_text_comments_and_events_in_order(stage: Stage, brow
 
 
 def test_labels_have_their_colour_and_a_text_that_can_be_read(stage: Stage, browser: Browser) -> None:
-    colors = {"000000": "fff", "ffffff": "000", "0e8a16": "000", "fbca04": "000", "d73a4a": "000", "5319e7": "fff"}
+    colors = {"000000": "fff", "ffffff": "000", "0e8a16": "fff", "fbca04": "000", "d73a4a": "fff", "5319e7": "fff"}
     for color in colors:
         stage.ok("POST", "/labels", json={"name": f"l-{color}", "color": color})
     stage.ok("POST", "/issues", json={"title": "One", "labels": [f"l-{color}" for color in colors]})
