@@ -19,6 +19,7 @@ from app.leases import Leases
 from app.log import log
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
 from app.rebuild import find_record
+from app.reconcile import Reconcile
 from app.records import Loaded, Pending, Records
 from app.runs import keep_text
 
@@ -40,6 +41,7 @@ class Apply:
     identity: Identity
     policy: Policy
     keyring: Keyring
+    reconcile: Reconcile
 
     async def drain(self, group: str) -> None:
         """Perform the group's outbox in order; raises Retryable with what is left still in it.
@@ -109,6 +111,10 @@ class Apply:
                 await self._add_comment(effect)
             case do.CancelRun(run_id=run_id):
                 await self.leases.change(group, run_id, cancelled=True)
+            case do.CheckRepositories(repository_ids=ids):
+                await self.reconcile.those(ids)
+            case do.ListRepositories(installation_id=installation):
+                await self.reconcile.announce(installation, pending.id)
             case effect:
                 return await self._perform_for(effect, record, looks) if record else None
         return None

@@ -264,6 +264,10 @@ class GitHub(Protocol):
 
     async def branch_head(self, repository: Repository, branch: str) -> str | None: ...
 
+    async def commit_author(self, repository: Repository, sha: str) -> int | None:
+        """Find whose account made a commit, by its author's address; None if no account has that address."""
+        ...
+
     async def create_branch(self, repository: Repository, branch: str, sha: str) -> bool:
         """Create the branch at `sha`; False if a branch of that name exists."""
         ...

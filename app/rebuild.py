@@ -49,14 +49,22 @@ class Rebuild:
             self.github.branch_head(task.repository, record.branch),
             self.github.pulls_from(task.repository, record.branch),
         )
-        return _agree(record.change(shown=statuses_on(issue.labels)), head, pulls)
+        record = record.change(shown=statuses_on(issue.labels))
+        if head is not None and await self._is_own(record, head):
+            record = record.change(head_sha=head)
+        return _agree(record, pulls)
+
+    async def _is_own(self, record: TaskRecord, head: str) -> bool:
+        """Say whether Orch made a commit: one that a person pushed is no place for Orch to move the branch from."""
+        if head in {record.head_sha, *(run.head_sha for run in record.runs)}:
+            return True
+        return await self.github.commit_author(record.task.repository, head) == self.identity.bot_id
 
 
-def _agree(record: TaskRecord, head: str | None, pulls: Sequence[Pull]) -> TaskRecord:
-    """Believe branch and pull request over the marker, which may be one step behind them."""
-    if head is not None:
-        record = record.change(head_sha=head)
-    newest = pulls[0] if pulls else None
+def _agree(record: TaskRecord, pulls: Sequence[Pull]) -> TaskRecord:
+    """Believe the pull request over the marker, which may be one step behind it."""
+    news = [pull for pull in pulls if (pull.is_open or pull.merged) and pull.number not in record.merged_before]
+    newest = news[0] if news else None
     if newest is None or record.pull is not None:
         return record
     if newest.is_open and can(record.status, Trigger.OPEN_PULL):

@@ -1,7 +1,7 @@
 """Look for what was missed while Orch was not running: deliveries, labels, merges."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -40,6 +40,19 @@ class Reconcile:
                 await self._check(repository)
         await self._prepare(repositories)
         await self.redeliver()
+
+    async def those(self, repository_ids: Collection[int]) -> None:
+        """Check the repositories, as far as they can be seen."""
+        for repository in await self.github.repositories():
+            if repository.id in repository_ids:
+                with _passing_over("repository not checked", repository=repository.full_name):
+                    await self._check(repository)
+
+    async def announce(self, installation: int, identity: str) -> None:
+        """Send an event, known by `identity`, as if all of the installation's repositories had just been added."""
+        members = [one for one in await self.github.repositories() if one.installation_id == installation]
+        event = RepositoriesAdded(installation_id=installation, repositories=tuple(members), check=True)
+        await self.events.send(enclose(event, identity, self.clock.now()))
 
     async def redeliver(self) -> None:
         """Ask GitHub to deliver again what it could not deliver."""

@@ -89,7 +89,7 @@ class LocalRuns:
     def _grant(self, record: TaskRecord, run_id: str, title: str, body: str) -> Grant:
         return Grant(
             run_id=run_id,
-            clone_url=f"{self.web_url}/{record.task.repository.full_name}.git",
+            clone_url=self._clone_url(record),
             base_branch=record.task.repository.default_branch,
             start_sha=record.head_sha,
             title=title,
@@ -102,6 +102,9 @@ class LocalRuns:
             wall_seconds=self.policy.wall_seconds,
             silence_seconds=self.policy.silence_seconds,
         )
+
+    def _clone_url(self, record: TaskRecord) -> str:
+        return f"{self.web_url}/{record.task.repository.full_name}.git"
 
     async def _admitted(self, record: TaskRecord) -> tuple[str, str] | str:
         """Read the admitted text; if the artifact is lost, the issue's text counts as long as its hash is right.
@@ -143,9 +146,11 @@ class LocalRuns:
         if lease is None or lease.run_id != run_id or lease.result is not None:
             raise Permanent(f"run {run_id} is not current and gets no token")
         try:
-            return await self.github.mint(job.task.repository, PERMISSIONS[kind])
+            token = await self.github.mint(job.task.repository, PERMISSIONS[kind])
         except Unauthorized as error:
             raise Retryable(str(error)) from error
+        record = (await self.records.load(job.task.group)).task
+        return token.model_copy(update={"clone_url": self._clone_url(record)}) if record else token
 
     async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
         """Revoke a token that was minted for a run."""

@@ -1,11 +1,24 @@
-"""Labels on issues: the trigger starts a task, a status label moved by hand is put back."""
+"""Labels on issues: the trigger starts and stops a task, a status label moved by hand is put back."""
 
-from app.domain.effects import AddComment, Decision, Effect, RemoveLabel, SetLabels, UpsertComment, nothing
+from datetime import timedelta
+
+from app.domain import life
+from app.domain.effects import AddComment, Decision, RemoveLabel, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled
 from app.domain.labels import STATUS_PREFIX, is_same_label, statuses_on
+from app.domain.names import digest_of
+from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
+from app.domain.strategies.single import SHOW
 from app.domain.task import Trigger, can
+
+AN_HOUR = timedelta(hours=1)
+MOST_PUT_BACK = 3
+GIVEN_IN = (
+    f"Status labels were moved {MOST_PUT_BACK} times within an hour and put back each time. From now on they stay as "
+    "they are until the status changes or the hour is over; this comment says what the status is."
+)
 
 
 def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
@@ -17,14 +30,28 @@ def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         return _refuse(event, refusal)
     if not snapshot.issue or not snapshot.issue.is_open or event.label not in snapshot.issue.labels:
         return nothing("the issue was closed or the label taken off meanwhile")
-    if snapshot.record and not can(snapshot.record.status, Trigger.ROUTE):
-        return nothing(f"the task is {snapshot.record.status.value} already")
-    return single.admit(event, snapshot)
+    if snapshot.record is None:
+        return single.admit(event, snapshot)
+    return _take_up(event, snapshot.record, snapshot)
+
+
+def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Decision:
+    """Go on with a task that waits: finish it, have its pull request reviewed again, or begin another attempt."""
+    if not can(record.status, Trigger.ROUTE):
+        return nothing(f"the task is {record.status.value} already")
+    digest = digest_of(event.title, event.body)
+    waiting = life.merged(record, snapshot.pull) or life.reviewed_again(record, snapshot.pull, digest)
+    return waiting or single.admit(event, snapshot)
 
 
 def issue_unlabeled(event: IssueUnlabeled, snapshot: Snapshot) -> Decision:
-    """Put a status label back that somebody took off."""
-    return _drifted(event, snapshot)
+    """Stop the work if the trigger was taken off; put a status label back."""
+    if not is_same_label(event.label, snapshot.policy.trigger):
+        return _drifted(event, snapshot)
+    if snapshot.record is None or snapshot.issue is None:
+        return nothing("no task, so nothing to stop")
+    withdrawn = life.withdrawn(snapshot.record, snapshot.issue, snapshot.policy.trigger, event.actor.login)
+    return withdrawn or nothing("nothing is to be stopped, or the label is on again")
 
 
 def not_ours(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> str | None:
@@ -33,7 +60,7 @@ def not_ours(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> str | 
         return "Orch changed the label itself"
     if event.label.lower().startswith(STATUS_PREFIX):
         return None
-    if isinstance(event, IssueLabeled) and is_same_label(event.label, snapshot.policy.trigger):
+    if is_same_label(event.label, snapshot.policy.trigger):
         return None
     return f"the label {event.label} is nothing to Orch"
 
@@ -62,14 +89,27 @@ def _drifted(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> Decisi
     on = statuses_on(issue.labels)
     if on == (record.status,):
         return nothing("the status label is right")
+    recent = tuple(moment for moment in record.put_back if snapshot.now - moment < AN_HOUR)
+    if len(recent) >= MOST_PUT_BACK:
+        return _give_in(record.change(shown=on))
     notice = (
         f"`{event.actor.login}` moved a status label by hand; it was put back, because the status follows the work."
     )
-    effects: tuple[Effect, ...] = (SetLabels(), UpsertComment())
-    return Decision("a status label was moved by hand", record.change(shown=on, notice=notice), effects)
+    put_back = record.change(shown=on, notice=notice, put_back=(*recent, snapshot.now))
+    return Decision("a status label was moved by hand", put_back, SHOW)
 
+
+def _give_in(record: TaskRecord) -> Decision:
+    """Leave the labels to whoever fights over them, and say so once; the next change of status sets them."""
+    if record.notice == GIVEN_IN:
+        return Decision("a status label was moved by hand again", record)
+    why = "a status label was moved by hand again and again"
+    return Decision(why, record.change(notice=GIVEN_IN), (UpsertComment(),))
+
+
+_READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
 
 HANDLERS = (
-    Handler(IssueLabeled, frozenset({Need.RECORD, Need.ISSUE, Need.PERMISSION, Need.CONFIG}), issue_labeled, not_ours),
-    Handler(IssueUnlabeled, frozenset({Need.RECORD, Need.ISSUE}), issue_unlabeled, not_ours),
+    Handler(IssueLabeled, _READ | {Need.PERMISSION, Need.PULL, Need.HEAD}, issue_labeled, not_ours),
+    Handler(IssueUnlabeled, _READ, issue_unlabeled, not_ours),
 )

@@ -1,25 +1,48 @@
 """What happens to pull requests, told to the task behind them."""
 
-from app.domain.effects import CancelRun, CloseIssue, Decision, DeleteRef, Effect, Enqueue, Send, nothing
-from app.domain.events import PullClosed, PullMerged, SlotFreed
-from app.domain.jobs import cleanup_job
+from app.domain import life
+from app.domain.effects import Decision, Send, nothing
+from app.domain.events import PullChanged, PullClosed, PullMerged, PullPushed, PullReopened
 from app.domain.names import TaskRef, number_of_task
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies.single import SHOW
 from app.domain.task import Trigger, can
+
+PullFact = PullClosed | PullReopened | PullPushed
+NOT_OURS = nothing("the pull request is not Orch's")
 
 
 def pull_closed(event: PullClosed, snapshot: Snapshot) -> Decision:
-    """Tell the task behind a merged pull request; the branch's name says which one it is."""
-    number = number_of_task(event.head_branch, snapshot.branch_prefixes)
-    if number is None or event.head_repository_id != event.repository.id:
-        return nothing("the pull request is not Orch's")
+    """Tell the task behind a closed pull request; the branch's name says which one it is."""
+    task = _task_of(event, snapshot)
+    if task is None:
+        return NOT_OURS
     if not event.merged:
-        return nothing("the pull request was closed without a merge")
-    task = TaskRef(repository=event.repository, number=number)
+        return _tell(event, task, "closed without a merge")
     merged = PullMerged(task=task, pull=event.number, branch=event.head_branch)
     return Decision(f"pull request #{event.number} was merged", effects=(Send(event=merged),))
+
+
+def pull_reopened(event: PullReopened, snapshot: Snapshot) -> Decision:
+    """Tell the task behind a pull request that it is open again."""
+    task = _task_of(event, snapshot)
+    return _tell(event, task, "reopened") if task else NOT_OURS
+
+
+def pull_pushed(event: PullPushed, snapshot: Snapshot) -> Decision:
+    """Tell the task behind a pull request that its branch has another head."""
+    task = _task_of(event, snapshot)
+    return _tell(event, task, "pushed to") if task else NOT_OURS
+
+
+def pull_changed(event: PullChanged, snapshot: Snapshot) -> Decision:
+    """Follow what the task's pull request is now, whatever order GitHub told it in."""
+    record, pull = snapshot.record, snapshot.pull
+    if record is None or pull is None or not _is_of(record, event):
+        return nothing("the pull request is not the task's")
+    finished = life.merged(record, pull)
+    followed = finished or life.pull_followed(record, pull, snapshot.policy.trigger, event.actor.login)
+    return followed or nothing("the task knows what the pull request is now")
 
 
 def pull_merged(event: PullMerged, snapshot: Snapshot) -> Decision:
@@ -29,28 +52,37 @@ def pull_merged(event: PullMerged, snapshot: Snapshot) -> Decision:
         return nothing("the merged pull request is not the task's")
     if not can(record.status, Trigger.MERGE):
         return nothing(f"the task is {record.status.value} already")
-    return finish_merged(record, event.pull)
+    return life.finish_merged(record, event.pull)
 
 
-def _is_of(record: TaskRecord, event: PullMerged) -> bool:
+def done_by_orch(event: PullPushed, snapshot: Snapshot) -> str | None:
+    """Skip the heads that Orch itself made."""
+    return "Orch moved the branch itself" if event.actor.id == snapshot.identity.bot_id else None
+
+
+def _task_of(event: PullFact, snapshot: Snapshot) -> TaskRef | None:
+    number = number_of_task(event.head_branch, snapshot.branch_prefixes)
+    if number is None or event.head_repository_id != event.repository.id:
+        return None
+    return TaskRef(repository=event.repository, number=number)
+
+
+def _tell(event: PullFact, task: TaskRef, what: str) -> Decision:
+    changed = PullChanged(task=task, pull=event.number, branch=event.head_branch, actor=event.actor)
+    return Decision(f"pull request #{event.number} was {what}", effects=(Send(event=changed),))
+
+
+def _is_of(record: TaskRecord, event: PullMerged | PullChanged) -> bool:
     """Go by the pull request's number; before the record has it, by its branch."""
+    if event.pull in record.merged_before:
+        return False
     return record.branch == event.branch if record.pull is None else record.pull == event.pull
-
-
-def finish_merged(record: TaskRecord, pull: int) -> Decision:
-    """Close the issue, remove what is left over, and stop what still runs."""
-    done = record.advance(Trigger.MERGE, f"Pull request #{pull} was merged.", pull=pull, run_id=None)
-    stop: tuple[Effect, ...] = (CancelRun(run_id=record.run_id),) if record.run_id else ()
-    freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
-    left_over = (
-        CloseIssue(),
-        DeleteRef(ref=f"refs/heads/{record.branch}"),
-        Enqueue(job=cleanup_job(record.task, record.attempt)),
-    )
-    return Decision(f"pull request #{pull} was merged", done, (*stop, *freed, *left_over, *SHOW))
 
 
 HANDLERS = (
     Handler(PullClosed, frozenset({Need.CONFIG}), pull_closed),
+    Handler(PullReopened, frozenset({Need.CONFIG}), pull_reopened),
+    Handler(PullPushed, frozenset({Need.CONFIG}), pull_pushed, done_by_orch),
+    Handler(PullChanged, frozenset({Need.RECORD, Need.PULL, Need.CONFIG}), pull_changed),
     Handler(PullMerged, frozenset({Need.RECORD}), pull_merged),
 )

@@ -4,10 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.snapshot import Handler
-from handlers import admission, config, installations, issues, pull_requests, runs, schedule
+from handlers import (
+    admission,
+    config,
+    installations,
+    issue_life,
+    issues,
+    pull_requests,
+    repositories,
+    runs,
+    schedule,
+)
 
-HANDLERS: Mapping[type[Any], Handler] = {
-    handler.event: handler
-    for family in (issues, pull_requests, runs, admission, schedule, installations, config)
-    for handler in family.HANDLERS
-}
+FAMILIES = (issues, issue_life, pull_requests, runs, admission, schedule, installations, repositories, config)
+
+HANDLERS: Mapping[type[Any], Handler] = {handler.event: handler for family in FAMILIES for handler in family.HANDLERS}

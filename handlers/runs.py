@@ -24,6 +24,8 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
 def run_finished(event: RunFinished, snapshot: Snapshot) -> Decision:
     """Go on from the end of the current run; any other run's end changes nothing, and what it pushed is removed."""
     record = snapshot.record
+    if record is not None and record.stopping == event.run_id:
+        return single.after_stop(event, record)
     if record is None or record.run_id != event.run_id:
         return Decision(f"run {event.run_id} is not the current run", effects=_pushed_in_vain(event, record))
     return single.after_run(event, record, snapshot)

@@ -1,41 +1,71 @@
 """What time brings: late displays, and checks of what may have been missed."""
 
+from dataclasses import replace
+
+from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import Refresh, SlotWanted, TaskChecked
-from app.domain.facts import Issue
+from app.domain.facts import CutOff, Issue
 from app.domain.jobs import run_job
-from app.domain.labels import is_same_label, status_label, statuses_on
+from app.domain.labels import status_label, statuses_on
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.strategies import single
 from app.domain.strategies.single import SHOW
-from app.domain.task import Status, Trigger, can
-from handlers.pull_requests import finish_merged
+from app.domain.task import AT_WORK, Status
 
 
 def refresh(event: Refresh, snapshot: Snapshot) -> Decision:
     """Show the status if what is shown is older."""
     record = snapshot.record
-    if record is None or record.shown == (record.status,):
+    if record is None or record.cut_off or record.shown == (record.status,):
         return nothing("what is shown is what is")
     return Decision("the status was not shown yet", effects=SHOW)
 
 
 def task_checked(event: TaskChecked, snapshot: Snapshot) -> Decision:
-    """Mend what was missed: a merge, a status label, a job that waits nowhere."""
+    """Mend what was missed: what happened to issue or pull request, a status label, a job that waits nowhere."""
     record = snapshot.record
     if record is None:
         return _unclaimed(event, snapshot)
-    if snapshot.pull and snapshot.pull.merged and can(record.status, Trigger.MERGE):
-        return finish_merged(record, snapshot.pull.number)
-    return _mend(record, snapshot)
+    here = record.change(task=event.task, cut_off=None)
+    missed = _missed(here, record.cut_off, snapshot)
+    if missed:
+        # One fact at a time: the next look finds what else there is, and ends when there is nothing.
+        return replace(missed, effects=(*missed.effects, Send(event=event)))
+    mended = _mend(here, snapshot)
+    return mended if mended.record or here == record else Decision("the repository has another name", here)
+
+
+def _missed(record: TaskRecord, was: CutOff | None, snapshot: Snapshot) -> Decision | None:
+    """Follow the first fact about issue and pull request that the record does not know."""
+    issue, pull, trigger = snapshot.issue, snapshot.pull, snapshot.policy.trigger
+    if issue is None:
+        return life.gone(record, "The issue was deleted or transferred, so the task ends here.")
+    facts = life.merged(record, pull) or life.closed(record, issue) or life.reopened(record, issue, pull, trigger)
+    if facts:
+        return facts
+    if was and record.status is Status.PAUSED:
+        return _go_on(record, was, issue, snapshot)
+    told = life.withdrawn(record, issue, trigger) or (pull and life.pull_followed(record, pull, trigger))
+    return told or life.edited(record, issue)
+
+
+def _go_on(record: TaskRecord, was: CutOff, issue: Issue, snapshot: Snapshot) -> Decision:
+    """Go on with what was stopped because Orch was cut off; after it was removed, only a person starts it again."""
+    trigger = snapshot.policy.trigger
+    if was is CutOff.REMOVED or not life.has_label(issue, record.label or trigger):
+        why = f"Orch was cut off from here ({was.value}) and can write again. {life.again(trigger)}"
+        return Decision("Orch can write here again", record.change(why=why), SHOW)
+    return single.resume(record, snapshot, f"Orch was cut off from here ({was.value}) and goes on with a new attempt.")
 
 
 def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
     """Tell people about an issue that looks like a task and is none, if it still does after a redelivery had time."""
     issue, trigger = snapshot.issue, snapshot.policy.trigger
     on = statuses_on(issue.labels) if issue else ()
-    if issue is None or not issue.is_open or not (on or _has(issue, trigger)):
+    if issue is None or not issue.is_open or not (on or life.has_label(issue, trigger)):
         return nothing("there is no task")
     if not event.again:
         again = event.model_copy(update={"again": True})
@@ -52,15 +82,11 @@ def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
     return Decision("the issue's label was missed", effects=(*taken_off, told))
 
 
-def _has(issue: Issue, trigger: str) -> bool:
-    return any(is_same_label(label, trigger) for label in issue.labels)
-
-
 def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
     on = statuses_on(snapshot.issue.labels) if snapshot.issue else record.shown
     show = SHOW if on != (record.status,) else ()
     wanted: tuple[Send, ...] = ()
-    if record.status in (Status.ROUTED, Status.IN_PROGRESS):
+    if record.status in AT_WORK:
         job = run_job(record.task, record.attempt)
         wanted = (Send(event=SlotWanted(job=job, since=record.created_at.timestamp(), most=snapshot.parallel)),)
     if not show and not wanted:

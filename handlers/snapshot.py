@@ -9,8 +9,9 @@ from app.domain.config import resolve
 from app.domain.errors import Missing
 from app.domain.events import Event
 from app.domain.facts import Identity, Issue, Permission, Pull
-from app.domain.names import Repository, TaskRef
+from app.domain.names import Repository, TaskRef, split_group
 from app.domain.policy import Policy
+from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.ports import Clock, GitHub
 from app.rebuild import Rebuild
@@ -42,6 +43,8 @@ class SnapshotLoader:
     async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
         """Read what else the handler needs for the event."""
         loaded = await self.records.load(event.group) if handler.needs & STORED else Loaded(None, 0)
+        if loaded.task and handler.settled(event, loaded.task):
+            return replace(outline, record=loaded.task), loaded
         permission, issue = await asyncio.gather(self._permission(handler, event), self._issue(handler, event, loaded))
         if issue and Need.RECORD in handler.needs and loaded.task is None:
             loaded = await self._rebuilt(_task(event), issue, loaded)
@@ -50,7 +53,9 @@ class SnapshotLoader:
             record=loaded.task,
             issue=issue,
             permission=permission,
-            pull=await self._pull(handler, loaded),
+            pull=await self._pull(handler, event, loaded),
+            head=await self._head(handler, event, loaded),
+            tasks=await self._tasks(handler, event),
             board=loaded.board,
             file=loaded.file,
             found=await self.configs.find(_repository(event)) if Need.FILE in handler.needs else None,
@@ -82,13 +87,25 @@ class SnapshotLoader:
             return loaded
         return await self.records.restore(record)
 
-    async def _pull(self, handler: Handler, loaded: Loaded) -> Pull | None:
-        if Need.PULL not in handler.needs or loaded.task is None or loaded.task.pull is None:
+    async def _pull(self, handler: Handler, event: Any, loaded: Loaded) -> Pull | None:
+        if Need.PULL not in handler.needs or loaded.task is None:
             return None
+        number = getattr(event, "pull", loaded.task.pull)
         try:
-            return await self.github.pull(loaded.task.task.repository, loaded.task.pull)
+            return await self.github.pull(event.task.repository, number) if number else None
         except Missing:
             return None
+
+    async def _head(self, handler: Handler, event: Any, loaded: Loaded) -> str | None:
+        """Look where the branch is, if Orch has made one."""
+        if Need.HEAD not in handler.needs or loaded.task is None or loaded.task.head_sha is None:
+            return None
+        return await self.github.branch_head(event.task.repository, loaded.task.branch)
+
+    async def _tasks(self, handler: Handler, event: Event) -> tuple[TaskRecord, ...]:
+        if Need.TASKS not in handler.needs:
+            return ()
+        return tuple(await self.records.tasks(split_group(event.group)[0]))
 
 
 def _repository(event: Any) -> Repository:

@@ -109,6 +109,7 @@ class Run:
         if self.pulse.verdict is not None:
             raise Ending(Outcome.CANCELLED, "it was told to stop")
         self.pulse.step = step
+        log().info("step", step=step)
 
     async def _clear(self, workspace: Workspace) -> None:
         """Remove the workspace: the job that cleans up after the task may have come before this run made it."""
@@ -121,7 +122,7 @@ class Run:
         repository = self.job.task.repository
         mirror = Mirror.under(self.root, repository.full_name, repository.id)
         token = await self._persist(lambda: self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH))
-        await self._persist(lambda: mirror.fetch(self.grant.clone_url, token.value))
+        await self._persist(lambda: mirror.fetch(token.clone_url or self.grant.clone_url, token.value))
         branches = await mirror.branches()
         start = self.grant.start_sha or branches.get(self.grant.base_branch)
         if start is None:
@@ -189,8 +190,10 @@ class Run:
     async def _push(self, workspace: Workspace, sha: str) -> None:
         run_id = self.grant.run_id
         token = await self._persist(lambda: self.runs.token(run_id, self.job, TokenKind.PUSH))
+        url = token.clone_url or self.grant.clone_url
         try:
-            await self._persist(lambda: workspace.push(self.grant.clone_url, token.value, sha, run_ref(run_id)))
+            await self._persist(lambda: workspace.push(url, token.value, sha, run_ref(run_id)))
+            log().info("pushed", ref=run_ref(run_id), sha=sha)
         finally:
             try:
                 await self.runs.revoke(run_id, self.job, token)

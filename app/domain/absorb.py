@@ -19,9 +19,10 @@ def absorb(record: TaskRecord, effect: Effect, number: int | None) -> TaskRecord
         case MoveBranch():
             return record.change(head_sha=effect.sha)
         case OpenPull() if can(record.status, Trigger.OPEN_PULL):
-            return record.advance(Trigger.OPEN_PULL, f"Pull request #{number} waits for review.", pull=number)
+            why = f"Pull request #{number} waits for review."
+            return record.advance(Trigger.OPEN_PULL, why, pull=number, pull_closed=False)
         case OpenPull():
-            return record.change(pull=number)
+            return record.change(pull=number, pull_closed=False)
         case _:
             return record
 

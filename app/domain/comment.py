@@ -9,6 +9,10 @@ from app.domain.text import one_line
 LIMIT = 65_536
 LONGEST = 1000
 RUNS_SHOWN = 20
+EDITED = (
+    "The issue's text was edited after the label was put on. Orch follows the text as it was then; to have the new "
+    "text followed, a person with write access takes the label off and puts it on again."
+)
 
 ACTS_NEXT = {
     Status.NEW: "Orch",
@@ -53,6 +57,8 @@ def _visible(record: TaskRecord) -> str:
     parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
     if record.notice:
         parts.append(record.notice)
+    if record.edited:
+        parts.append(EDITED)
     parts.extend(record.remarks)
     parts.append("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
     if record.runs or record.folded.runs:

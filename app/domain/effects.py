@@ -113,6 +113,20 @@ class CreateLabels(Value):
     trigger: str | None = None
 
 
+class CheckRepositories(Value):
+    """Look in these repositories, as far as Orch can see them, for what was missed."""
+
+    type: Literal["check_repositories"] = "check_repositories"
+    repository_ids: tuple[int, ...]
+
+
+class ListRepositories(Value):
+    """Take up all repositories of an installation, as if they had been added."""
+
+    type: Literal["list_repositories"] = "list_repositories"
+    installation_id: int
+
+
 Effect = (
     KeepText
     | Send
@@ -127,6 +141,8 @@ Effect = (
     | DeleteRef
     | CancelRun
     | CreateLabels
+    | CheckRepositories
+    | ListRepositories
 )
 
 EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="type")])

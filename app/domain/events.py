@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from app.domain.base import Value
-from app.domain.facts import Actor
+from app.domain.facts import Actor, CutOff
 from app.domain.jobs import Job
 from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of
 from app.domain.outcomes import RunResult
@@ -36,6 +36,64 @@ class IssueUnlabeled(TaskEvent):
 
     type: Literal["issue_unlabeled"] = "issue_unlabeled"
     label: str
+    actor: Actor
+
+
+class IssueEdited(TaskEvent):
+    """The title or text of an issue was changed; `labels` are those that were on, here and below."""
+
+    type: Literal["issue_edited"] = "issue_edited"
+    actor: Actor
+    labels: tuple[str, ...]
+
+
+class IssueClosed(TaskEvent):
+    """An issue was closed. `again` is the second look, after a merge that closed it would have been heard of."""
+
+    type: Literal["issue_closed"] = "issue_closed"
+    actor: Actor
+    labels: tuple[str, ...]
+    again: bool = False
+
+
+class IssueReopened(TaskEvent):
+    """A closed issue was opened again."""
+
+    type: Literal["issue_reopened"] = "issue_reopened"
+    actor: Actor
+    labels: tuple[str, ...]
+
+
+class IssueTransferred(TaskEvent):
+    """An issue was moved to another repository, where it is `target`."""
+
+    type: Literal["issue_transferred"] = "issue_transferred"
+    actor: Actor
+    labels: tuple[str, ...]
+    target: TaskRef
+
+
+class IssueDeleted(TaskEvent):
+    """An issue was deleted."""
+
+    type: Literal["issue_deleted"] = "issue_deleted"
+    actor: Actor
+    labels: tuple[str, ...]
+
+
+class TaskCutOff(TaskEvent):
+    """Orch cannot write where the task is; sent to each task that this concerns."""
+
+    type: Literal["task_cut_off"] = "task_cut_off"
+    because: CutOff
+
+
+class PullChanged(TaskEvent):
+    """A pull request was closed unmerged, reopened or pushed to; sent to the task by its own group."""
+
+    type: Literal["pull_changed"] = "pull_changed"
+    pull: int
+    branch: str
     actor: Actor
 
 
@@ -81,31 +139,135 @@ class TaskChecked(TaskEvent):
     again: bool = False
 
 
-class PullClosed(Value):
-    """A pull request was closed, merged or not."""
+class PullEvent(Value):
+    """An event in the group of one pull request; its head repository is None if that is gone."""
 
-    type: Literal["pull_closed"] = "pull_closed"
     repository: Repository
     number: int
     head_branch: str
     head_repository_id: int | None
-    merged: bool
 
     @property
     def group(self) -> str:
         return group_of(self.repository.id, self.number)
 
 
-class RepositoriesAdded(Value):
-    """The App was installed on repositories."""
+class PullClosed(PullEvent):
+    """A pull request was closed, merged or not."""
 
-    type: Literal["repositories_added"] = "repositories_added"
+    type: Literal["pull_closed"] = "pull_closed"
+    merged: bool
+    actor: Actor
+
+
+class PullReopened(PullEvent):
+    """A closed pull request was opened again."""
+
+    type: Literal["pull_reopened"] = "pull_reopened"
+    actor: Actor
+
+
+class PullPushed(PullEvent):
+    """The branch of an open pull request has another head."""
+
+    type: Literal["pull_pushed"] = "pull_pushed"
+    actor: Actor
+
+
+class MergeAwaited(Value):
+    """An issue with a pull request was closed: if a merge did it, the pull request's group has heard of it before."""
+
+    type: Literal["merge_awaited"] = "merge_awaited"
+    pull: int
+    closed: IssueClosed
+
+    @property
+    def group(self) -> str:
+        return group_of(self.closed.task.repository.id, self.pull)
+
+
+class RepositoryEvent(Value):
+    """An event of a whole repository."""
+
+    repository: Repository
+
+    @property
+    def group(self) -> str:
+        return f"repository:{self.repository.id}/events"
+
+
+class RepositoryChanged(RepositoryEvent):
+    """A repository has another name or owner, or is archived no more."""
+
+    type: Literal["repository_changed"] = "repository_changed"
+
+
+class RepositoryArchived(RepositoryEvent):
+    """A repository was made read-only."""
+
+    type: Literal["repository_archived"] = "repository_archived"
+
+
+class RepositoryDeleted(RepositoryEvent):
+    """A repository was deleted. `after` is the last task that was told."""
+
+    type: Literal["repository_deleted"] = "repository_deleted"
+    after: int = 0
+
+
+class InstallationEvent(Value):
+    """An event of one installation of the App."""
+
     installation_id: int
-    repositories: tuple[Repository, ...]
 
     @property
     def group(self) -> str:
         return f"installation:{self.installation_id}/events"
+
+
+class RepositoriesAdded(InstallationEvent):
+    """The App was installed on repositories; with `check`, look there for what was missed."""
+
+    type: Literal["repositories_added"] = "repositories_added"
+    repositories: tuple[Repository, ...]
+    check: bool = False
+
+
+class RepositoriesRemoved(InstallationEvent):
+    """The App was taken off repositories."""
+
+    type: Literal["repositories_removed"] = "repositories_removed"
+    repository_ids: tuple[int, ...]
+
+
+class InstallationCutOff(InstallationEvent):
+    """The App was uninstalled, or suspended."""
+
+    type: Literal["installation_cut_off"] = "installation_cut_off"
+    because: CutOff
+
+
+class InstallationRestored(InstallationEvent):
+    """The App is suspended no more."""
+
+    type: Literal["installation_restored"] = "installation_restored"
+
+
+class WorkCutOff(Value):
+    """Tell every task that runs or waits in the repositories (None: in all of the installation) of its being cut off.
+
+    `after` is the last job whose task was told.
+    """
+
+    type: Literal["work_cut_off"] = "work_cut_off"
+    because: CutOff
+    installation_id: int
+    repository_ids: tuple[int, ...] | None
+    after: str = ""
+
+    @property
+    def group(self) -> str:
+        return ADMISSION
 
 
 class ConfigPushed(Value):
@@ -177,13 +339,30 @@ class Ignored(Value):
 Event = (
     IssueLabeled
     | IssueUnlabeled
+    | IssueEdited
+    | IssueClosed
+    | IssueReopened
+    | IssueTransferred
+    | IssueDeleted
+    | TaskCutOff
     | PullMerged
+    | PullChanged
     | RunStarted
     | RunFinished
     | Refresh
     | TaskChecked
     | PullClosed
+    | PullReopened
+    | PullPushed
+    | MergeAwaited
+    | RepositoryChanged
+    | RepositoryArchived
+    | RepositoryDeleted
     | RepositoriesAdded
+    | RepositoriesRemoved
+    | InstallationCutOff
+    | InstallationRestored
+    | WorkCutOff
     | ConfigPushed
     | ConfigWanted
     | SlotWanted

@@ -19,6 +19,15 @@ class Permission(StrEnum):
         return self in (Permission.WRITE, Permission.ADMIN)
 
 
+class CutOff(StrEnum):
+    """Why Orch cannot write where a task is. What is gone does not come back, the rest may."""
+
+    ARCHIVED = "archived"
+    SUSPENDED = "suspended"
+    REMOVED = "removed"
+    GONE = "gone"
+
+
 class Actor(Value):
     """Who caused an event: `sender` in a webhook."""
 
@@ -42,12 +51,13 @@ class Identity(Value):
 
 
 class Issue(Value):
-    """An issue as it is now."""
+    """An issue as it is now; `state_reason` says how it was closed, or that it was reopened."""
 
     number: int
     title: str
     body: str
     is_open: bool
+    state_reason: str | None = None
     labels: frozenset[str]
     comments: int
     updated_at: datetime

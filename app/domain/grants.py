@@ -15,10 +15,11 @@ class TokenKind(StrEnum):
 
 
 class RunToken(Value):
-    """A GitHub token for one repository; never printed."""
+    """A GitHub token for one repository; never printed. `clone_url` is where that is now, if it is known."""
 
     value: str
     expires_at: datetime
+    clone_url: str | None = None
 
     def __repr__(self) -> str:
         return "RunToken(***)"

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.domain.base import Value
+from app.domain.facts import CutOff
 from app.domain.names import TaskRef
 from app.domain.outcomes import Outcome, Usage
 from app.domain.task import Status, Trigger, follow
@@ -34,8 +35,11 @@ class TaskRecord(Value):
     """The state of one task; its JSON is what the living comment's marker carries.
 
     `why` is one sentence for people. `notice` is a further one, shown until the status changes; `remarks` are those
-    on the repository's configuration, as of the last attempt's beginning. `admitted` is the
-    SHA-256 of the text as of the trigger. `shown` are the statuses whose labels are on the issue, as far as known.
+    on the repository's configuration, as of the last attempt's beginning. `admitted` is the SHA-256 of the text as of
+    when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
+    labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
+    `pull_closed` says that the pull request was closed unmerged, `merged_before` are those merged before the issue was
+    reopened. `stopping` is a run that was told to stop and has not ended. While `cut_off` is set nothing is written.
     """
 
     task: TaskRef
@@ -50,6 +54,7 @@ class TaskRecord(Value):
     requested_by: str
     requested_by_id: int
     admitted: str
+    label: str = ""
     branch: str
     head_sha: str | None = None
     pull: int | None = None
@@ -59,6 +64,12 @@ class TaskRecord(Value):
     shown: tuple[Status, ...] = ()
     folded: Folded = Folded()
     runs: tuple[RunSummary, ...] = ()
+    edited: bool = False
+    put_back: tuple[datetime, ...] = ()
+    pull_closed: bool = False
+    merged_before: tuple[int, ...] = ()
+    stopping: str | None = None
+    cut_off: CutOff | None = None
     created_at: datetime
 
     @property

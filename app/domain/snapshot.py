@@ -25,14 +25,17 @@ class Need(Enum):
     BOARD = auto()
     CONFIG = auto()
     FILE = auto()
+    HEAD = auto()
+    TASKS = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was read: a field is None if it was not asked for or is not there.
 
-    `permission` is that of the event's actor, `pull` the record's pull request. With `config`, `policy` is the
-    operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
+    `permission` is that of the event's actor, `pull` the event's or the record's pull request, `head` where the branch
+    is that Orch made for the record, `tasks` what the store knows of the repository's tasks. With `config`, `policy`
+    is the operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
     """
 
     now: datetime
@@ -46,6 +49,8 @@ class Snapshot:
     config: Resolved | None = None
     file: RepoFile | None = None
     found: FoundFile | None = None
+    head: str | None = None
+    tasks: tuple[TaskRecord, ...] = ()
 
     @property
     def branch_prefixes(self) -> tuple[str, ...]:
@@ -67,15 +72,20 @@ def _never(event: Any, snapshot: Snapshot) -> str | None:
     return None
 
 
+def _not_settled(event: Any, record: TaskRecord) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
     """One kind of event, what its decision needs, and the pure function that decides.
 
     `skip` sees a snapshot for which nothing was read but the configuration, if that is needed, and returns why the
-    event means nothing, or None.
+    event means nothing, or None. `settled` says that the record alone decides, so that nothing else is read.
     """
 
     event: type[Any]
     needs: frozenset[Need]
     decide: Callable[[Any, Snapshot], Decision]
     skip: Callable[[Any, Snapshot], str | None] = _never
+    settled: Callable[[Any, TaskRecord], bool] = _not_settled

@@ -31,21 +31,37 @@ class Trigger(StrEnum):
     RETRY = "retry"
     PARK = "park"
     OPEN_PULL = "open_pull"
+    REVIEW = "review"
     MERGE = "merge"
+    PAUSE = "pause"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    REOPEN = "reopen"
 
 
-_OPEN = (Status.ROUTED, Status.IN_PROGRESS, Status.IN_REVIEW, Status.NEEDS_REVIEW)
+AT_WORK = (Status.ROUTED, Status.IN_PROGRESS)
+_ACTIVE = (*AT_WORK, Status.IN_REVIEW)
+_OPEN = (*_ACTIVE, Status.NEEDS_REVIEW)
+_UNFINISHED = (*_OPEN, Status.PAUSED)
 
 TRANSITIONS: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
     {
         (Status.NEW, Trigger.ROUTE): Status.ROUTED,
         (Status.NEEDS_REVIEW, Trigger.ROUTE): Status.ROUTED,
+        (Status.PAUSED, Trigger.ROUTE): Status.ROUTED,
         (Status.ROUTED, Trigger.START): Status.IN_PROGRESS,
         (Status.IN_PROGRESS, Trigger.START): Status.IN_PROGRESS,
         (Status.IN_PROGRESS, Trigger.RETRY): Status.ROUTED,
         (Status.IN_PROGRESS, Trigger.OPEN_PULL): Status.IN_REVIEW,
+        (Status.NEEDS_REVIEW, Trigger.REVIEW): Status.IN_REVIEW,
+        (Status.PAUSED, Trigger.REVIEW): Status.IN_REVIEW,
         **{(status, Trigger.PARK): Status.NEEDS_REVIEW for status in _OPEN},
-        **{(status, Trigger.MERGE): Status.DONE for status in _OPEN},
+        **{(status, Trigger.PAUSE): Status.PAUSED for status in _ACTIVE},
+        **{(status, Trigger.MERGE): Status.DONE for status in _UNFINISHED},
+        **{(status, Trigger.COMPLETE): Status.DONE for status in _UNFINISHED},
+        **{(status, Trigger.CANCEL): Status.CANCELLED for status in _UNFINISHED},
+        (Status.DONE, Trigger.REOPEN): Status.NEEDS_REVIEW,
+        (Status.CANCELLED, Trigger.REOPEN): Status.NEEDS_REVIEW,
     }
 )
 

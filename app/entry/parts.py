@@ -114,6 +114,8 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
     log().info("connected to GitHub", app=identity.slug, bot=identity.bot_login)
     policy, keyring = settings.policy(), settings.keyring()
     records, leases = Records(ports.store), Leases(ports.store)
+    configs = ConfigFiles(records, ports.github, policy.agents)
+    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs)
     apply = Apply(
         records=records,
         leases=leases,
@@ -125,8 +127,8 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         identity=identity,
         policy=policy,
         keyring=keyring,
+        reconcile=reconcile,
     )
-    configs = ConfigFiles(records, ports.github, policy.agents)
     rebuild = Rebuild(ports.github, identity, keyring)
     loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs)
     process = Process(
@@ -140,7 +142,6 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         policy=policy,
         deadline=settings.event_lease * WITHIN_LEASE,
     )
-    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs)
     return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy)))
 
 

@@ -34,6 +34,7 @@ def read_issue(data: Json) -> Issue:
         title=data["title"],
         body=data["body"] or "",
         is_open=data["state"] == "open",
+        state_reason=data.get("state_reason"),
         labels=frozenset(label["name"] for label in data["labels"]),
         comments=data["comments"],
         updated_at=_time(data["updated_at"]),

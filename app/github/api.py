@@ -135,6 +135,10 @@ class GitHubApi:
             raise
         return str(ref["object"]["sha"])
 
+    async def commit_author(self, repository: Repository, sha: str) -> int | None:
+        commit = await self._ask(repository, "GET", "/commits/{sha}", sha=sha)
+        return commit["author"]["id"] if commit["author"] else None
+
     async def create_branch(self, repository: Repository, branch: str, sha: str) -> bool:
         try:
             await self._ask(repository, "POST", "/git/refs", {"ref": f"refs/heads/{branch}", "sha": sha})
@@ -235,7 +239,7 @@ class GitHubApi:
 
     async def _repositories_of(self, installation: int) -> list[Repository]:
         found = await self._client(installation).pages("/installation/repositories{?per_page}", "repositories")
-        return [read_repository(repository, installation) for repository in found]
+        return [read_repository(repository, installation) for repository in found if not repository["archived"]]
 
     async def _any_client(self) -> Client:
         # GitHub serves /users to installations and to anybody, but not to a JWT.

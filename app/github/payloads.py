@@ -7,13 +7,36 @@ from typing import Any
 
 from app.domain.config import FILE
 from app.domain.errors import Unparsable
-from app.domain.events import ConfigPushed, Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
+from app.domain.events import (
+    ConfigPushed,
+    Event,
+    Ignored,
+    InstallationCutOff,
+    InstallationRestored,
+    IssueClosed,
+    IssueDeleted,
+    IssueEdited,
+    IssueLabeled,
+    IssueReopened,
+    IssueTransferred,
+    IssueUnlabeled,
+    PullClosed,
+    PullPushed,
+    PullReopened,
+    RepositoriesAdded,
+    RepositoriesRemoved,
+    RepositoryArchived,
+    RepositoryChanged,
+    RepositoryDeleted,
+)
+from app.domain.facts import CutOff
 from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_repository
 
 Json = Mapping[str, Any]
 MOST_COMMITS = 2048
 """Commits that GitHub lists in a push."""
+REPOSITORY_ACTIONS = ("renamed", "transferred", "archived", "unarchived", "deleted")
 
 
 def is_read(name: str, action: object) -> bool:
@@ -47,26 +70,55 @@ def _label(payload: Json, group: str) -> Event:
     return IssueLabeled(task=task, label=label, actor=actor, title=issue["title"], body=issue["body"] or "")
 
 
+def _issue(payload: Json, group: str) -> Event:
+    facts: dict[str, Any] = {"task": _task(payload), "actor": read_actor(payload["sender"])}
+    facts["labels"] = tuple(label["name"] for label in payload["issue"]["labels"])
+    match payload["action"]:
+        case "edited":
+            return IssueEdited(**facts)
+        case "closed":
+            return IssueClosed(**facts)
+        case "reopened":
+            return IssueReopened(**facts)
+        case "deleted":
+            return IssueDeleted(**facts)
+        case _:
+            new, installation = payload["changes"], payload["installation"]["id"]
+            # Issues are only transferred between repositories of one owner, so between those of one installation.
+            repository = read_repository(new["new_repository"], installation)
+            return IssueTransferred(**facts, target=TaskRef(repository=repository, number=new["new_issue"]["number"]))
+
+
 def _task(payload: Json) -> TaskRef:
-    repository = read_repository(payload["repository"], payload["installation"]["id"])
-    return TaskRef(repository=repository, number=payload["issue"]["number"])
+    return TaskRef(repository=_repository(payload), number=payload["issue"]["number"])
 
 
-def _closed(payload: Json, group: str) -> PullClosed:
+def _pull(payload: Json, group: str) -> Event:
     pull = payload["pull_request"]
     head = pull["head"]
-    return PullClosed(
-        repository=read_repository(payload["repository"], payload["installation"]["id"]),
-        number=pull["number"],
-        head_branch=head["ref"],
-        head_repository_id=head["repo"]["id"] if head["repo"] else None,
-        merged=pull["merged"],
-    )
+    facts: dict[str, Any] = {
+        "repository": _repository(payload),
+        "number": pull["number"],
+        "head_branch": head["ref"],
+        "head_repository_id": head["repo"]["id"] if head["repo"] else None,
+        "actor": read_actor(payload["sender"]),
+    }
+    match payload["action"]:
+        case "closed":
+            return PullClosed(**facts, merged=pull["merged"])
+        case "reopened":
+            return PullReopened(**facts)
+        case _:
+            return PullPushed(**facts)
+
+
+def _repository(payload: Json) -> Repository:
+    return read_repository(payload["repository"], payload["installation"]["id"])
 
 
 def _pushed(payload: Json, group: str) -> Event:
     """Notice pushes to the default branch that touch `.orch.yml`, or may without being seen to."""
-    repository = read_repository(payload["repository"], payload["installation"]["id"])
+    repository = _repository(payload)
     if payload["ref"] != f"refs/heads/{repository.default_branch}":
         return Ignored(reason=f"{payload['ref']} is not the default branch", group=group)
     unseen = payload["forced"] or payload["created"] or len(payload["commits"]) >= MOST_COMMITS
@@ -78,7 +130,33 @@ def _pushed(payload: Json, group: str) -> Event:
 def _edited_repository(payload: Json, group: str) -> Event:
     if "default_branch" not in payload["changes"]:
         return Ignored(reason="the default branch is still the same", group=group)
-    return ConfigPushed(repository=read_repository(payload["repository"], payload["installation"]["id"]))
+    return ConfigPushed(repository=_repository(payload))
+
+
+def _changed_repository(payload: Json, group: str) -> Event:
+    match payload["action"]:
+        case "archived":
+            return RepositoryArchived(repository=_repository(payload))
+        case "deleted":
+            return RepositoryDeleted(repository=_repository(payload))
+        case _:
+            return RepositoryChanged(repository=_repository(payload))
+
+
+def _changed_installation(payload: Json, group: str) -> Event:
+    installation = payload["installation"]["id"]
+    match payload["action"]:
+        case "deleted":
+            return InstallationCutOff(installation_id=installation, because=CutOff.REMOVED)
+        case "suspend":
+            return InstallationCutOff(installation_id=installation, because=CutOff.SUSPENDED)
+        case _:
+            return InstallationRestored(installation_id=installation)
+
+
+def _fewer_repositories(payload: Json, group: str) -> Event:
+    ids = tuple(repository["id"] for repository in payload["repositories_removed"])
+    return RepositoriesRemoved(installation_id=payload["installation"]["id"], repository_ids=ids)
 
 
 def _installed(payload: Json, group: str) -> RepositoriesAdded:
@@ -94,6 +172,7 @@ def _added(payload: Json, repositories: list[Json]) -> RepositoriesAdded:
     return RepositoriesAdded(
         installation_id=installation,
         repositories=tuple(_named(installation, data) for data in repositories),
+        check=True,
     )
 
 
@@ -107,9 +186,13 @@ def _named(installation: int, data: Json) -> Repository:
 READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
     ("issues", "labeled"): _label,
     ("issues", "unlabeled"): _label,
-    ("pull_request", "closed"): _closed,
+    **{("issues", action): _issue for action in ("edited", "closed", "reopened", "transferred", "deleted")},
+    **{("pull_request", action): _pull for action in ("closed", "reopened", "synchronize")},
     ("push", None): _pushed,
     ("repository", "edited"): _edited_repository,
+    **{("repository", action): _changed_repository for action in REPOSITORY_ACTIONS},
     ("installation", "created"): _installed,
+    **{("installation", action): _changed_installation for action in ("deleted", "suspend", "unsuspend")},
     ("installation_repositories", "added"): _more_repositories,
+    ("installation_repositories", "removed"): _fewer_repositories,
 }

@@ -7,13 +7,36 @@ from typing import Any
 import pytest
 
 from app.domain.errors import Unparsable
-from app.domain.events import ConfigPushed, Event, Ignored, IssueLabeled, IssueUnlabeled, PullClosed, RepositoriesAdded
-from app.domain.facts import Actor
-from app.domain.names import Repository
+from app.domain.events import (
+    ConfigPushed,
+    Event,
+    Ignored,
+    InstallationCutOff,
+    InstallationRestored,
+    IssueClosed,
+    IssueDeleted,
+    IssueEdited,
+    IssueLabeled,
+    IssueReopened,
+    IssueTransferred,
+    IssueUnlabeled,
+    PullClosed,
+    PullEvent,
+    PullPushed,
+    PullReopened,
+    RepositoriesAdded,
+    RepositoriesRemoved,
+    RepositoryArchived,
+    RepositoryChanged,
+    RepositoryDeleted,
+)
+from app.domain.facts import Actor, CutOff
+from app.domain.names import Repository, TaskRef
 from app.github.payloads import parse_webhook
 from tests.integration.core_stage import REPOSITORY, TASK
 
 GROUP = TASK.group
+WRITER = Actor(id=11, login="writer", is_bot=False)
 SENDER = {"id": 11, "login": "writer", "type": "User"}
 WHERE = {
     "installation": {"id": 3},
@@ -76,14 +99,66 @@ def test_a_pull_request_whose_fork_is_gone_has_no_head_repository() -> None:
     pull = {"number": 9, "merged": True, "head": {"ref": "orch/5-add-hello", "repo": None}}
     event = parse("pull_request", action="closed", pull_request=pull)
     assert event == PullClosed(
-        repository=REPOSITORY, number=9, head_branch="orch/5-add-hello", head_repository_id=None, merged=True
+        repository=REPOSITORY,
+        number=9,
+        head_branch="orch/5-add-hello",
+        head_repository_id=None,
+        merged=True,
+        actor=WRITER,
     )
+
+
+@pytest.mark.parametrize(("action", "kind"), [("reopened", PullReopened), ("synchronize", PullPushed)])
+def test_what_else_happens_to_a_pull_request(action: str, kind: type[PullEvent]) -> None:
+    pull = {"number": 9, "head": {"ref": "orch/5-add-hello", "repo": {"id": 7}}}
+    facts: dict[str, Any] = {"repository": REPOSITORY, "number": 9, "actor": WRITER}
+    expected = kind(**facts, head_branch="orch/5-add-hello", head_repository_id=7)
+    assert parse("pull_request", action=action, pull_request=pull) == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [("edited", IssueEdited), ("closed", IssueClosed), ("reopened", IssueReopened), ("deleted", IssueDeleted)],
+)
+def test_the_life_of_an_issue(action: str, kind: Any) -> None:
+    issue = {"number": 5, "labels": [{"name": "orch"}, {"name": "bug"}]}
+    assert parse("issues", action=action, issue=issue) == kind(task=TASK, actor=WRITER, labels=("orch", "bug"))
+
+
+def test_a_transferred_issue_says_where_it_is_now() -> None:
+    there = {"id": 8, "name": "gears", "owner": {"login": "acme"}, "default_branch": "main"}
+    changes = {"new_issue": {"number": 2}, "new_repository": there}
+    event = parse("issues", action="transferred", issue={"number": 5, "labels": []}, changes=changes)
+    target = TaskRef(repository=Repository(id=8, installation_id=3, owner="acme", name="gears"), number=2)
+    assert event == IssueTransferred(task=TASK, actor=WRITER, labels=(), target=target)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("renamed", RepositoryChanged),
+        ("transferred", RepositoryChanged),
+        ("unarchived", RepositoryChanged),
+        ("archived", RepositoryArchived),
+        ("deleted", RepositoryDeleted),
+    ],
+)
+def test_the_life_of_a_repository(action: str, kind: Any) -> None:
+    assert parse("repository", action=action) == kind(repository=REPOSITORY)
+
+
+def test_the_life_of_an_installation() -> None:
+    suspended = InstallationCutOff(installation_id=3, because=CutOff.SUSPENDED)
+    assert parse("installation", action="suspend") == suspended
+    assert parse("installation", action="deleted") == InstallationCutOff(installation_id=3, because=CutOff.REMOVED)
+    assert parse("installation", action="unsuspend") == InstallationRestored(installation_id=3)
+    removed = parse("installation_repositories", action="removed", repositories_removed=[{"id": 8}, {"id": 9}])
+    assert removed == RepositoriesRemoved(installation_id=3, repository_ids=(8, 9))
 
 
 def test_repositories_come_in_their_short_form() -> None:
-    added = RepositoriesAdded(
-        installation_id=3, repositories=(Repository(id=8, installation_id=3, owner="acme", name="gears"),)
-    )
+    gears = Repository(id=8, installation_id=3, owner="acme", name="gears")
+    added = RepositoriesAdded(installation_id=3, repositories=(gears,), check=True)
     short = [{"id": 8, "name": "gears", "full_name": "acme/gears"}]
     assert parse("installation", action="created", repositories=short) == added
     assert parse("installation_repositories", action="added", repositories_added=short) == added

@@ -22,6 +22,7 @@ from app.github.faults import Answer, fault_of
 from app.leases import Leases
 from app.ports import Artifacts, GitHub, Lease
 from app.process import Process, parser
+from app.reconcile import Reconcile
 from app.records import Loaded, Records
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
 
@@ -87,6 +88,7 @@ def build(
         identity=IDENTITY,
         policy=POLICY,
         keyring=Keyring((b"key",)),
+        reconcile=cast(Reconcile, None),
     )
 
     def decide(event: Any, snapshot: Snapshot) -> Decision:

@@ -41,7 +41,7 @@ class FakeGitHub:
     async def issue(self, repository: Repository, number: int) -> Issue:
         self._answer("issue")
         labels = frozenset({"orch"})
-        return Issue(number=number, title="t", body="", is_open=True, labels=labels, comments=0, updated_at=NOW)
+        return Issue(number=number, title="Add hello", body="please", is_open=True, labels=labels, comments=0, updated_at=NOW)
 
     async def pull(self, repository: Repository, number: int) -> Pull:
         self._answer("pull")

@@ -2,8 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from app.domain.events import IssueLabeled, IssueUnlabeled, PullClosed, RunFinished, RunStarted
+from app.domain.events import (
+    IssueLabeled,
+    IssueUnlabeled,
+    PullClosed,
+    PullPushed,
+    PullReopened,
+    RunFinished,
+    RunStarted,
+)
 from app.domain.facts import Actor, Identity, Issue, Permission, Pull
 from app.domain.jobs import run_job
 from app.domain.markers import Keyring
@@ -53,6 +62,7 @@ def record(status: Status = Status.IN_PROGRESS, **changes: object) -> TaskRecord
         requested_by=WRITER.login,
         requested_by_id=WRITER.id,
         admitted=digest_of(TITLE, BODY),
+        label="orch",
         branch=branch_of(TASK.number, TITLE),
         run_id=RUN if status is Status.IN_PROGRESS else None,
         job_id=JOB.id,
@@ -61,12 +71,13 @@ def record(status: Status = Status.IN_PROGRESS, **changes: object) -> TaskRecord
     return made.change(**changes)
 
 
-def issue(*labels: str, is_open: bool = True, comments: int = 1) -> Issue:
+def issue(*labels: str, is_open: bool = True, comments: int = 1, body: str = BODY, reason: str | None = None) -> Issue:
     return Issue(
         number=TASK.number,
         title=TITLE,
-        body=BODY,
+        body=body,
         is_open=is_open,
+        state_reason=reason,
         labels=frozenset(labels),
         comments=comments,
         updated_at=NOW,
@@ -78,9 +89,20 @@ def snapshot(
     at: Issue | None = None,
     permission: Permission | None = None,
     pull: Pull | None = None,
+    *,
     policy: Policy = POLICY,
+    head: str | None = None,
 ) -> Snapshot:
-    return Snapshot(now=NOW, identity=IDENTITY, policy=policy, record=known, issue=at, permission=permission, pull=pull)
+    return Snapshot(
+        now=NOW,
+        identity=IDENTITY,
+        policy=policy,
+        record=known,
+        issue=at,
+        permission=permission,
+        pull=pull,
+        head=head,
+    )
 
 
 def result(outcome: Outcome = Outcome.DELIVERED, **changes: object) -> RunResult:
@@ -128,8 +150,8 @@ def finished(ended: RunResult, run_id: str = RUN) -> RunFinished:
     return RunFinished(task=TASK, run_id=run_id, job_id=JOB.id, result=ended)
 
 
-def pull(number: int = 30, is_open: bool = True, merged: bool = False) -> Pull:
-    return Pull(number=number, head_sha=SHA, is_open=is_open, merged=merged)
+def pull(number: int = 30, is_open: bool = True, merged: bool = False, head_sha: str = SHA) -> Pull:
+    return Pull(number=number, head_sha=head_sha, is_open=is_open, merged=merged)
 
 
 def closed(branch: str, merged: bool = True, head_repository_id: int | None = 1) -> PullClosed:
@@ -139,4 +161,23 @@ def closed(branch: str, merged: bool = True, head_repository_id: int | None = 1)
         head_branch=branch,
         head_repository_id=head_repository_id,
         merged=merged,
+        actor=WRITER,
     )
+
+
+def _pull_fact(branch: str) -> dict[str, Any]:
+    return {
+        "repository": repository(),
+        "number": 30,
+        "head_branch": branch,
+        "head_repository_id": 1,
+        "actor": WRITER,
+    }
+
+
+def reopened(branch: str) -> PullReopened:
+    return PullReopened(**_pull_fact(branch))
+
+
+def pushed(branch: str) -> PullPushed:
+    return PullPushed(**_pull_fact(branch))

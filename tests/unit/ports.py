@@ -31,6 +31,11 @@ class FakeStore:
     async def get(self, partition: str, key: str) -> Document | None:
         return self.documents.get((partition, key))
 
+    async def query(self, partition: str, prefix: str = "") -> Sequence[Document]:
+        return [
+            found for (place, key), found in self.documents.items() if place == partition and key.startswith(prefix)
+        ]
+
     async def commit(
         self, partition: str, puts: Mapping[str, Mapping[str, Any]], *, expected: Mapping[str, int]
     ) -> None:
@@ -49,6 +54,7 @@ class FakeGitHub:
     held_comments: Sequence[Comment] = ()
     held_pull: Pull | None = None
     head: str | None = None
+    head_author: int | None = None
     permissions: Mapping[str, Permission] = field(default_factory=dict)
     held_file: bytes | Exception | None = None
     asked: list[str] = field(default_factory=list)
@@ -84,6 +90,10 @@ class FakeGitHub:
     async def branch_head(self, repository: Repository, branch: str) -> str | None:
         self.asked.append("branch_head")
         return self.head
+
+    async def commit_author(self, repository: Repository, sha: str) -> int | None:
+        self.asked.append("commit_author")
+        return self.head_author
 
     async def pulls_from(self, repository: Repository, branch: str) -> Sequence[Pull]:
         self.asked.append("pulls_from")

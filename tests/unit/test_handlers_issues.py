@@ -40,13 +40,13 @@ def test_the_trigger_in_capitals_starts_a_task() -> None:
     event, issue = build.labeled("Orch"), build.issue("Orch")
     assert not_ours(event, build.snapshot()) is None
     decision = issue_labeled(event, build.snapshot(at=issue, permission=Permission.ADMIN))
-    assert decision.record == build.record(Status.ROUTED, why=CHOSEN)
+    assert decision.record == build.record(Status.ROUTED, why=CHOSEN, label="Orch")
 
 
 def test_a_parked_task_is_taken_up_again_with_the_text_and_the_person_of_now() -> None:
     known = build.record(Status.NEEDS_REVIEW, agent="gone", model="large", attempt=3, head_sha=build.SHA, comment_id=7)
     event = build.labeled(actor=Actor(id=14, login="maintainer", is_bot=False), title="New", body="Text")
-    decision = issue_labeled(event, build.snapshot(known, LABELED, Permission.WRITE))
+    decision = issue_labeled(event, build.snapshot(known, LABELED, Permission.WRITE, head=build.SHA))
     assert decision.effects == asked(4, "New", "Text")
     assert decision.record == build.record(
         Status.ROUTED,
@@ -55,6 +55,7 @@ def test_a_parked_task_is_taken_up_again_with_the_text_and_the_person_of_now() -
         attempt=4,
         job_id=run_job(TASK, 4).id,
         admitted=digest_of("New", "Text"),
+        edited=True,
         requested_by="maintainer",
         requested_by_id=14,
         head_sha=build.SHA,
@@ -105,7 +106,7 @@ def test_i4_a_status_label_moved_by_hand_is_put_back(labels: tuple[str, ...]) ->
     notice = "`writer` moved a status label by hand; it was put back, because the status follows the work."
     expected = Decision(
         "a status label was moved by hand",
-        build.record(shown=on, notice=notice),
+        build.record(shown=on, notice=notice, put_back=(NOW,)),
         (SetLabels(), UpsertComment()),
     )
     snapshot = build.snapshot(build.record(), build.issue(*labels))
@@ -143,7 +144,8 @@ def test_without_a_task_nothing_is_put_back(record: TaskRecord | None, issue: Is
         (build.unlabeled("status:done"), None),
         (build.unlabeled("Status:Done"), None),
         (build.labeled("orch", ROBOT), None),
-        (build.unlabeled("orch"), "the label orch is nothing to Orch"),
+        (build.unlabeled("orch"), None),
+        (build.unlabeled("bug"), "the label bug is nothing to Orch"),
         (build.labeled("bug"), "the label bug is nothing to Orch"),
         (build.labeled("orchard"), "the label orchard is nothing to Orch"),
         (build.labeled("orch", SELF), "Orch changed the label itself"),

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from app.domain.effects import (
@@ -11,14 +13,16 @@ from app.domain.effects import (
     UpsertComment,
     nothing,
 )
-from app.domain.events import PullClosed, PullMerged, SlotFreed
+from app.domain.events import PullChanged, PullClosed, PullEvent, PullMerged, SlotFreed
+from app.domain.facts import Pull
 from app.domain.jobs import cleanup_job
+from app.domain.life import finish_merged, pull_followed
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.domain.task import Status, Trigger, can
-from handlers.pull_requests import pull_closed, pull_merged
+from handlers.pull_requests import done_by_orch, pull_changed, pull_closed, pull_merged, pull_pushed, pull_reopened
 from tests.unit import build
-from tests.unit.build import JOB, RUN, TASK
+from tests.unit.build import JOB, OTHER_SHA, RUN, SELF, SHA, TASK, WRITER
 
 BRANCH = build.record().branch
 MERGED = PullMerged(task=TASK, pull=30, branch=BRANCH)
@@ -57,9 +61,58 @@ def test_i7_a_pull_request_that_is_not_orchs_means_nothing(event: PullClosed) ->
     assert pull_closed(event, build.snapshot()) == nothing("the pull request is not Orch's")
 
 
-def test_a_pull_request_closed_without_a_merge_finishes_nothing() -> None:
-    decision = pull_closed(build.closed(BRANCH, merged=False), build.snapshot())
-    assert decision == nothing("the pull request was closed without a merge")
+CHANGED = PullChanged(task=TASK, pull=30, branch=BRANCH, actor=WRITER)
+
+
+@pytest.mark.parametrize(
+    ("decide", "event", "what"),
+    [
+        (pull_closed, build.closed(BRANCH, merged=False), "closed without a merge"),
+        (pull_reopened, build.reopened(BRANCH), "reopened"),
+        (pull_pushed, build.pushed(BRANCH), "pushed to"),
+    ],
+)
+def test_what_else_happens_to_a_pull_request_is_told_to_the_task(decide: Any, event: PullEvent, what: str) -> None:
+    expected = Decision(f"pull request #30 was {what}", effects=(Send(event=CHANGED),))
+    assert decide(event, build.snapshot()) == expected
+    stranger = event.model_copy(update={"head_repository_id": 2})
+    assert decide(stranger, build.snapshot()) == nothing("the pull request is not Orch's")
+
+
+def test_heads_that_orch_made_are_skipped_and_peoples_are_not() -> None:
+    own = build.pushed(BRANCH).model_copy(update={"actor": SELF})
+    assert done_by_orch(own, build.snapshot()) == "Orch moved the branch itself"
+    assert done_by_orch(build.pushed(BRANCH), build.snapshot()) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "pull"),
+    [
+        (None, build.pull()),
+        (build.record(Status.IN_REVIEW, pull=30), None),
+        (build.record(Status.IN_REVIEW, pull=31), build.pull()),
+        (build.record(Status.ROUTED, branch="orch/12-another"), build.pull()),
+        (build.record(Status.NEEDS_REVIEW, merged_before=(30,)), build.pull()),
+    ],
+    ids=["no task", "gone", "another", "a branch that people made", "merged before the issue was reopened"],
+)
+def test_a_change_of_another_pull_request_means_nothing(record: TaskRecord | None, pull: Pull | None) -> None:
+    decision = pull_changed(CHANGED, build.snapshot(record, pull=pull))
+    assert decision == nothing("the pull request is not the task's")
+
+
+@pytest.mark.parametrize("record", [build.record(Status.IN_REVIEW, pull=30), build.record(Status.ROUTED)])
+def test_i2_a_pull_request_that_is_merged_by_now_finishes_the_task(record: TaskRecord) -> None:
+    decision = pull_changed(CHANGED, build.snapshot(record, pull=build.pull(30, False, True)))
+    assert decision == finish_merged(record, 30)
+
+
+def test_a_change_is_followed_in_the_name_of_who_made_it() -> None:
+    record, pull = build.record(Status.IN_REVIEW, pull=30, head_sha=SHA), build.pull(head_sha=OTHER_SHA)
+    decision = pull_changed(CHANGED, build.snapshot(record, pull=pull))
+    assert decision == pull_followed(record, pull, "orch", "writer")
+    known = pull_changed(CHANGED, build.snapshot(record, pull=build.pull()))
+    assert known == nothing("the task knows what the pull request is now")
 
 
 def test_a_merge_finishes_the_task() -> None:
@@ -70,7 +123,7 @@ def test_a_merge_finishes_the_task() -> None:
 
 def test_a_merge_stops_what_still_runs() -> None:
     decision = pull_merged(MERGED, build.snapshot(build.record()))
-    done = build.record(Status.DONE, why=WHY, pull=30)
+    done = build.record(Status.DONE, why=WHY, pull=30, stopping=RUN)
     assert decision == Decision("pull request #30 was merged", done, (CancelRun(run_id=RUN), FREED, *LEFT_OVER))
 
 
@@ -85,8 +138,9 @@ def test_a_merge_of_a_task_without_a_job_frees_no_slot() -> None:
         None,
         build.record(Status.IN_REVIEW, pull=31),
         build.record(Status.ROUTED, branch="orch/12-another"),
+        build.record(Status.NEEDS_REVIEW, merged_before=(30,)),
     ],
-    ids=["no task", "another pull request", "a branch that people made"],
+    ids=["no task", "another pull request", "a branch that people made", "merged before the issue was reopened"],
 )
 def test_a_merge_of_another_pull_request_changes_nothing(record: TaskRecord | None) -> None:
     assert pull_merged(MERGED, build.snapshot(record)) == nothing("the merged pull request is not the task's")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -6,9 +7,9 @@ from app.domain.effects import AddComment, Decision, RemoveLabel, Send, SetLabel
 from app.domain.events import Refresh, SlotWanted, TaskChecked
 from app.domain.facts import Issue, Pull
 from app.domain.jobs import run_job
+from app.domain.life import finish_merged
 from app.domain.record import TaskRecord
 from app.domain.task import Status
-from handlers.pull_requests import finish_merged
 from handlers.schedule import refresh, task_checked
 from tests.unit import build
 from tests.unit.build import NOW, TASK
@@ -17,6 +18,11 @@ SHOW = (SetLabels(), UpsertComment())
 CHECK = TaskChecked(task=TASK)
 SECOND = TaskChecked(task=TASK, again=True)
 IDLE = [status for status in Status if status not in (Status.ROUTED, Status.IN_PROGRESS)]
+
+
+def here(status: Status, shown: Status | None = None) -> Issue:
+    """Make the issue of a task in that status, on which nothing was done."""
+    return build.issue("orch", f"status:{shown or status}", is_open=not status.is_final)
 
 
 @pytest.mark.parametrize("shown", [(), (Status.ROUTED,), (Status.ROUTED, Status.IN_PROGRESS)])
@@ -33,7 +39,8 @@ def test_i2_what_is_shown_is_not_shown_again(record: TaskRecord | None) -> None:
 def test_i9_a_merge_that_was_missed_finishes_the_task() -> None:
     record = build.record(Status.IN_REVIEW, pull=30)
     decision = task_checked(CHECK, build.snapshot(record, build.issue(), pull=build.pull(30, False, True)))
-    assert decision == finish_merged(record, 30)
+    finished = finish_merged(record, 30)
+    assert decision == replace(finished, effects=(*finished.effects, Send(event=CHECK)))
 
 
 @pytest.mark.parametrize(
@@ -41,13 +48,13 @@ def test_i9_a_merge_that_was_missed_finishes_the_task() -> None:
     [(Status.IN_REVIEW, None), (Status.IN_REVIEW, build.pull()), (Status.DONE, build.pull(30, False, True))],
 )
 def test_where_nothing_was_missed_nothing_happens(status: Status, pull: Pull | None) -> None:
-    snapshot = build.snapshot(build.record(status), build.issue(f"status:{status}"), pull=pull)
+    snapshot = build.snapshot(build.record(status, head_sha=build.SHA), here(status), pull=pull)
     assert task_checked(CHECK, snapshot) == nothing("nothing was missed")
 
 
 @pytest.mark.parametrize("status", IDLE)
 def test_i4_a_status_label_that_is_wrong_is_put_right(status: Status) -> None:
-    decision = task_checked(CHECK, build.snapshot(build.record(status), build.issue("status:routed")))
+    decision = task_checked(CHECK, build.snapshot(build.record(status), here(status, Status.ROUTED)))
     mended = build.record(status, shown=(Status.ROUTED,))
     assert decision == Decision("mending what was missed", mended, SHOW)
 
@@ -56,7 +63,7 @@ def test_i4_a_status_label_that_is_wrong_is_put_right(status: Status) -> None:
 def test_a_task_that_needs_a_slot_asks_for_it_again(status: Status) -> None:
     wanted = Send(event=SlotWanted(job=run_job(TASK, 2), since=NOW.timestamp()))
     record = build.record(status, attempt=2, shown=(status,))
-    decision = task_checked(CHECK, build.snapshot(record, build.issue(f"status:{status}")))
+    decision = task_checked(CHECK, build.snapshot(record, here(status)))
     assert decision == Decision("mending what was missed", record, (wanted,))
 
 

@@ -7,8 +7,8 @@ from app.config_files import ConfigFiles
 from app.domain.admission import Board
 from app.domain.comment import render_comment
 from app.domain.effects import Decision, nothing
-from app.domain.events import Event, SlotFreed, TaskChecked
-from app.domain.facts import Actor, Comment, Permission
+from app.domain.events import Event, PullChanged, RepositoryDeleted, SlotFreed, TaskChecked
+from app.domain.facts import Actor, Comment, Permission, Pull
 from app.domain.names import ADMISSION
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
@@ -88,11 +88,45 @@ async def test_record_and_issue_are_read(desk: Desk) -> None:
 
 
 async def test_i9_a_record_that_the_store_lost_is_rebuilt_and_kept(desk: Desk) -> None:
-    desk.github = FakeGitHub(build.issue("status:routed"), [LIVING], head=SHA)
+    desk.github = FakeGitHub(build.issue("status:routed"), [LIVING], head=SHA, head_author=IDENTITY.bot_id)
     rebuilt = build.record(Status.ROUTED, comment_id=77, shown=(Status.ROUTED,), head_sha=SHA)
     snapshot, loaded = await desk.load(CHECK, Need.RECORD)
     assert (snapshot.record, loaded) == (rebuilt, Loaded(rebuilt, 1))
     assert await Records(cast(Store, desk.store)).load(TASK.group) == loaded
+
+
+@pytest.mark.parametrize("author", [WRITER.id, None])
+async def test_i9_a_head_that_somebody_else_made_is_not_taken_for_orchs_own(desk: Desk, author: int | None) -> None:
+    desk.github = FakeGitHub(build.issue("status:routed"), [LIVING], head=SHA, head_author=author)
+    snapshot, _ = await desk.load(CHECK, Need.RECORD)
+    assert snapshot.record == build.record(Status.ROUTED, comment_id=77, shown=(Status.ROUTED,))
+
+
+async def test_i9_a_head_that_the_record_knows_needs_no_question(desk: Desk) -> None:
+    known = build.record(Status.IN_REVIEW, runs=(build.summary(),))
+    living = LIVING.model_copy(update={"body": render_comment(known, KEYRING)})
+    desk.github = FakeGitHub(build.issue("status:in_review"), [living], head=SHA)
+    snapshot, _ = await desk.load(CHECK, Need.RECORD)
+    assert snapshot.record == known.change(comment_id=77, shown=(Status.IN_REVIEW,), head_sha=SHA)
+    assert "commit_author" not in desk.github.asked
+
+
+@pytest.mark.parametrize(
+    ("pull", "adopted"),
+    [
+        (build.pull(), 30),
+        (build.pull(30, False, True), 30),
+        (build.pull(30, False), None),
+        (build.pull(31, False, True), None),
+    ],
+    ids=["open", "merged", "closed unmerged", "merged before the issue was reopened"],
+)
+async def test_i9_a_pull_request_that_still_counts_is_found_again(desk: Desk, pull: Pull, adopted: int | None) -> None:
+    known = build.record(Status.NEEDS_REVIEW, merged_before=(31,))
+    living = LIVING.model_copy(update={"body": render_comment(known, KEYRING)})
+    desk.github = FakeGitHub(build.issue(), [living], pull)
+    snapshot, _ = await desk.load(CHECK, Need.RECORD)
+    assert snapshot.record == known.change(comment_id=77, pull=adopted)
 
 
 @pytest.mark.parametrize("comments", [[], [Comment(id=78, author_id=WRITER.id, body=LIVING.body)]])
@@ -119,6 +153,37 @@ async def test_i7_a_persons_permission_is_asked_and_a_bots_is_not(
 async def test_i7_somebody_who_is_gone_may_do_nothing(desk: Desk) -> None:
     snapshot, _ = await desk.load(build.labeled(), Need.PERMISSION)
     assert snapshot == build.snapshot(permission=Permission.NONE)
+
+
+async def test_where_the_record_decides_nothing_else_is_read(desk: Desk) -> None:
+    desk.keep(build.record())
+    settled = replace(handler(Need.RECORD, Need.ISSUE, Need.PULL), settled=lambda event, record: record.attempt == 1)
+    loaded = await desk.loader.load(settled, CHECK, await desk.loader.outline(settled, CHECK))
+    assert loaded == (build.snapshot(build.record()), Loaded(build.record(), 3))
+    assert desk.github.asked == []
+
+
+async def test_the_pull_request_that_the_event_names_is_read(desk: Desk) -> None:
+    desk.keep(build.record())
+    desk.github.held_pull = build.pull(31)
+    event = PullChanged(task=TASK, pull=31, branch="orch/12-x", actor=WRITER)
+    snapshot, _ = await desk.load(event, Need.RECORD, Need.PULL)
+    assert snapshot == build.snapshot(build.record(), pull=build.pull(31))
+
+
+@pytest.mark.parametrize(("made", "asked"), [(SHA, ["branch_head"]), (None, [])])
+async def test_the_branch_is_looked_at_if_orch_made_it(desk: Desk, made: str | None, asked: list[str]) -> None:
+    desk.keep(build.record(head_sha=made))
+    desk.github.head = SHA
+    snapshot, _ = await desk.load(CHECK, Need.RECORD, Need.HEAD)
+    assert (snapshot.head, desk.github.asked) == (made, asked)
+
+
+async def test_the_tasks_of_a_repository_are_listed(desk: Desk) -> None:
+    desk.keep(build.record())
+    event = RepositoryDeleted(repository=build.repository())
+    snapshot, _ = await desk.load(event, Need.TASKS)
+    assert snapshot == replace(BARE, tasks=(build.record(),))
 
 
 async def test_a_pull_request_that_is_gone_is_none(desk: Desk) -> None:

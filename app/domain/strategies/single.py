@@ -55,9 +55,13 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         attempt=job.attempt,
         job_id=job.id,
         admitted=digest,
+        edited=snapshot.issue is not None and digest_of(snapshot.issue.title, snapshot.issue.body) != digest,
+        label=event.label,
+        head_sha=snapshot.head,
         requested_by=event.actor.login,
         requested_by_id=event.actor.id,
         remarks=snapshot.remarks,
+        cut_off=None,
     )
     effects = (
         KeepText(digest=digest, title=event.title, body=event.body),
@@ -83,6 +87,22 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
             return _try_again(event, record, freed, snapshot)
         case _:
             return _ask(event, record, freed)
+
+
+def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
+    """Go on with a task that was stopped through nobody's wish: another attempt at the same text."""
+    job = run_job(record.task, record.attempt + 1)
+    routed = record.advance(Trigger.ROUTE, why, attempt=job.attempt, job_id=job.id, cut_off=None)
+    wanted = Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel))
+    return Decision(why, routed, (wanted, *SHOW))
+
+
+def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
+    """Write down how a run ended that was told to stop, and what it cost; its task has moved on."""
+    counted = record.change(stopping=None, runs=(*record.runs, _summary(event, record)))
+    pushed = (DeleteRef(ref=run_ref(event.run_id)),) if event.result.head_sha else ()
+    effects: tuple[Effect, ...] = () if record.cut_off else (UpsertComment(), *pushed)
+    return Decision(f"run {event.run_id} ended after it was told to stop", counted, effects)
 
 
 def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:

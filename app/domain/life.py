@@ -1,0 +1,208 @@
+"""What facts about an issue and its pull request mean for the task, whether a webhook tells them or a look at GitHub.
+
+Each function returns None where the fact changes nothing (any more), so that telling it again does no harm.
+"""
+
+from app.domain.effects import (
+    AddComment,
+    CancelRun,
+    CloseIssue,
+    Decision,
+    DeleteRef,
+    Effect,
+    Enqueue,
+    Send,
+    UpsertComment,
+)
+from app.domain.events import SlotFreed
+from app.domain.facts import CutOff, Issue, Pull
+from app.domain.jobs import cleanup_job
+from app.domain.labels import is_same_label
+from app.domain.names import digest_of
+from app.domain.record import TaskRecord
+from app.domain.strategies.single import SHOW
+from app.domain.task import AT_WORK, Status, Trigger, can
+
+SOMEBODY = "somebody"
+
+_CUT_OFF = {
+    CutOff.ARCHIVED: "The repository was archived, so the work was stopped.",
+    CutOff.SUSPENDED: "The App's installation was suspended, so the work was stopped.",
+    CutOff.REMOVED: "The App was removed from the repository, so the work was stopped.",
+    CutOff.GONE: "The repository was deleted, so the task ends.",
+}
+
+
+def again(trigger: str) -> str:
+    """Say how a person has the task taken up again."""
+    label = f"the label `{trigger}`"
+    return f"To have Orch work on it again, a person with write access takes {label} off and puts it on again."
+
+
+def stop(record: TaskRecord) -> tuple[Effect, ...]:
+    """List what ends the work on a task at once: its run, and its place among those that run or wait."""
+    run: tuple[Effect, ...] = (CancelRun(run_id=record.run_id),) if record.run_id else ()
+    holds = record.status in AT_WORK and record.job_id
+    return (*run, *((Send(event=SlotFreed(job_id=record.job_id)),) if holds and record.job_id else ()))
+
+
+def stopped(record: TaskRecord) -> dict[str, object]:
+    """Return what changes in the record of a task whose run is told to stop."""
+    return {"run_id": None, "stopping": record.run_id or record.stopping}
+
+
+def withdrawn(record: TaskRecord, issue: Issue, trigger: str, by: str = SOMEBODY) -> Decision | None:
+    """Pause a task whose trigger is off; its branch and pull request stay."""
+    trigger = record.label or trigger
+    if has_label(issue, trigger) or not can(record.status, Trigger.PAUSE):
+        return None
+    left = f"Pull request #{record.pull} stays open." if has_open_pull(record) else "Its branch stays as it is."
+    why = (
+        f"{_name(by)} took the label `{trigger}` off, so Orch stopped. {left} "
+        f"To go on, a person with write access puts the label `{trigger}` on again."
+    )
+    paused = record.advance(Trigger.PAUSE, why, **stopped(record))
+    return Decision("the trigger was taken off", paused, (*stop(record), *SHOW))
+
+
+def closed(record: TaskRecord, issue: Issue, by: str = SOMEBODY) -> Decision | None:
+    """End a task whose issue was closed by others than Orch: done if it was completed, else cancelled."""
+    if issue.is_open or record.status.is_final:
+        return None
+    completed = issue.state_reason in ("completed", None)
+    how = "as completed" if completed else f"as {issue.state_reason}".replace("_", " ")
+    left = f" Pull request #{record.pull} stays open: merge or close it yourself." if has_open_pull(record) else ""
+    why = f"{_name(by)} closed the issue {how}, so the task ends.{left} To have it taken up again, reopen the issue."
+    trigger = Trigger.COMPLETE if completed else Trigger.CANCEL
+    ended = record.advance(trigger, why, **stopped(record))
+    return Decision(f"the issue was closed {how}", ended, (*stop(record), *_tidy(record), *SHOW))
+
+
+def finish_merged(record: TaskRecord, pull: int) -> Decision:
+    """Close the issue, remove what is left over, and stop what still runs."""
+    why = f"Pull request #{pull} was merged."
+    done = record.advance(Trigger.MERGE, why, pull=pull, pull_closed=False, **stopped(record))
+    run: tuple[Effect, ...] = (CancelRun(run_id=record.run_id),) if record.run_id else ()
+    freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
+    left_over = (CloseIssue(), DeleteRef(ref=f"refs/heads/{record.branch}"), *_tidy(record))
+    return Decision(f"pull request #{pull} was merged", done, (*run, *freed, *left_over, *SHOW))
+
+
+def merged(record: TaskRecord, pull: Pull | None) -> Decision | None:
+    """Finish a task whose pull request is merged, unless that was before its issue was reopened."""
+    if pull is None or not pull.merged or pull.number in record.merged_before or not can(record.status, Trigger.MERGE):
+        return None
+    return finish_merged(record, pull.number)
+
+
+def reviewed_again(record: TaskRecord, pull: Pull | None, digest: str) -> Decision | None:
+    """Let the open pull request of a paused task be reviewed again, if the text it is for is still the same."""
+    if record.status is not Status.PAUSED or pull is None or not pull.is_open or digest != record.admitted:
+        return None
+    why = f"Pull request #{pull.number} waits for review."
+    return Decision("the review goes on", record.advance(Trigger.REVIEW, why, edited=False, cut_off=None), SHOW)
+
+
+def reopened(record: TaskRecord, issue: Issue, pull: Pull | None, trigger: str) -> Decision | None:
+    """Let a finished task wait for a person again; after a merge, the next attempt begins a branch of its own."""
+    if not issue.is_open or not can(record.status, Trigger.REOPEN):
+        return None
+    merged: dict[str, object] = {}
+    if pull and pull.merged:
+        merged = {"pull": None, "head_sha": None, "merged_before": (*record.merged_before, pull.number)}
+    waiting = record.advance(Trigger.REOPEN, f"The issue was reopened. {again(trigger)}", **merged)
+    call = AddComment(task=record.task, key=f"reopened-{record.attempt}", body=waiting.why)
+    return Decision("the issue was reopened", waiting, (*SHOW, call))
+
+
+def edited(record: TaskRecord, issue: Issue) -> Decision | None:
+    """Say whether the issue's text is still the one that Orch follows."""
+    differs = digest_of(issue.title, issue.body) != record.admitted
+    if record.status.is_final or differs == record.edited:
+        return None
+    why = "the text was edited and is not followed" if differs else "the text is again the one that is followed"
+    return Decision(why, record.change(edited=differs), (UpsertComment(),))
+
+
+def gone(record: TaskRecord, why: str, *told: Effect) -> Decision | None:
+    """End a task whose issue or repository is not there any more; nothing is written there."""
+    if record.status.is_final:
+        return None
+    ended = record.advance(Trigger.CANCEL, why, **stopped(record), cut_off=CutOff.GONE, shown=(Status.CANCELLED,))
+    return Decision(why, ended, (*stop(record), *_tidy(record), *told))
+
+
+def cut_off(record: TaskRecord, because: CutOff) -> Decision | None:
+    """Stop the work where Orch cannot write any more, and write nothing."""
+    if because is CutOff.GONE:
+        return gone(record, _CUT_OFF[because])
+    if record.status not in AT_WORK:
+        return None
+    paused = record.advance(Trigger.PAUSE, _CUT_OFF[because], **stopped(record), cut_off=because)
+    return Decision(paused.why, paused, stop(record))
+
+
+def pull_followed(record: TaskRecord, pull: Pull, trigger: str, by: str = SOMEBODY) -> Decision | None:
+    """Follow an unmerged pull request of the task: closed, reopened, or pushed to by others."""
+    if pull.merged or record.cut_off or record.pull not in (None, pull.number):
+        return None
+    return (
+        _pushed(record, pull, by) or _pull_open(record, pull) if pull.is_open else _pull_closed(record, pull, trigger)
+    )
+
+
+def _pull_closed(record: TaskRecord, pull: Pull, trigger: str) -> Decision | None:
+    if record.pull_closed or record.status.is_final:
+        return None
+    known: dict[str, object] = {"pull": pull.number, "pull_closed": True}
+    fact = f"Pull request #{pull.number} was closed without a merge."
+    if not can(record.status, Trigger.PAUSE):  # it waits for a person already
+        return Decision("the pull request was closed", record.change(**known, notice=fact), (UpsertComment(),))
+    why = f"{fact} A person with write access must act: reopen it to have it reviewed, or start another attempt. "
+    parked = record.advance(Trigger.PARK, why + again(trigger), **stopped(record), **known)
+    call = AddComment(task=record.task, key=f"closed-{pull.number}-{record.attempt}", body=parked.why)
+    return Decision("the pull request was closed", parked, (*stop(record), *SHOW, call))
+
+
+def _pull_open(record: TaskRecord, pull: Pull) -> Decision | None:
+    if not record.pull_closed or record.status.is_final:
+        return None
+    known: dict[str, object] = {"pull": pull.number, "pull_closed": False}
+    if record.status is not Status.NEEDS_REVIEW:
+        return Decision("the pull request was reopened", record.change(**known), (UpsertComment(),))
+    why = f"Pull request #{pull.number} was reopened and waits for review."
+    return Decision("the pull request was reopened", record.advance(Trigger.REVIEW, why, **known), SHOW)
+
+
+def _pushed(record: TaskRecord, pull: Pull, by: str) -> Decision | None:
+    """Take over a head that is not Orch's; one of an earlier run may be what GitHub shows for a moment."""
+    own = {record.head_sha, *(run.head_sha for run in record.runs)}
+    if pull.head_sha in own or record.status.is_final:
+        return None
+    notice = (
+        f"{_name(by)} pushed to the branch `{record.branch}`. Orch keeps those commits: "
+        "it builds on them and never force-pushes."
+    )
+    seen = record.change(head_sha=pull.head_sha, notice=notice)
+    followed = _pull_open(seen, pull)
+    if followed is None:
+        return Decision("somebody pushed to the branch", seen, (UpsertComment(),))
+    return followed
+
+
+def has_label(issue: Issue, name: str) -> bool:
+    """Say whether the label is on, whatever its capitals."""
+    return any(is_same_label(label, name) for label in issue.labels)
+
+
+def has_open_pull(record: TaskRecord) -> bool:
+    """Say whether a pull request of the task is open, as far as known."""
+    return record.pull is not None and not record.pull_closed
+
+
+def _tidy(record: TaskRecord) -> tuple[Effect, ...]:
+    return (Enqueue(job=cleanup_job(record.task, record.attempt)),)
+
+
+def _name(by: str) -> str:
+    return "Somebody" if by == SOMEBODY else f"`{by}`"

@@ -1,0 +1,118 @@
+"""The life of an issue beside its labels: edited, closed, reopened, transferred, deleted."""
+
+from app.domain import life
+from app.domain.effects import AddComment, Decision, Effect, RemoveLabel, Send, nothing
+from app.domain.events import IssueClosed, IssueDeleted, IssueEdited, IssueReopened, IssueTransferred, MergeAwaited
+from app.domain.labels import STATUS_PREFIX, is_same_label, status_label
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.task import Status
+
+NO_TASK = nothing("the issue is no task")
+
+
+def issue_edited(event: IssueEdited, snapshot: Snapshot) -> Decision:
+    """Say in the living comment that the text of now is not the one that is followed."""
+    if snapshot.record is None or snapshot.issue is None:
+        return NO_TASK
+    return life.edited(snapshot.record, snapshot.issue) or nothing("what is said of the text is right")
+
+
+def issue_closed(event: IssueClosed, snapshot: Snapshot) -> Decision:
+    """End the task of an issue that a person closed; whether a merge did it is found out first."""
+    record, issue = snapshot.record, snapshot.issue
+    if record is None:
+        return NO_TASK
+    if record.status.is_final:
+        return nothing(f"the task is {record.status.value} already")
+    if record.pull is not None and not event.again:
+        return _await_merge(event, record.pull)
+    if issue is None:
+        return nothing("the issue is not there any more")
+    finished = life.merged(record, snapshot.pull) or life.closed(record, issue, event.actor.login)
+    return finished or nothing("the issue was reopened meanwhile")
+
+
+def _await_merge(event: IssueClosed, pull: int) -> Decision:
+    """Go through the group of the pull request: GitHub tells there of a merge, which then needs no question."""
+    awaited = MergeAwaited(pull=pull, closed=event.model_copy(update={"again": True}))
+    return Decision("a merge may have closed the issue", effects=(Send(event=awaited),))
+
+
+def merge_awaited(event: MergeAwaited, snapshot: Snapshot) -> Decision:
+    """Send the closing back to the issue, behind the merge if there was one."""
+    return Decision("what happened to the pull request was told", effects=(Send(event=event.closed),))
+
+
+def issue_reopened(event: IssueReopened, snapshot: Snapshot) -> Decision:
+    """Let the task wait for a person with write access, and say how it is taken up again."""
+    if snapshot.record is None or snapshot.issue is None:
+        return NO_TASK
+    trigger = snapshot.policy.trigger
+    decision = life.reopened(snapshot.record, snapshot.issue, snapshot.pull, trigger)
+    return decision or nothing("the task was not finished, or the issue is closed again")
+
+
+def issue_transferred(event: IssueTransferred, snapshot: Snapshot) -> Decision:
+    """End the task here, and leave a word where the issue is now; without the App there, GitHub refuses that."""
+    record = snapshot.record
+    if record is None:
+        return NO_TASK
+    why = f"The issue was transferred to {event.target}, so the task ends here."
+    left = (
+        f" Pull request {record.task.repository.full_name}#{record.pull} stays open."
+        if life.has_open_pull(record)
+        else ""
+    )
+    body = (
+        f"Orch worked on this issue as {record.task} and stopped when it was transferred.{left} To have Orch work on "
+        f"it here, a person with write access puts the label `{snapshot.policy.trigger}` on (first off, if it is on)."
+    )
+    off = (RemoveLabel(task=event.target, label=status_label(status)) for status in _statuses(record))
+    told: tuple[Effect, ...] = (*off, AddComment(task=event.target, key=f"from-{record.group}", body=body))
+    return life.gone(record, why, *told) or nothing(f"the task is {record.status.value} already")
+
+
+def _statuses(record: TaskRecord) -> tuple[Status, ...]:
+    return tuple(dict.fromkeys((*record.shown, record.status)))
+
+
+def issue_deleted(event: IssueDeleted, snapshot: Snapshot) -> Decision:
+    """End the task of an issue that is gone; there is nowhere to say so."""
+    if snapshot.record is None:
+        return NO_TASK
+    gone = life.gone(snapshot.record, f"`{event.actor.login}` deleted the issue, so the task ends.")
+    return gone or nothing(f"the task is {snapshot.record.status.value} already")
+
+
+LifeEvent = IssueEdited | IssueClosed | IssueReopened | IssueTransferred | IssueDeleted
+
+
+def not_ours(event: LifeEvent, snapshot: Snapshot) -> str | None:
+    """Skip issues that are no tasks, going by their labels, and what Orch did itself."""
+    if event.actor.id == snapshot.identity.bot_id:
+        return "Orch did it itself"
+    trigger = snapshot.policy.trigger
+    if any(is_same_label(label, trigger) or label.lower().startswith(STATUS_PREFIX) for label in event.labels):
+        return None
+    return "the issue has no label of Orch's"
+
+
+def _is_over(event: IssueClosed, record: TaskRecord) -> bool:
+    return record.status.is_final or (record.pull is not None and not event.again)
+
+
+def _is_not_over(event: IssueReopened, record: TaskRecord) -> bool:
+    return not record.status.is_final
+
+
+_READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
+
+HANDLERS = (
+    Handler(IssueEdited, _READ, issue_edited, not_ours),
+    Handler(IssueClosed, _READ | {Need.PULL}, issue_closed, not_ours, _is_over),
+    Handler(IssueReopened, _READ | {Need.PULL}, issue_reopened, not_ours, _is_not_over),
+    Handler(IssueTransferred, frozenset({Need.RECORD, Need.CONFIG}), issue_transferred, not_ours),
+    Handler(IssueDeleted, frozenset({Need.RECORD, Need.CONFIG}), issue_deleted, not_ours),
+    Handler(MergeAwaited, frozenset(), merge_awaited),
+)
