@@ -79,9 +79,9 @@ async def _show(folder: Path, wish: Wish, view: View, stop: Stop, *, keep: bool)
     place = find_place(repository, folder / "state")
     async with open_local(place, wish, stop, view.say) as local:
         view.see(UP, local.page)
-        await Story(local, view, stop).tell()
+        number = await Story(local, view, stop).tell()
         if keep:
-            view.say(f"look at it: {local.page} (Ctrl-C ends it)")
+            view.say(f"look at it: {local.page}/{number} (Ctrl-C ends it)")
             await local.ended()
 
 
@@ -93,11 +93,14 @@ class Story:
     view: View
     stop: Stop
 
-    async def tell(self) -> None:
-        """Open and label the issue, merge what comes of it, and see everything that follows. Raises NotSeen."""
+    async def tell(self) -> int:
+        """Open and label an issue, merge what comes of it, see everything that follows, and return its number.
+
+        Raises NotSeen.
+        """
         person = self.local.person
         issue = await person.write_issue(TITLE, issue_body(), [])
-        number = issue["number"]
+        number: int = issue["number"]
         await person.call("POST", f"/issues/{number}/labels", {"labels": ["orch"]})
         self.view.see(ASKED, f"#{number} {TITLE}")
         eyes = Eyes(self.local, number)
@@ -110,6 +113,7 @@ class Story:
         await self._test_merged(sha)
         await self._watch(eyes, TO_DONE[1:])
         await self._see_landed(sha)
+        return number
 
     async def _test_merged(self, sha: str) -> None:
         """Clone what the hub has now, as anybody would, and run its tests."""

@@ -7,10 +7,11 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+
+from app.terminal import printable
 
 
 class View:
@@ -44,7 +45,7 @@ class View:
 
     def say(self, text: str) -> None:
         """Show a line of its own."""
-        self.console.print(escape(text), soft_wrap=True, highlight=False)
+        self.console.print(Text(printable(text)), soft_wrap=True)
 
     @property
     def missing(self) -> list[str]:
@@ -63,7 +64,8 @@ class View:
     def _row(self, name: str, current: str | None) -> tuple[RenderableType, ...]:
         if name in self.seen:
             seconds, detail = self.seen[name]
-            return Text("✓", style="green"), name, Text(f"{seconds:4.1f} s", style="dim"), Text(detail, style="dim")
+            when, what = Text(f"{seconds:4.1f} s", style="dim"), Text(printable(detail), style="dim")
+            return Text("✓", style="green"), name, when, what
         if name == current:
             return self._spinner, Text(name, style="bold"), "", ""
         return "", Text(name, style="dim"), "", ""

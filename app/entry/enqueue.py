@@ -2,7 +2,7 @@
 
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.domain.errors import UserError
 from app.domain.ticket_text import find_mark, issue_labels, issue_text, marks_of
 from app.domain.tickets import BadTickets, Ticket, order_tickets, problem_at, take_ticket
 from app.entry.local_person import Person, open_person
-from app.entry.local_place import Place
+from app.entry.local_place import Place, Tell
 
 EXAMPLE = "title: Mend the roof"
 
@@ -78,7 +78,7 @@ def alone(place: Place) -> Iterator[None]:
         yield
 
 
-async def enqueue_files(place: Place, paths: Sequence[Path], tell: Callable[[str], None], *, again: bool) -> None:
+async def enqueue_files(place: Place, paths: Sequence[Path], tell: Tell, complain: Tell, *, again: bool) -> None:
     """Make the issues of some files' tickets; with `again`, whether or not they have some. Raises UserError."""
     try:
         tickets = read_tickets(paths)
@@ -87,7 +87,11 @@ async def enqueue_files(place: Place, paths: Sequence[Path], tell: Callable[[str
                 async for made in make_issues(person, tickets, secrets.token_hex(8) if again else ""):
                     tell(made.line)
     except BadTickets as error:
-        raise UserError(f"nothing was made of these tickets:\n{error}") from None
+        if len(error.problems) == 1:
+            raise UserError(f"{error}; nothing was made") from None
+        for problem in error.problems:
+            complain(problem)
+        raise UserError(f"{len(error.problems)} problems in these tickets; nothing was made") from None
 
 
 async def make_issues(person: Person, tickets: Sequence[Ticket], salt: str = "") -> AsyncIterator[Made]:

@@ -1,7 +1,7 @@
 """Hub and Orch for one repository on this machine; nothing leaves it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,13 @@ from app.domain.errors import Permanent, Retryable
 from app.entry.local_hub import LocalHub, open_hub
 from app.entry.local_mirror import Mirror
 from app.entry.local_person import Person, open_person
-from app.entry.local_place import Place, default_branch
+from app.entry.local_place import Place, Tell, default_branch
 from app.entry.local_settings import HOST, Wish, check_agent, free_port, hub_settings, orch_settings
 from app.entry.serve import serve
 from app.entry.stopping import Stop, stop_on_signals
 from app.log import configure
 from app.settings import ServeSettings
 from infra.local.user_git import GitRefused, UserGit
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,7 @@ async def open_local(place: Place, wish: Wish, stop: Stop, tell: Tell) -> AsyncI
         stack.enter_context(place.held())
         stack.enter_context(_logging(place.state / "orch.log"))
         asked = hub_settings(place, wish, branch, f"http://{HOST}:{port}/webhook")
+        place.withdraw()
         hub = await stack.enter_async_context(open_hub(asked, place.state / "hub.log"))
         person = await stack.enter_async_context(open_person(hub.about))
         settings = orch_settings(place, wish, hub.about, port)
@@ -94,9 +93,9 @@ async def _working(settings: ServeSettings, mirror: Mirror, stop: asyncio.Event)
         yield serving
     finally:
         stop.set()
-        await asyncio.wait({serving})
+        await asyncio.gather(serving, return_exceptions=True)
         mirroring.cancel()
-        await asyncio.wait({mirroring})
+        await asyncio.gather(mirroring, return_exceptions=True)
         with suppress(GitRefused, Permanent, Retryable, OSError):
             await mirror.once()
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 from app.domain.errors import Permanent, Retryable
 from app.entry.local_person import Person
+from app.entry.local_place import Tell
 from app.entry.local_plan import Clash, Fetch, Land, Move, plan
 from app.log import log
 from infra.local.user_git import NO_HOOKS, GitRefused, UserGit
 
 EVERY = 1.0
-AGAIN = 5.0
+AGAIN = 2.0
 KEPT = "refs/orch/hub/"
 """Where the hub's side of a branch lies for the person that cannot be put in its place."""
 RECEIVE = [
@@ -43,7 +44,7 @@ class Mirror:
     hub: UserGit
     person: Person
     agreed_file: Path
-    tell: Callable[[str], None]
+    tell: Tell
     agreed: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     rest_until: dict[str, float] = field(default_factory=dict)

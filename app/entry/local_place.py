@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +15,9 @@ from typing import Any
 from app.domain.errors import UserError
 from app.settings import user_environment, user_state_dir
 from infra.local.user_git import GitRefused, UserGit
+
+Tell = Callable[[str], None]
+"""Say one line to the person."""
 
 OLDEST_GIT = (2, 38)
 USUAL = ("main", "master", "trunk")
@@ -40,13 +43,11 @@ class Place:
 
     def about(self) -> dict[str, Any]:
         """Say how to reach the hub of the `orch local` that runs here. Raises UserError if none does."""
-        with suppress(OSError, ValueError):
-            with self._lock_file().open("rb") as lock:
-                if _is_free(lock.fileno()):
-                    raise UserError(f"no `orch local` runs for {self.folder}: start it with `orch local --repo PATH`")
-            about: dict[str, Any] = json.loads(self.about_file.read_text())
-            return about
-        raise UserError(f"no `orch local` runs for {self.folder}: start it with `orch local --repo PATH`")
+        with suppress(OSError, ValueError), self._lock_file().open("rb") as lock:
+            if not _is_free(lock.fileno()):
+                about: dict[str, Any] = json.loads(self.about_file.read_text())
+                return about
+        raise UserError(f"no `orch local` runs for {self.folder}: start it with `orch local --repo {self.folder}`")
 
     def last_port(self) -> int:
         """Return the port that the hub had last time, 0 if there was none."""
@@ -60,6 +61,10 @@ class Place:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(about, file)
         temporary.replace(self.about_file)
+
+    def withdraw(self) -> None:
+        """Take back what was published."""
+        self.about_file.unlink(missing_ok=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from app.domain.errors import Permanent, Retryable, UserError
 from app.domain.tickets import BadTickets
 from app.entry.enqueue import alone, make_issues, read_tickets
 from app.entry.local_person import open_person
-from app.entry.local_place import Place
+from app.entry.local_place import Place, Tell
 from app.entry.stopping import stop_on_signals, unless
 
 EVERY = 1.0
@@ -28,7 +28,7 @@ class Watch:
 
     folder: Path
     place: Place
-    tell: Callable[[str], None]
+    tell: Tell
     last: dict[Path, Seen] = field(default_factory=dict)
     refused: dict[Path, Seen] = field(default_factory=dict)
     told: str = ""
@@ -85,7 +85,7 @@ class Watch:
             self.tell(text)
 
 
-async def watch_folder(place: Place, folder: Path, tell: Callable[[str], None]) -> None:
+async def watch_folder(place: Place, folder: Path, tell: Tell) -> None:
     """Watch until SIGINT or SIGTERM."""
     stop = stop_on_signals()
     with watched(folder):
