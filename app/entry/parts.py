@@ -103,8 +103,9 @@ async def _open(path: Path, schema: Schema, *, durable: bool) -> Database:
     try:
         return await Database.open(path, schema, durable=durable)
     except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise Permanent(
-            f"{path} cannot be used: {error}; let ORCH_STATE_DIR be a directory that Orch may write, with free space"
+            f"{path} cannot be used: {why}; let ORCH_STATE_DIR be a folder that Orch may write, with room on its disk"
         ) from error
 
 
@@ -172,6 +173,8 @@ async def _who_we_are(settings: ServeSettings, ports: Ports) -> Identity:
             f"GitHub knows no such App: look at ORCH_APP_ID ({settings.app_id}) and ORCH_GITHUB_API_URL"
             f" ({settings.github_api_url}) ({error})"
         ) from error
+    except Permanent as error:
+        raise Permanent(f"is {settings.github_api_url} GitHub's API? See ORCH_GITHUB_API_URL ({error})") from error
     return identity
 
 

@@ -1,6 +1,7 @@
 """Orch in one process: web, events worker, and (unless told otherwise) a runner."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -70,9 +71,11 @@ def _listen(settings: ServeSettings) -> socket.socket:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
-        raise Permanent(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ORCH_PORT to a port that is free"
-        ) from None
+        why = str(error.strerror).partition(" (while")[0]
+        advice = (
+            "set ORCH_PORT to a port that is free" if error.errno == errno.EADDRINUSE else "see ORCH_HOST, ORCH_PORT"
+        )
+        raise Permanent(f"cannot listen on {settings.host}:{settings.port}: {why}; {advice}") from None
     # asyncio does this only where a socket's protocol is named; without it an answer waits 40 ms for an ACK
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

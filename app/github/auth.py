@@ -20,6 +20,7 @@ JWT_LIFE = timedelta(minutes=9)
 JWT_MARGIN = timedelta(minutes=1)
 TOKEN_MARGIN = timedelta(minutes=5)
 CACHED_TOKENS = 1024
+ADVICE = "generate one in the App's settings on GitHub and name its file in ORCH_PRIVATE_KEY_FILE"
 
 
 class AppCredential:
@@ -168,7 +169,7 @@ def _rsa_key(pem: str) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
-        raise Permanent("the App's private key is no PEM file; generate one in the App's settings") from None
+        raise Permanent(f"the App's private key is no PEM file; {ADVICE}") from None
     if not isinstance(key, RSAPrivateKey):
-        raise Permanent("the App's private key is no RSA key; generate one in the App's settings")
+        raise Permanent(f"the App's private key is no RSA key; {ADVICE}")
     return key
