@@ -138,15 +138,14 @@ class Mirror:
                 f"{move.branch} went two ways, here and on the hub ({move.sha[:10]}): on {move.branch},"
                 f" `git merge {KEPT}{move.branch}` brings both together"
             )
-        if self._tell_once(move.branch, text) and move.sha is not None:
+        if self.told.get(move.branch) != text and move.sha is not None:
             self.hub("push", "--quiet", "--no-verify", str(self.mine.folder), f"+{move.sha}:{KEPT}{move.branch}")
+        self._tell_once(move.branch, text)
 
-    def _tell_once(self, branch: str, text: str) -> bool:
-        if self.told.get(branch) == text:
-            return False
-        self.told[branch] = text
-        self.tell(text)
-        return True
+    def _tell_once(self, branch: str, text: str) -> None:
+        if self.told.get(branch) != text:
+            self.told[branch] = text
+            self.tell(text)
 
     def _agree(self, branch: str, sha: str | None) -> None:
         if self.told.pop(branch, None):

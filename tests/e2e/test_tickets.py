@@ -49,12 +49,9 @@ async def test_a_batch_becomes_issues_in_the_order_of_its_dependencies(desk: Des
     (desk.home / "batch.yml").write_text(BATCH)
     first = await desk.here("enqueue", "batch.yml")
     assert [line.rpartition(" ")[0] for line in first] == ["#2 Mend the roof", "#3 Paint the roof"]
-    found = await issues(desk)
-    assert {label["name"] for label in found["Paint the roof"]["labels"]} == {"priority:low"}
-    assert (
-        "> Priority: low. Locks: `roof/`. Depends on: #2, #1. These are recorded only"
-        in found["Paint the roof"]["body"]
-    )
+    paint = (await issues(desk))[3]
+    assert {label["name"] for label in paint["labels"]} == {"priority:low"}
+    assert "> Priority: low. Locks: `roof/`. Depends on: #2, #1. These are recorded only" in paint["body"]
     await desk.merge(2)
 
     assert await desk.here("enqueue", "batch.yml") == [f"{line} (was there already)" for line in first]
