@@ -74,7 +74,7 @@ async def _shown(page: PageHandler, visit: Visit) -> web.Response:
 
 def _refusal(visit: Visit, error: ApiError) -> web.Response:
     reason = f"There is nothing at {visit.request.path}" if error.status == 404 else str(error)
-    return replace(visit, status=error.status).page("refusal.html.j2", reason=reason)
+    return replace(visit, status=error.status, problem=None).page("refusal.html.j2", reason=reason)
 
 
 async def _fields(request: web.Request) -> dict[str, str]:

@@ -5,6 +5,7 @@ from aiohttp import web
 from infra.hub.api.comments import create_comment
 from infra.hub.api.issue_labels import add_issue_labels, set_issue_labels
 from infra.hub.api.issues import create_issue, update_issue
+from infra.hub.api.labels import NAME_LIMIT
 from infra.hub.api.merges import put_merge
 from infra.hub.api.pulls import update_pull
 from infra.hub.errors import ApiError
@@ -42,7 +43,7 @@ async def post_comment(visit: Visit) -> web.Response:
 
 
 async def post_label(visit: Visit) -> web.Response:
-    await add_issue_labels(visit.call(labels=_names(visit.typed("label"))))
+    await add_issue_labels(visit.call(labels=[_name(visit.typed("label"))]))
     return _back(visit)
 
 
@@ -83,7 +84,14 @@ def _issue(visit: Visit) -> Issue:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return [_name(name) for name in text.split(",") if name.strip()]
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not 0 < len(name) <= NAME_LIMIT:
+        raise ApiError(422, f"The name of a label has 1 to {NAME_LIMIT} characters")
+    return name
 
 
 def _back(visit: Visit) -> web.Response:

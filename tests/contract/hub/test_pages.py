@@ -149,7 +149,9 @@ def test_a_person_merges_a_pull_request(stage: Stage, browser: Browser, method: 
     path = f"{browser.home}/pull/{number}"
     done = browser.send(f"{path}/merge", method=method, sha=browser.get(path).value("sha"))
     assert (done.status, done.headers["Location"]) == (303, path)
-    assert "Merged just now as" in browser.get(path).text
+    merged = browser.get(path)
+    assert "Merged just now as" in merged.text
+    assert not merged.actions() & {f"{path}/merge", f"{browser.home}/issues/{number}/state"}
     assert "Closed" in browser.get(f"{browser.home}/issues/1").text
     assert [hook.payload["pull_request"]["merged"] for hook in stage.hooks("pull_request.closed")] == [True]
 
@@ -214,7 +216,7 @@ def test_a_stranger_to_a_private_repository_may_look_and_not_act(hub: HubThread,
     [
         ({"title": "", "body": "Kept"}, "title cannot be blank."),
         ({"title": "x" * 257, "body": "Kept"}, "title is too long (maximum is 256 characters)."),
-        ({"title": "One", "body": "Kept", "labels": "x" * 51}, "name is invalid."),
+        ({"title": "One", "body": "Kept", "labels": "x" * 51}, "The name of a label has 1 to 50 characters."),
     ],
 )
 def test_a_mistake_is_told_beside_what_was_typed(
@@ -223,6 +225,24 @@ def test_a_mistake_is_told_beside_what_was_typed(
     sent = browser.send(f"{browser.home}/issues/new", **fields)
     assert (sent.status, problem in sent.text, "Kept" in sent.text) == (422, True, True)
     assert stage.ok("GET", "/issues") == []
+
+
+def test_one_label_is_added_whatever_its_name(stage: Stage, browser: Browser) -> None:
+    stage.ok("POST", "/issues", json={"title": "One"})
+    for label in ("a, b", "..", "c/d?e#f", "<b>"):
+        assert browser.send(f"{browser.home}/issues/1/labels", label=label).status == 303
+    assert [label["name"] for label in stage.ok("GET", "/issues/1/labels")] == ["a, b", "..", "c/d?e#f", "<b>"]
+    assert browser.send(f"{browser.home}/issues/1/labels/remove", label="..").status == 303
+    assert browser.send(f"{browser.home}/issues/1/labels", label=" ").status == 422
+    assert [label["name"] for label in stage.ok("GET", "/issues/1/labels")] == ["a, b", "c/d?e#f", "<b>"]
+    links = [href for href in browser.get(f"{browser.home}/issues").hrefs() if "?label=" in href]
+    assert all("One" in browser.get(href).text for href in links)
+    assert len(links) == 3
+
+
+def test_a_form_for_what_is_not_there_says_so(browser: Browser) -> None:
+    sent = browser.send(f"{browser.home}/issues/99/comments", body="Hello")
+    assert (sent.status, "There is nothing at" in sent.text, "may not" in sent.text) == (404, True, False)
 
 
 def test_the_address_can_fill_in_a_new_issue(browser: Browser) -> None:
