@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,17 +26,12 @@ USUAL = ("main", "master", "trunk")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A repository on this machine (`folder` is its work tree, or itself if it is bare) and Orch's state for it."""
+    """A repository on this machine (`folder` is a work tree of it, or itself if it is bare) and Orch's state for it."""
 
     folder: Path
+    name: str
     state: Path
     git: UserGit
-
-    @property
-    def name(self) -> str:
-        """Name the repository as GitHub would take it."""
-        name = self.folder.name.removesuffix(".git")
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "repository"
 
     @property
     def about_file(self) -> Path:
@@ -47,7 +43,11 @@ class Place:
             if not _is_free(lock.fileno()):
                 about: dict[str, Any] = json.loads(self.about_file.read_text())
                 return about
-        raise UserError(f"no `orch local` runs for {self.folder}: start it with `orch local --repo {self.folder}`")
+        raise UserError(f"no `orch local` runs for {self.folder}: start it with `{self._start}`")
+
+    @property
+    def _start(self) -> str:
+        return shlex.join(["orch", "local", "--repo", str(self.folder)])
 
     def last_port(self) -> int:
         """Return the port that the hub had last time, 0 if there was none."""
@@ -111,8 +111,15 @@ def find_place(repository: Path, state: Path | None = None) -> Place:
         raise UserError(_no_repository(repository, str(error))) from None
     top = git.try_line("rev-parse", "--show-toplevel")
     folder = Path(top) if top else common
-    found = state or user_state_dir() / "orch" / f"{folder.name}-{sha256(os.fsencode(common)).hexdigest()[:12]}"
-    return Place(folder, found.absolute(), UserGit(folder, environment))
+    name = _name(common)
+    found = state or user_state_dir() / "orch" / f"{name}-{sha256(os.fsencode(common)).hexdigest()[:12]}"
+    return Place(folder, name, found.absolute(), UserGit(folder, environment))
+
+
+def _name(common: Path) -> str:
+    """Name the repository as GitHub would take it, the same in each of its work trees."""
+    name = common.parent.name if common.name == ".git" else common.name.removesuffix(".git")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "repository"
 
 
 def _check_git(environment: dict[str, str]) -> None:
