@@ -3,10 +3,10 @@
 import asyncio
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web.health import OK, Health
 from app.web.receive import LARGEST, Answer, Receiver
@@ -18,17 +18,21 @@ TOO_SLOW = Answer(408, "the rest of the body did not come in time")
 TOO_LARGE = Answer(413, f"more than {LARGEST} bytes")
 
 
-def web_app(receiver: Receiver, health: Health, *, body_seconds: float = BODY_SECONDS) -> Starlette:
+def web_app(receiver: Receiver, health: Health, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
     """Return the ASGI application around a receiver; a body may take `body_seconds` to come."""
+    others = _health_app(health)
 
-    async def webhook(request: Request) -> Response:
-        if request.method != "POST":
-            return _plain(NO_POST, allow="POST")
-        body = await _read_in_time(request, body_seconds)
-        if isinstance(body, Answer):
-            return _plain(body, connection="close")
-        return _plain(await receiver.receive(_joined(request.headers), body))
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Deliveries come in bursts, and each waits for all before it: they take the short way, without a framework.
+        if scope["type"] == "http" and scope["path"] == "/webhook":
+            await _webhook(receiver, body_seconds, scope, receive, send)
+        else:
+            await others(scope, receive, send)
 
+    return app
+
+
+def _health_app(health: Health) -> Starlette:
     async def healthz(request: Request) -> Response:
         return PlainTextResponse(OK)
 
@@ -37,40 +41,56 @@ def web_app(receiver: Receiver, health: Health, *, body_seconds: float = BODY_SE
         ready = set(found.values()) == {OK}
         return JSONResponse({"ready": ready, **found}, 200 if ready else 503)
 
-    every = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    return Starlette(
-        routes=[Route("/webhook", webhook, methods=every), Route("/healthz", healthz), Route("/readyz", readyz)]
-    )
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
 
 
-def _plain(answer: Answer, **headers: str) -> Response:
-    return PlainTextResponse(answer.text, answer.status, headers)
+async def _webhook(receiver: Receiver, body_seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["method"] != "POST":
+        await _answer(send, NO_POST, (b"allow", b"POST"))
+        return
+    headers = _joined(scope)
+    body = await _read_in_time(headers.get("content-length", ""), receive, body_seconds)
+    if isinstance(body, Answer):
+        await _answer(send, body, (b"connection", b"close"))
+    else:
+        await _answer(send, await receiver.receive(headers, body))
 
 
-def _joined(headers: Headers) -> dict[str, str]:
+async def _answer(send: Send, answer: Answer, *more: tuple[bytes, bytes]) -> None:
+    text = answer.text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode()), *more]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def _joined(scope: Scope) -> dict[str, str]:
     """Join what came more than once, as HTTP has it: of two signatures neither must count."""
-    return {name: ", ".join(headers.getlist(name)) for name in headers}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
-async def _read_in_time(request: Request, seconds: float) -> bytes | Answer:
+async def _read_in_time(announced: str, receive: Receive, seconds: float) -> bytes | Answer:
+    if announced.isdecimal() and int(announced) > LARGEST:
+        return TOO_LARGE
     try:
         async with asyncio.timeout(seconds):
-            return await _read(request)
+            return await _read(receive)
     except TimeoutError:
         return TOO_SLOW
 
 
-async def _read(request: Request) -> bytes | Answer:
-    """Read the body, but no more of it than a delivery can have, and nothing if it says that it will be larger."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > LARGEST:
-        return TOO_LARGE
+async def _read(receive: Receive) -> bytes | Answer:
+    """Read the body, but no more of it than a delivery can have; one whose sender hung up is empty."""
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST:
-                return TOO_LARGE
-    except ClientDisconnect:
-        return b""
-    return bytes(body)
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        body += message.get("body", b"")
+        if len(body) > LARGEST:
+            return TOO_LARGE
+        if not message.get("more_body", False):
+            return bytes(body)

@@ -1,19 +1,18 @@
 """The webhook's plain core: verify, group, enqueue, and only then answer. No thin adapter decides anything."""
 
 import hmac
-import json
 import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from app.domain.envelope import Envelope, Source
 from app.domain.names import group_of
 from app.github.payloads import is_read
-from app.log import bound, log
+from app.log import log
 from app.ports import Clock, EventQueue
+from app.web.head import Head, Thing, read_head
 
 LARGEST = 25 * 1024 * 1024
 """Bytes; GitHub sends no larger payload."""
@@ -49,14 +48,13 @@ class Receiver:
         delivery, event = headers["x-github-delivery"], headers["x-github-event"]
         if event == "ping":
             return Answer(200, "pong")
-        payload = _object(body)
-        if payload is None:
+        head = read_head(body)
+        if head is None:
             return Answer(400, "the body is not a JSON object")
-        if not is_read(event, payload.get("action")):
+        if not is_read(event, head.action):
             log().debug("delivery ignored", delivery=delivery, name=event)
             return Answer(202, "ignored: this event or action means nothing to Orch")
-        with bound(**_names(payload)):
-            return await self._enqueue(delivery, event, _group(payload), body)
+        return await self._enqueue(delivery, event, head, body)
 
     def _refusal(self, headers: Mapping[str, str], body: bytes) -> Answer | None:
         """Refuse what is no delivery by its headers; the signature comes first, so that a stranger learns nothing."""
@@ -71,10 +69,10 @@ class Receiver:
             return Answer(400, "X-GitHub-Delivery or X-GitHub-Event is missing or malformed")
         return None
 
-    async def _enqueue(self, delivery: str, event: str, group: str, body: bytes) -> Answer:
+    async def _enqueue(self, delivery: str, event: str, head: Head, body: bytes) -> Answer:
         envelope = Envelope(
             id=delivery,
-            group=group,
+            group=_group(head),
             source=Source.GITHUB,
             name=event,
             body=zlib.compress(body, 1),
@@ -83,9 +81,9 @@ class Receiver:
         try:
             taken = await self.events.send(envelope)
         except Exception as error:  # whatever keeps the queue from taking it, GitHub must be able to send it again
-            log().error("delivery not enqueued", delivery=delivery, error=str(error))
+            log().error("delivery not enqueued", delivery=delivery, error=str(error), **_names(head))
             return Answer(503, "the queue does not take deliveries now")
-        log().info("delivery taken", delivery=delivery, name=event, group=group, new=taken)
+        log().info("delivery taken", delivery=delivery, name=event, group=envelope.group, new=taken, **_names(head))
         return Answer(202, "taken" if taken else "taken before")
 
     def _is_signed(self, signature: str, body: bytes) -> bool:
@@ -99,36 +97,25 @@ def _is_json(content_type: str) -> bool:
     return kind in ("", "application/json")
 
 
-def _object(body: bytes) -> Mapping[str, Any] | None:
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return payload if isinstance(payload, dict) else None
-
-
-def _group(payload: Mapping[str, Any]) -> str:
+def _group(head: Head) -> str:
     """Name the narrowest thing that a payload is about: issue or pull request, else repository, else installation."""
-    repository = _id(payload, "repository", "id")
-    number = _id(payload, "issue", "number") or _id(payload, "pull_request", "number")
+    repository = head.repository.id if head.repository else None
+    number = _number(head.issue) or _number(head.pull_request)
     if repository and number:
         return group_of(repository, number)
     if repository:
         return f"repository:{repository}/events"
-    return f"installation:{_id(payload, 'installation', 'id') or 0}/events"
+    return f"installation:{(head.installation and head.installation.id) or 0}/events"
 
 
-def _names(payload: Mapping[str, Any]) -> dict[str, str]:
+def _names(head: Head) -> dict[str, str]:
     """Name the issue or pull request as the rest of the log does: by its repository's name, not by ids."""
-    repository = payload.get("repository")
-    name = repository.get("full_name") if isinstance(repository, dict) else None
-    for thing, what in (("issue", "task"), ("pull_request", "pull")):
-        if name and (number := _id(payload, thing, "number")):
+    name = head.repository.full_name if head.repository else None
+    for what, thing in (("task", head.issue), ("pull", head.pull_request)):
+        if name and (number := _number(thing)):
             return {what: f"{name}#{number}"}
     return {}
 
 
-def _id(payload: Mapping[str, Any], thing: str, field: str) -> int | None:
-    value = payload.get(thing)
-    found = value.get(field) if isinstance(value, dict) else None
-    return found if isinstance(found, int) else None
+def _number(thing: Thing | None) -> int | None:
+    return thing.number if thing else None

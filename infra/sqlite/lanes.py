@@ -8,7 +8,9 @@ from sqlite3 import Connection
 
 from app.ports import LeaseLost
 
-PURGE = 4
+PURGE_EVERY = 13
+"""A prime: the seats of events and jobs in one sequence may follow a rhythm."""
+PURGE = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +50,64 @@ class Dead:
 
 def accept(connection: Connection, message: Message, now: float, window: float) -> bool:
     """Add the message; False if its id is in its lane already, or was accepted there within the window."""
-    connection.execute(
-        "DELETE FROM accepted WHERE rowid IN (SELECT rowid FROM accepted WHERE queue = ? AND until <= ? LIMIT ?)",
-        (message.queue, now, PURGE),
-    )
-    identity = (message.queue, message.lane, message.id)
-    taken = connection.execute(
-        "SELECT 1 FROM accepted WHERE queue = ? AND lane = ? AND id = ? AND until > ?", (*identity, now)
-    ).fetchone()
-    return taken is None and append(connection, message, now, window)
+    added = _insert(connection, message)
+    if added is None:
+        return False
+    if window and not _note_accepted(connection, message, now, window):
+        connection.execute("DELETE FROM messages WHERE seq = ?", (added,))
+        return False
+    _open_lane(connection, message, added)
+    if window and added % PURGE_EVERY == 0:
+        _purge(connection, message.queue, now)
+    return True
 
 
 def append(connection: Connection, message: Message, now: float, window: float) -> bool:
     """Add the message to the end of its lane and take its id for the window; False if the id is in the lane."""
-    identity = (message.queue, message.lane, message.id)
-    added = connection.execute(
-        "INSERT INTO messages (queue, lane, id, body, due) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (*identity, message.body, message.due),
-    )
-    if added.rowcount == 0:
+    added = _insert(connection, message)
+    if added is None:
         return False
-    connection.execute(
-        "INSERT INTO lanes (queue, name, head, due) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (message.queue, message.lane, added.lastrowid, message.due),
-    )
+    _open_lane(connection, message, added)
     if window:
         connection.execute(
-            "REPLACE INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)", (*identity, now + window)
+            "REPLACE INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)",
+            (message.queue, message.lane, message.id, now + window),
         )
     return True
+
+
+def _insert(connection: Connection, message: Message) -> int | None:
+    """Add the message and return its place, or None if its id is in its lane."""
+    added = connection.execute(
+        "INSERT INTO messages (queue, lane, id, body, due) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (message.queue, message.lane, message.id, message.body, message.due),
+    )
+    return added.lastrowid if added.rowcount else None
+
+
+def _note_accepted(connection: Connection, message: Message, now: float, window: float) -> bool:
+    """Take the id for the window; False if it is taken."""
+    noted = connection.execute(
+        "INSERT INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <= ?",
+        (message.queue, message.lane, message.id, now + window, now),
+    )
+    return noted.rowcount == 1
+
+
+def _open_lane(connection: Connection, message: Message, head: int) -> None:
+    connection.execute(
+        "INSERT INTO lanes (queue, name, head, due) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (message.queue, message.lane, head, message.due),
+    )
+
+
+def _purge(connection: Connection, queue: str, now: float) -> None:
+    """Forget a few ids whose window is over: more than come in meanwhile, and never so many that others wait."""
+    connection.execute(
+        "DELETE FROM accepted WHERE rowid IN (SELECT rowid FROM accepted WHERE queue = ? AND until <= ? LIMIT ?)",
+        (queue, now, PURGE),
+    )
 
 
 def take(connection: Connection, queue: str, now: float, until: float) -> Held | float | None:

@@ -10,6 +10,7 @@ from typing import Any
 SECRET = b"bench-webhook-secret"
 ISSUES = 256
 SIZE = 20_000
+BODY_SIZE = 3_000
 HOST = "https://api.hub.example"
 USER_LINKS = (
     "followers", "following{/other_user}", "gists{/gist_id}", "starred{/owner}{/repo}", "subscriptions", "orgs",
@@ -58,8 +59,9 @@ def _labeled(number: int, chance: random.Random) -> dict[str, Any]:
         "sender": _user("writer", 12),
         "installation": {"id": 42, "node_id": "MDIzOkludGVncmF0aW9uSW5zdGFsbGF0aW9uNDI="},
     }
-    missing = SIZE - len(json.dumps(payload, separators=(",", ":")))
-    payload["issue"]["body"] = _text(missing, chance)
+    payload["issue"]["body"] = _text(BODY_SIZE, chance)
+    while len(json.dumps(payload, separators=(",", ":"))) < SIZE:
+        payload["issue"]["assignees"].append(_user(f"person-{chance.getrandbits(32):08x}", chance.getrandbits(27)))
     return payload
 
 

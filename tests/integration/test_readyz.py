@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.web.asgi import web_app
@@ -87,7 +87,7 @@ async def test_the_start_says_that_all_was_there() -> None:
 
 
 @asynccontextmanager
-async def asking(app: Starlette) -> AsyncIterator[Any]:
+async def asking(app: ASGIApp) -> AsyncIterator[Any]:
     """Serve the application, and yield what asks a path of it."""
     async with serving(app) as port, aiohttp.ClientSession() as session:
 

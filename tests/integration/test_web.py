@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.domain.envelope import Envelope
 from app.web.asgi import web_app
@@ -92,7 +92,7 @@ def envelopes_in(file: Path) -> list[Envelope]:
 
 
 @asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[int]:
+async def serving(app: ASGIApp) -> AsyncIterator[int]:
     """Serve an application on a free port."""
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -104,7 +104,7 @@ async def serving(app: Starlette) -> AsyncIterator[int]:
         await task
 
 
-def receiving(database: Database, body_seconds: float = 20) -> Starlette:
+def receiving(database: Database, body_seconds: float = 20) -> ASGIApp:
     """Make the application of a receiver over the database."""
     clock = SystemClock()
     receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
