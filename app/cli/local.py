@@ -18,9 +18,9 @@ def local(
     port: Annotated[int, typer.Option(help="port of the page; 0 takes that of last time, or a free one")] = 0,
     state: State = None,
 ) -> None:
-    """Run hub and Orch for a git repository on this machine, with nothing but it.
+    """Run hub and Orch for a git repository.
 
-    Work comes back as branches of the repository itself. Ctrl-C ends it in order, a second one at once.
+    All of it is on this machine and needs no network. Work comes back as branches of the repository itself. Ctrl-C ends it in order, a second one at once.
     """
     from app.entry.local import run_local
     from app.entry.local_place import find_place
@@ -33,7 +33,10 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="leave it up afterwards, until Ctrl-C")] = False,
     agent: Agent = "script",
 ) -> None:
-    """Watch a labelled issue become a merged pull request, on this machine; 0 only if every step was observed."""
+    """Watch an issue become a merged pull request.
+
+    A sample repository is served on this machine. The exit status is 0 only if every step was observed.
+    """
     from app.entry.demo import run_demo
     from app.entry.local_settings import Wish
 
@@ -47,7 +50,7 @@ def new(
     repo: Repo = Path(),
     state: State = None,
 ) -> None:
-    """Open an issue at the hub of the `orch local` that runs for a repository."""
+    """Open an issue at the hub of `orch local`."""
     from app.entry.local_issue import new_issue
     from app.entry.local_place import find_place
 
@@ -61,9 +64,9 @@ def enqueue(
     repo: Repo = Path(),
     state: State = None,
 ) -> None:
-    """Make issues of tickets, at the hub of the `orch local` that runs for a repository.
+    """Make issues of tickets in YAML files.
 
-    A ticket has `title` and, if wanted, `body`, `labels` (`orch` starts the work), `priority` (high, normal, low),
+    They are made at the hub of the `orch local` that runs for the repository. A ticket has `title` and, if wanted, `body`, `labels` (`orch` starts the work), `priority` (high, normal, low),
     `locks` (paths), `depends_on` (keys or titles of tickets of this batch, or issues as '#3') and `key`, a name for
     others to depend on. Priority, locks and dependencies are recorded in the issue only: nothing acts on them yet. If
     any ticket is bad, none is made. A ticket that has an issue already gets no second one.
@@ -79,9 +82,9 @@ def watch(
     repo: Repo = Path(),
     state: State = None,
 ) -> None:
-    """Make issues of the ticket files that appear in a folder, until Ctrl-C; see `orch enqueue` for what they hold.
+    """Make issues of tickets put into a folder.
 
-    A file that is done goes to `done/`; a bad one is refused with file, line and field, and stays where it is.
+    `orch enqueue --help` says what they hold; Ctrl-C ends it. A file that is done goes to `done/`; a bad one is refused with file, line and field, and stays where it is.
     """
     from app.entry.local_place import find_place
     from app.entry.watch import watch_folder

@@ -77,7 +77,7 @@ async def _show(folder: Path, wish: Wish, view: View, stop: Stop, *, keep: bool)
         raise NotSeen("the sample's test passes before anything was done")
     view.see(FAILS, broken.said)
     place = find_place(repository, folder / "state")
-    async with open_local(place, wish, stop, view.say) as local:
+    async with open_local(place, wish, stop, lambda line: view.say(f"  git   | {line}")) as local:
         view.see(UP, local.page)
         number = await Story(local, view, stop).tell()
         if keep:
