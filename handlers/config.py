@@ -19,7 +19,8 @@ def config_wanted(event: ConfigWanted, snapshot: Snapshot) -> Decision:
     before, now = snapshot.file, follow(snapshot.file or RepoFile(), snapshot.found, snapshot.policy.agents)
     if now == before:
         return nothing(f"`{FILE}` is as it was")
-    why = f"`{FILE}` was read: {len(now.problems)} problems" if now.problems else f"`{FILE}` was read"
+    problems = "; ".join(str(problem) for problem in now.problems)
+    why = f"`{FILE}` cannot be followed: {problems}" if problems else f"`{FILE}` was read"
     return Decision(why, now, _consequences(event, before or RepoFile(), now, snapshot))
 
 

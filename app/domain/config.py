@@ -180,13 +180,11 @@ def _remarks(settings: Mapping[str, Setting], file: RepoFile) -> tuple[str, ...]
 def _told(file: RepoFile) -> tuple[str, ...]:
     if not file.problems:
         return ()
-    more = len(file.problems) - SHOWN
-    shown = " ".join(_sentence(problem) for problem in file.problems[:SHOWN])
-    rest = f" There are {more} more." if more > 0 else ""
     kept = "what it said before" if file.digest else "what the operator set"
-    return (f"`{FILE}` {shown}{rest} Until that is mended, {kept} stays in force.",)
-
-
-def _sentence(problem: Problem) -> str:
-    text = str(problem)
-    return text if text.endswith("?") else f"{text}."
+    until = f"Until that is mended, {kept} stays in force."
+    if len(file.problems) == 1:
+        text = str(file.problems[0])
+        return (f"`{FILE}` {text}{'' if text.endswith('?') else '.'} {until}",)
+    more = len(file.problems) - SHOWN
+    lines = [f"* {problem}" for problem in file.problems[:SHOWN]] + ([f"* and {more} more"] if more > 0 else [])
+    return ("\n".join([f"`{FILE}`:", *lines, "", until]),)

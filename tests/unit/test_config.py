@@ -164,8 +164,10 @@ def test_a_value_that_is_a_problem_of_the_newest_file_is_said_once() -> None:
 def test_of_many_problems_a_few_are_said() -> None:
     file = known(**{f"k{number}": 1 for number in range(5)})
     [remark] = resolve(POLICY, file).remarks
-    assert remark.count("line ") == 3
-    assert remark.endswith(" There are 2 more. Until that is mended, what the operator set stays in force.")
+    head, *lines, rest, empty, until = remark.splitlines()
+    assert (head, rest, empty) == ("`.orch.yml`:", "* and 2 more", "")
+    assert [line[: len("* line 1: `k0`")] for line in lines] == [f"* line {1 + n}: `k{n}`" for n in range(3)]
+    assert until == "Until that is mended, what the operator set stays in force."
 
 
 def test_a_problem_without_a_line_reads_well() -> None:
