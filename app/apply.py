@@ -16,7 +16,7 @@ from app.domain.markers import Keyring
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.leases import Leases
-from app.log import log
+from app.log import bound, log
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
 from app.rebuild import find_record
 from app.reconcile import Reconcile
@@ -50,6 +50,10 @@ class Apply:
         """
         pendings = await self.records.outbox(group)
         loaded = await self.records.load(group) if pendings else Loaded(None, 0)
+        with bound(**({"task": str(loaded.task.task)} if loaded.task else {})):
+            await self._drain(group, loaded, pendings)
+
+    async def _drain(self, group: str, loaded: Loaded, pendings: list[Pending]) -> None:
         progress = False
         while pendings:
             try:
