@@ -33,7 +33,7 @@ check: $(READY)  ## format, lint, types, import layers, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
-test: $(READY)  ## every test
+test: check  ## every check and every test
 	$(BIN)/pytest
 
 test-fast: $(READY)  ## every test but the kill harness
