@@ -213,7 +213,9 @@ def read_settings(kind: type[S], config: Path | None = None) -> S:
 
 
 def check_settings(kind: type[S], sources: Sources) -> S | list[str]:
-    """Return the settings, or every problem with what was given."""
+    """Return the settings, or every problem with what was given; what was not read is not called missing."""
+    if sources.some_unread:
+        return sources.problems
     values = {name: given.value for name, given in sources.given.items() if name in kind.model_fields}
     try:
         made = kind.model_validate(values)

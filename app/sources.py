@@ -29,10 +29,16 @@ class Given:
 
 @dataclass(slots=True)
 class Sources:
-    """What was given, by setting, and what is wrong with how it was given."""
+    """What was given, by setting, and what is wrong with how it was given; some is unread if a file cannot be read."""
 
     given: dict[str, Given] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    some_unread: bool = False
+
+    def give_up(self, problem: str) -> None:
+        """Note that a whole file cannot be read."""
+        self.problems.append(problem)
+        self.some_unread = True
 
 
 def gather(known: Collection[str], environ: Mapping[str, str], folder: Path, config: Path | None) -> Sources:
@@ -74,7 +80,7 @@ def _dot_env(path: Path, names: Collection[str], sources: Sources) -> dict[str, 
         try:
             values = DotEnvSettingsSource(BaseSettings, env_file=path, case_sensitive=True).env_vars
         except (OSError, UnicodeDecodeError) as error:
-            sources.problems.append(f".env cannot be read: {_say(error)}")
+            sources.give_up(f".env cannot be read: {_say(error)}")
             return {}
     sources.problems += [f".env, line {line}, is not NAME=value" for line in complaints]
     return _variables(values, ".env", names, sources)
@@ -109,12 +115,12 @@ def _file(folder: Path, wanted: Path | None, known: Collection[str], sources: So
         loader = yaml.SafeLoader(path.read_text())
         return _mapping(loader, loader.get_single_node(), str(shown), known, sources)
     except (OSError, UnicodeDecodeError) as error:
-        sources.problems.append(f"{shown} cannot be read: {_say(error)}")
+        sources.give_up(f"{shown} cannot be read: {_say(error)}")
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}," if error.problem_mark else ""
-        sources.problems.append(f"{shown}{line} is not YAML: {error.problem}")
+        sources.give_up(f"{shown}{line} is not YAML: {error.problem}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        sources.problems.append(f"{shown} is not YAML: {str(error).splitlines()[0]}")
+        sources.give_up(f"{shown} is not YAML: {str(error).splitlines()[0]}")
     return {}
 
 
@@ -125,7 +131,7 @@ def _mapping(
     if node is None:
         return found
     if not isinstance(node, yaml.MappingNode):
-        sources.problems.append(f"{shown} must be `setting: value` lines")
+        sources.give_up(f"{shown} must be `setting: value` lines")
         return found
     for key, value in node.value:
         label, line = str(key.value), f"{shown}, line {key.start_mark.line + 1}"

@@ -118,7 +118,9 @@ def test_a_typo_is_named_with_its_place(tmp_path: Path, typo: str) -> None:
 @pytest.mark.parametrize("name", [".env", "orch.yml"])
 def test_a_file_that_is_no_text_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\xff\xfe\xff")
-    assert read(tmp_path).problems == [f"{name} cannot be read: it is not UTF-8 text"]
+    found = read(tmp_path)
+    assert found.problems == [f"{name} cannot be read: it is not UTF-8 text"]
+    assert check_settings(ServeSettings, found) == found.problems
 
 
 def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
