@@ -60,7 +60,9 @@ class Process:
                 await self._end(lease, lambda: self._handle(envelope, lease))
             except LeaseLost:
                 log().warning("the lease ended before its envelope was handled; it will be handled again")
-            except Exception as error:  # the queue does not take the end of the lease, which will end by itself
+            except Retryable as error:  # the queue does not take the end of the lease, which will end by itself
+                log().error("the lease could not be ended", reason=str(error))
+            except Exception as error:
                 log().exception("the lease could not be ended", error=str(error))
 
     async def _end(self, lease: Lease[Envelope], work: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,7 @@
 """One run: prepare, agent, commit, push. It ends in an Outcome, or in Retryable when only the world is at fault."""
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy,
 TRIES = 4
 PAUSE = 0.25
 LONGEST_PAUSE = 30
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TEXT_LIMIT = 4000
 
 T = TypeVar("T")
@@ -78,6 +80,8 @@ class Run:
             raise
         except Exception as error:  # a run that ended without a word would leave its task in progress for ever
             log().exception("the run failed", error=str(error))
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                return self._result(report, Outcome.INFRASTRUCTURE_FAILED, "the runner's disk is full; make room there.")
             reason = (
                 f"an error of Orch itself ({type(error).__name__}); its log says more under run {self.grant.run_id}"
             )

@@ -57,7 +57,10 @@ class Worker:
                 lease = await self.jobs.receive(WAIT)
                 if lease is not None:
                     await self._do(lease)
-            except Exception as error:  # the queue fails (a full disk): what it holds is safe, and the slot goes on
+            except Retryable as error:  # a full disk: what the queue holds is safe, and the slot goes on
+                log().error("no job can be taken or ended now", reason=str(error), seconds=self.again)
+                await self.clock.sleep(self.again)
+            except Exception as error:  # whatever it is, it must not end the slot
                 log().exception("no job can be taken or ended now", error=str(error))
                 await self.clock.sleep(self.again)
 

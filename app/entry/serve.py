@@ -22,6 +22,7 @@ from app.web.receive import Receiver
 
 WAIT = 5.0
 AGAIN = 1.0
+SELDOM = 15.0
 LAST_EVENTS = 5.0
 """Seconds that an event may take at the end: handling it can go on at any point, so that little is lost by less."""
 LAST_REQUESTS = 2
@@ -167,14 +168,20 @@ async def _watch_web(web: _Web) -> None:
 
 
 async def _handle_events(ports: Ports, process: Process, stop: asyncio.Event) -> None:
+    pause = AGAIN
     while not stop.is_set():
         try:
             lease = await ports.events.receive(WAIT)
+            pause = AGAIN
             if lease is not None and stop.is_set():
                 await lease.release(0)
             elif lease is not None:
                 await process(lease)
-        except Exception as error:  # the queue fails (a full disk): what it holds is safe, and the worker goes on
+        except Retryable as error:  # a full disk: what the queue holds is safe, and the worker goes on
+            log().error("no event can be taken now", reason=str(error), seconds=pause)
+            await ports.clock.sleep(pause)
+            pause = min(2 * pause, SELDOM)
+        except Exception as error:  # whatever it is, it must not end the worker
             log().exception("no event can be taken now", error=str(error))
             await ports.clock.sleep(AGAIN)
 

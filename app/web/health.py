@@ -79,6 +79,6 @@ def _words(error: Exception) -> str:
         case Missing():
             return "does not know the App; see ORCH_APP_ID and ORCH_GITHUB_API_URL"
         case Retryable() | TimeoutError():
-            return "does not answer"
+            return "cannot be reached or used for now; the log says why"
         case _:
             return "cannot be used; the log says why"

@@ -1,19 +1,24 @@
 """Artifacts on the local disk."""
 
 import asyncio
+import errno
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from app.domain.errors import Retryable
+
+DISK = frozenset({errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS})
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class DiskArtifacts:
     """Implement `app.ports.Artifacts` under one directory, made when first written to.
 
-    Every method raises ValueError for a key that is none.
+    Every method raises ValueError for a key that is none, and Retryable for a disk that cannot be written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -21,11 +26,11 @@ class DiskArtifacts:
 
     async def write(self, key: str, data: bytes) -> None:
         """Write all of it or nothing; it is on the disk when this returns."""
-        await asyncio.to_thread(_write, self._path(key), data)
+        await _writing(_write, self._path(key), data)
 
     async def append(self, key: str, data: bytes) -> None:
         """Add to the end, making the blob if it is missing."""
-        await asyncio.to_thread(_append, self._path(key), data)
+        await _writing(_append, self._path(key), data)
 
     async def read(self, key: str) -> bytes | None:
         return await asyncio.to_thread(_read, self._path(key))
@@ -35,6 +40,16 @@ class DiskArtifacts:
         if not all(NAME.fullmatch(name) and name not in {".", ".."} for name in names):
             raise ValueError(f"Not an artifact key: {key!r}")
         return self._root.joinpath(*names)
+
+
+async def _writing(write: Callable[[Path, bytes], None], path: Path, data: bytes) -> None:
+    try:
+        await asyncio.to_thread(write, path, data)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        why = f"{path} cannot be written: {error.strerror}; is there room on the disk, and may Orch write there?"
+        raise Retryable(why) from error
 
 
 def _write(path: Path, data: bytes) -> None:

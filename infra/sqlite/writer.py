@@ -9,6 +9,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from infra.sqlite.faults import fault_of
+
 T = TypeVar("T")
 
 BATCH = 256
@@ -35,7 +37,8 @@ class Writer:
     """Run operations in the order of their submission, as many per transaction as wait (group commit).
 
     It owns the connection and belongs to the event loop that made it. An operation that raises undoes what
-    it wrote itself and nothing else; a commit that fails fails every operation in it.
+    it wrote itself and nothing else; a commit that fails fails every operation in it. What only the disk is to
+    blame for is raised as Retryable.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -88,7 +91,7 @@ class Writer:
             if result.error is None:
                 future.set_result(result.value)
             else:
-                future.set_exception(result.error)
+                future.set_exception(fault_of(result.error))
 
 
 def _commit(connection: sqlite3.Connection, batch: list[Call]) -> list[Result]:

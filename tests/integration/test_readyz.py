@@ -23,6 +23,8 @@ from infra.sqlite.migrations import QUEUE
 from tests.e2e.world import World, new_world
 from tests.integration.test_web import SECRET, serving, signed
 
+FOR_NOW = "cannot be reached or used for now; the log says why"
+
 
 class SteppedClock(SystemClock):
     """A clock that goes when it is told to."""
@@ -53,8 +55,8 @@ class Thing:
     [
         (Unauthorized("401 token-of-ours"), "does not take the App's key; see ORCH_APP_ID and ORCH_PRIVATE_KEY"),
         (Missing("404 token-of-ours"), "does not know the App; see ORCH_APP_ID and ORCH_GITHUB_API_URL"),
-        (Retryable("503 token-of-ours"), "does not answer"),
-        (TimeoutError(), "does not answer"),
+        (Retryable("503 token-of-ours"), FOR_NOW),
+        (TimeoutError(), FOR_NOW),
         (Permanent("token-of-ours"), "cannot be used; the log says why"),
         (OSError("token-of-ours"), "cannot be used; the log says why"),
     ],
@@ -75,7 +77,7 @@ async def test_however_many_ask_it_is_looked_at_once_a_minute() -> None:
     clock.time += timedelta(seconds=59)
     assert (await probe.look(), thing.looks) == ("ok", 1)
     clock.time += timedelta(seconds=1)
-    assert (await probe.look(), await probe.look(), thing.looks) == ("does not answer", "does not answer", 2)
+    assert (await probe.look(), await probe.look(), thing.looks) == (FOR_NOW, FOR_NOW, 2)
 
 
 async def test_the_start_says_that_all_was_there() -> None:
@@ -147,7 +149,7 @@ async def test_i1_what_is_delivered_while_github_is_down_waits_for_it(tmp_path: 
 
         await world.start_orch(wait=False)
         status, said = await world.until("an answer", lambda: ready(world))
-        assert (status, said["ready"], said["github"], said["queue"]) == (503, False, "does not answer", "ok")
+        assert (status, said["ready"], said["github"], said["queue"]) == (503, False, FOR_NOW, "ok")
         assert said["start"].startswith("still looking")
         headers = signed(body, world.about["webhook_secret"].encode())
         async with world.session.post(f"http://127.0.0.1:{world.port}/webhook", data=body, headers=headers) as answer:
