@@ -60,7 +60,7 @@ class PushRejected(GitFailed):
 
 
 class Transient(GitFailed):
-    """The network or the server failed, or time ran out: the same call may succeed later."""
+    """The network or the server failed, time ran out, or the repository has moved: the same step may succeed later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +200,8 @@ REASONS: tuple[tuple[type[GitFailed], str], ...] = (
     (PushRejected, r"\[(remote )?rejected\]"),
     (
         Transient,
-        r"(error:|HTTP) (429|5\d\d)|Could not resolve|Failed to connect|Couldn't connect|Connection|Empty reply"
-        r"|early EOF|hung up|disconnect|RPC failed|timed out|Recv failure|Send failure",
+        r"(error:|HTTP) (30[1278]|429|5\d\d)|Could not resolve|Failed to connect|Couldn't connect|Connection"
+        r"|Empty reply|early EOF|hung up|disconnect|RPC failed|timed out|Recv failure|Send failure",
     ),
 )
 

@@ -81,7 +81,9 @@ class Run:
         except Exception as error:  # a run that ended without a word would leave its task in progress for ever
             log().exception("the run failed", error=str(error))
             if isinstance(error, OSError) and error.errno in DISK_FULL:
-                return self._result(report, Outcome.INFRASTRUCTURE_FAILED, "the runner's disk is full; make room there.")
+                return self._result(
+                    report, Outcome.INFRASTRUCTURE_FAILED, "the runner's disk is full; make room there."
+                )
             reason = (
                 f"an error of Orch itself ({type(error).__name__}); its log says more under run {self.grant.run_id}"
             )
@@ -106,7 +108,8 @@ class Run:
         self._begin("committing")
         report.head_sha = await self._commit(workspace, start, report)
         self._begin("pushing")
-        await self._push(workspace, report.head_sha)
+        sha = report.head_sha
+        await self._persist(lambda: self._push(workspace, sha))
 
     def _begin(self, step: str) -> None:
         """Begin a step, unless the run was told to stop."""
@@ -125,8 +128,7 @@ class Run:
     async def _prepare(self) -> tuple[Workspace, str]:
         repository = self.job.task.repository
         mirror = Mirror.under(self.root, repository.full_name, repository.id)
-        token = await self._persist(lambda: self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH))
-        await self._persist(lambda: mirror.fetch(token.clone_url or self.grant.clone_url, token.value))
+        await self._persist(lambda: self._fetch(mirror))
         branches = await mirror.branches()
         start = self.grant.start_sha or branches.get(self.grant.base_branch)
         if start is None:
@@ -135,6 +137,11 @@ class Run:
         workspace = mirror.workspace(str(self.job.task.number))
         await self._persist(lambda: workspace.prepare(start))
         return workspace, start
+
+    async def _fetch(self, mirror: Mirror) -> None:
+        """Fetch with a token of its own at each try, because a token also says where a renamed repository is."""
+        token = await self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH)
+        await mirror.fetch(token.clone_url or self.grant.clone_url, token.value)
 
     async def _run_agent(self, agent: Agent, workspace: Workspace, report: Report) -> None:
         prompt = Prompt(text=f"{self.grant.title}\n\n{self.grant.body}", body=self.grant.body)
@@ -192,11 +199,11 @@ class Run:
         return sha
 
     async def _push(self, workspace: Workspace, sha: str) -> None:
+        """Push with a token minted for it, and revoke that."""
         run_id = self.grant.run_id
-        token = await self._persist(lambda: self.runs.token(run_id, self.job, TokenKind.PUSH))
-        url = token.clone_url or self.grant.clone_url
+        token = await self.runs.token(run_id, self.job, TokenKind.PUSH)
         try:
-            await self._persist(lambda: workspace.push(url, token.value, sha, run_ref(run_id)))
+            await workspace.push(token.clone_url or self.grant.clone_url, token.value, sha, run_ref(run_id))
             log().info("pushed", ref=run_ref(run_id), sha=sha)
         finally:
             try:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -40,8 +40,8 @@ class FakeGitHub:
 
     async def issue(self, repository: Repository, number: int) -> Issue:
         self._answer("issue")
-        labels = frozenset({"orch"})
-        return Issue(number=number, title="Add hello", body="please", is_open=True, labels=labels, comments=0, updated_at=NOW)
+        text: dict[str, Any] = {"title": "Add hello", "body": "please", "labels": frozenset({"orch"})}
+        return Issue(number=number, **text, is_open=True, comments=0, updated_at=NOW)
 
     async def pull(self, repository: Repository, number: int) -> Pull:
         self._answer("pull")
