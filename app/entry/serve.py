@@ -1,6 +1,7 @@
 """Orch in one process: web, events worker, and (unless told otherwise) a runner."""
 
 import asyncio
+import gc
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -87,11 +88,13 @@ async def _taking_deliveries(settings: ServeSettings, ports: Ports, listener: so
     """Serve from now on: what is delivered waits in the queue for whoever is to handle it."""
     receiver = Receiver(settings.webhook_secret.get_secret_value().encode(), ports.events, ports.clock)
     health = _health(ports)
+    _spare_collections()
     server = _Server(
         uvicorn.Config(
             web_app(receiver, health),
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=LAST_REQUESTS,
         )
@@ -102,6 +105,12 @@ async def _taking_deliveries(settings: ServeSettings, ports: Ports, listener: so
     finally:
         server.should_exit = True
         await serving
+
+
+def _spare_collections() -> None:
+    """Let garbage collections pass over what is there by now, mostly modules: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def _health(ports: Ports) -> Health:

@@ -85,7 +85,7 @@ def bare_app(committer: Committer) -> Callable[[Any, Any, Any], Awaitable[None]]
 async def serve(state: Path, port: int) -> None:
     """Serve until killed, with what `orch serve` gives uvicorn."""
     app = bare_app(Committer(state / "bare.db"))
-    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, proxy_headers=False, lifespan="off")
     await uvicorn.Server(config).serve()
 
 
