@@ -1,8 +1,8 @@
 """Orch in one process: web, events worker, and (unless told otherwise) a runner."""
 
 import asyncio
-import gc
 import errno
+import gc
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
