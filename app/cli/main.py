@@ -11,6 +11,7 @@ from app.cli import config, local, mend, queue, service, task
 from app.cli.options import Options, bring_forward
 from app.domain.errors import Permanent, Retryable, UserError
 
+LONGEST = 2000
 EXPECTED = (UserError, Permanent, Retryable)
 COMMANDS = (service, local, task, queue, mend, config)
 
@@ -73,17 +74,24 @@ def _report(error: Exception, *, debug: bool) -> int:
 def _explain(error: Exception) -> tuple[str, int]:
     match error:
         case UserError() | Permanent():
-            return f"orch: {' '.join(str(error).split())}", 2
+            return _line(str(error)), 2
         case Retryable():
-            return f"orch: {error}; try again later", 2
+            return _line(f"{error}; try again later"), 2
         case typer.Abort():
-            return "orch: stopped", 130
+            return _line("stopped"), 130
         case typer.TyperException():
             return _usage(error)
         case OSError():
-            return f"orch: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
+            return _line(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"), 2
         case _:
-            return f"orch: a mistake of Orch itself: {type(error).__name__}: {error} (--debug says where)", 1
+            return _line(f"a mistake of Orch itself (--debug says where): {type(error).__name__}: {error}"), 1
+
+
+def _line(text: str) -> str:
+    from app.terminal import printable
+
+    line = printable(" ".join(text.split()))
+    return f"orch: {line if len(line) <= LONGEST else line[:LONGEST] + '...'}"
 
 
 def _usage(error: typer.TyperException) -> tuple[str, int]:
@@ -91,10 +99,10 @@ def _usage(error: typer.TyperException) -> tuple[str, int]:
     said = error.format_message() if hasattr(error, "format_message") else str(error)
     ctx = getattr(error, "ctx", None)
     if ctx is None:
-        return f"orch: {said}", 2
+        return _line(said), 2
     if said == ctx.get_help():
         return said, 2
-    return f"orch: {' '.join(said.split())} (see `{ctx.command_path} --help`)", 2
+    return _line(f"{said} (see `{ctx.command_path} --help`)"), 2
 
 
 def _causes(error: BaseException) -> Iterator[Exception]:

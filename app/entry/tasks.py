@@ -209,7 +209,7 @@ def _current(lease: RunLease | None) -> str | None:
     if lease is None or lease.result is not None:
         return None
     left = (lease.expires_at - datetime.now(UTC)).total_seconds()
-    heard = "is alive" if left > 0 else f"was not heard of, and counts as lost since {-left:.0f} s"
+    heard = "is alive" if left > 0 else f"is not alive since {-left:.0f} s, and its job is for the next runner"
     return f"{lease.run_id} at {lease.runner} {heard}{f', step: {lease.step}' if lease.step else ''}"
 
 

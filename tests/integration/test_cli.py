@@ -6,8 +6,9 @@ import os
 import pty
 import re
 import shutil
+import sqlite3
 import subprocess
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,15 @@ def test_a_file_that_is_no_database_is_named(own: Path) -> None:
 def test_a_traceback_is_said_only_when_asked_for(filled: Path) -> None:
     said = orch(filled, "task", "why", "nonsense", "--debug")
     assert (said.returncode, said.stderr.startswith("Traceback"), "parse_task" in said.stderr) == (2, True, True)
+
+
+def test_a_mistake_of_our_own_is_one_line_too_and_another_status(own: Path) -> None:
+    with closing(sqlite3.connect(own / "state" / "store.db")) as store:
+        store.execute("INSERT INTO documents VALUES ('repository:9', 'record/1', 1, '{}', NULL)")
+        store.commit()
+    said = orch(own, "task", "list")
+    [line] = said.stderr.splitlines()
+    assert (said.returncode, line.split(":")[1].strip()) == (1, "a mistake of Orch itself (--debug says where)")
 
 
 # Everything else
