@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -23,7 +24,7 @@ def configure(level: str = "info", *, as_json: bool = False, secrets: Iterable[s
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lossy(sys.stderr),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -38,6 +39,16 @@ def configure(level: str = "info", *, as_json: bool = False, secrets: Iterable[s
     root.handlers[:] = [handler]
     root.setLevel("DEBUG" if level == "debug" else "WARNING")
     logging.captureWarnings(True)
+
+
+class _Lossy(structlog.PrintLogger):
+    """Lose what cannot be written: a log on a full disk must not stop what is logged."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warning = error = critical = msg
 
 
 def log() -> structlog.typing.FilteringBoundLogger:
