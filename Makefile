@@ -36,8 +36,8 @@ check: $(READY)  ## format, lint, types, import layers, dependencies
 test: check  ## every check and every test
 	$(BIN)/pytest
 
-test-fast: $(READY)  ## every test but the kill harness
-	$(BIN)/pytest -m 'not kill'
+test-fast: $(READY)  ## every test but the kill harness and the wheel
+	$(BIN)/pytest -m 'not kill and not packaging'
 
 kill: $(READY)  ## the kill harness alone, with its report
 	$(BIN)/pytest -m kill -s

@@ -241,8 +241,8 @@ class Run:
 
 def _nothing_to_start_from(branch: str, branches: Collection[str]) -> str:
     if not branches:
-        return f"the repository has no commit yet. Push a first one to `{branch}`, for example a README."
-    return f"the repository has no branch `{branch}`. Push one, or make another its default branch."
+        return f"the repository has no commit yet. Push a first one to {branch}, for example a README."
+    return f"the repository has no branch {branch}. Push one, or make another its default branch."
 
 
 def _note(report: Report, event: object) -> None:
