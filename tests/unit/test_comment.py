@@ -155,3 +155,12 @@ def test_a_comment_with_any_text_is_never_too_long(sign: str, count: int) -> Non
 def test_a_name_does_not_break_the_table() -> None:
     lines = visible(build.record(requested_by="a|b`\nc"))
     assert "| Requested by | `a b c` |" in lines
+
+
+def test_i7_that_a_text_is_not_followed_is_said_whatever_the_status() -> None:
+    for status in Status:
+        lines = visible(build.record(status, edited=True))
+        assert lines[2].startswith(
+            "The issue's text was edited after the label was put on. Orch follows the text as it"
+        )
+        assert lines[2] not in visible(build.record(status))

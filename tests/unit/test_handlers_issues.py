@@ -1,7 +1,10 @@
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain import life
 from app.domain.effects import AddComment, Decision, KeepText, RemoveLabel, Send, SetLabels, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled, Refresh, SlotWanted
 from app.domain.facts import Actor, Issue, Permission
@@ -10,7 +13,7 @@ from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler
 from app.domain.task import Status, Trigger, can
-from handlers.issues import HANDLERS, issue_labeled, issue_unlabeled, not_ours
+from handlers.issues import GIVEN_IN, HANDLERS, MOST_PUT_BACK, issue_labeled, issue_unlabeled, not_ours
 from tests.unit import build
 from tests.unit.build import BODY, NOW, ROBOT, SELF, STRANGER, TASK, TITLE, WRITER
 from tests.unit.draw import examine
@@ -123,6 +126,65 @@ def test_i4_no_label_moves_a_status(status: Status, on: set[Status], actor: Acto
         decision = issue_labeled(build.labeled(f"status:{one}", actor), snapshot)
         after = decision.record
         assert not isinstance(after, TaskRecord) or after.status is status
+
+
+def fought(count: int, minutes: int = 30) -> TaskRecord:
+    return build.record(put_back=tuple(NOW - timedelta(minutes=minutes) for _ in range(count)))
+
+
+def test_i12_labels_are_put_back_three_times_an_hour_and_then_left_with_a_word() -> None:
+    at, event = build.issue("status:done"), build.labeled("status:done", ROBOT)
+    assert issue_labeled(event, build.snapshot(fought(MOST_PUT_BACK - 1), at)).effects == (SetLabels(), UpsertComment())
+    decision = issue_labeled(event, build.snapshot(fought(MOST_PUT_BACK), at))
+    left = fought(MOST_PUT_BACK).change(shown=(Status.DONE,), notice=GIVEN_IN)
+    assert decision == Decision("a status label was moved by hand again and again", left, (UpsertComment(),))
+    assert issue_labeled(event, build.snapshot(left, at)) == Decision("a status label was moved by hand again", left)
+
+
+def test_an_hour_later_labels_are_put_back_again() -> None:
+    seen = build.snapshot(fought(MOST_PUT_BACK, 60), build.issue("status:done"))
+    after = issue_labeled(build.labeled("status:done"), seen).record
+    assert isinstance(after, TaskRecord)
+    assert after.put_back == (NOW,)
+
+
+def test_the_trigger_taken_off_stops_the_work() -> None:
+    off, event = build.issue("status:in_progress"), build.unlabeled("orch")
+    expected = life.withdrawn(build.record(), off, "orch", "writer")
+    assert issue_unlabeled(event, build.snapshot(build.record(), off)) == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "issue", "why"),
+    [
+        (None, LABELED, "no task, so nothing to stop"),
+        (build.record(), None, "no task, so nothing to stop"),
+        (build.record(), LABELED, "nothing is to be stopped, or the label is on again"),
+    ],
+)
+def test_i2_a_trigger_that_is_on_again_stops_nothing(record: TaskRecord | None, issue: Issue | None, why: str) -> None:
+    assert issue_unlabeled(build.unlabeled("orch"), build.snapshot(record, issue)) == nothing(why)
+
+
+def test_a_paused_task_goes_back_to_its_pull_request_if_the_text_is_the_same() -> None:
+    paused = build.record(Status.PAUSED, pull=30, head_sha=build.SHA)
+    seen = build.snapshot(paused, LABELED, Permission.WRITE, build.pull(), head=build.SHA)
+    assert issue_labeled(build.labeled(), seen) == life.reviewed_again(paused, build.pull(), paused.admitted)
+    assert issue_labeled(build.labeled(body="Another text."), seen).effects == asked(2, body="Another text.")
+
+
+def test_a_merge_that_was_missed_counts_more_than_the_trigger() -> None:
+    paused = build.record(Status.PAUSED, pull=30)
+    seen = build.snapshot(paused, LABELED, Permission.WRITE, build.pull(30, False, True))
+    assert issue_labeled(build.labeled(), seen) == life.finish_merged(paused, 30)
+
+
+@pytest.mark.parametrize("head", [build.OTHER_SHA, None])
+def test_another_attempt_begins_where_the_branch_is_now(head: str | None) -> None:
+    known = build.record(Status.NEEDS_REVIEW, head_sha=build.SHA)
+    after = issue_labeled(build.labeled(), build.snapshot(known, LABELED, Permission.WRITE, head=head)).record
+    assert isinstance(after, TaskRecord)
+    assert after.head_sha == head
 
 
 def test_the_right_status_label_is_left_alone() -> None:

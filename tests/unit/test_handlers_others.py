@@ -2,9 +2,27 @@
 
 import pytest
 
-from app.domain.effects import CreateLabels, Decision, Send
-from app.domain.events import ConfigWanted, Event, Ignored, RepositoriesAdded
-from handlers.installations import AT_ONCE, MOST_PARTS, repositories_added
+from app.domain.effects import CheckRepositories, CreateLabels, Decision, ListRepositories, Send
+from app.domain.events import (
+    ConfigWanted,
+    Event,
+    Ignored,
+    InstallationCutOff,
+    InstallationRestored,
+    RepositoriesAdded,
+    RepositoriesRemoved,
+    WorkCutOff,
+)
+from app.domain.facts import CutOff
+from handlers.installations import (
+    AT_ONCE,
+    LOOKED_AT,
+    MOST_PARTS,
+    installation_cut_off,
+    installation_restored,
+    repositories_added,
+    repositories_removed,
+)
 from handlers.registry import HANDLERS
 from tests.unit import build
 
@@ -21,6 +39,33 @@ def test_labels_are_created_in_each_repository(count: int) -> None:
     reads = tuple(Send(event=ConfigWanted(repository=repository)) for repository in event.repositories)
     decision = repositories_added(event, build.snapshot())
     assert decision == Decision(f"installed on {count} repositories", effects=(*labels, *reads))
+
+
+def test_what_was_missed_is_looked_for_where_orch_is_new_or_back_a_few_at_a_time() -> None:
+    event = added(2 * LOOKED_AT + 1).model_copy(update={"check": True})
+    looks = [one for one in repositories_added(event, build.snapshot()).effects if isinstance(one, CheckRepositories)]
+    assert [len(look.repository_ids) for look in looks] == [LOOKED_AT, LOOKED_AT, 1]
+    assert [number for look in looks for number in look.repository_ids] == list(range(1, 2 * LOOKED_AT + 2))
+
+
+def test_the_work_stops_in_repositories_that_orch_was_taken_off() -> None:
+    event = RepositoriesRemoved(installation_id=5, repository_ids=(1, 2))
+    stop = WorkCutOff(because=CutOff.REMOVED, installation_id=5, repository_ids=(1, 2))
+    decision = repositories_removed(event, build.snapshot())
+    assert decision == Decision("removed from 2 repositories", effects=(Send(event=stop),))
+
+
+@pytest.mark.parametrize("because", [CutOff.SUSPENDED, CutOff.REMOVED])
+def test_the_work_stops_in_all_of_an_installation(because: CutOff) -> None:
+    stop = WorkCutOff(because=because, installation_id=5, repository_ids=None)
+    decision = installation_cut_off(InstallationCutOff(installation_id=5, because=because), build.snapshot())
+    assert decision == Decision(f"the installation was {because.value}", effects=(Send(event=stop),))
+
+
+def test_an_installation_that_is_back_is_looked_at() -> None:
+    decision = installation_restored(InstallationRestored(installation_id=5), build.snapshot())
+    listed = ListRepositories(installation_id=5)
+    assert decision == Decision("the installation is suspended no more", effects=(listed,))
 
 
 @pytest.mark.parametrize(("count", "parts"), [(AT_ONCE + 1, 2), (AT_ONCE * MOST_PARTS, MOST_PARTS), (9999, MOST_PARTS)])

@@ -42,6 +42,16 @@ def test_i3_the_end_of_a_run_that_is_not_current_changes_nothing(record: TaskRec
 
 
 @pytest.mark.parametrize("outcome", Outcome)
+def test_the_end_of_a_run_that_was_told_to_stop_is_written_down_with_its_cost(outcome: Outcome) -> None:
+    event = build.finished(build.result(outcome))
+    decision = run_finished(event, build.snapshot(build.record(Status.PAUSED, stopping=RUN)))
+    assert decision == single.after_stop(event, build.record(Status.PAUSED, stopping=RUN))
+    assert isinstance(decision.record, TaskRecord)
+    again = run_finished(event, build.snapshot(decision.record))
+    assert again == nothing(f"run {RUN} is not the current run")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
 def test_i2_the_end_of_a_run_counts_once(outcome: Outcome) -> None:
     event = build.finished(build.result(outcome))
     first = run_finished(event, build.snapshot(build.record()))

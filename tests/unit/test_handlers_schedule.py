@@ -3,12 +3,14 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, SetLabels, UpsertComment, nothing
 from app.domain.events import Refresh, SlotWanted, TaskChecked
-from app.domain.facts import Issue, Pull
+from app.domain.facts import CutOff, Issue, Pull
 from app.domain.jobs import run_job
 from app.domain.life import finish_merged
 from app.domain.record import TaskRecord
+from app.domain.strategies import single
 from app.domain.task import Status
 from handlers.schedule import refresh, task_checked
 from tests.unit import build
@@ -73,6 +75,76 @@ def test_without_the_issue_what_was_shown_last_counts(
 ) -> None:
     decision = task_checked(CHECK, build.snapshot(build.record(Status.DONE, shown=shown)))
     assert decision.effects == effects
+
+
+def missed(record: TaskRecord, issue: Issue | None, pull: Pull | None = None) -> Decision:
+    """Check a task of which the store knows less than GitHub says."""
+    return task_checked(CHECK, build.snapshot(record, issue, pull=pull))
+
+
+def told_again(decision: Decision | None) -> Decision:
+    """Return the decision with the next look that follows a fact."""
+    assert decision is not None
+    return replace(decision, effects=(*decision.effects, Send(event=CHECK)))
+
+
+CLOSED = build.issue("orch", "status:in_progress", is_open=False, reason="not_planned")
+OPEN = build.issue("orch", "status:in_progress")
+IN_REVIEW = build.record(Status.IN_REVIEW, pull=30, head_sha=build.SHA)
+
+
+def test_i9_what_happened_to_the_issue_is_found() -> None:
+    off, other = build.issue("status:in_progress"), build.issue("orch", "status:in_progress", body="Other.")
+    done, gone = build.record(Status.DONE), "The issue was deleted or transferred, so the task ends here."
+    assert missed(build.record(), CLOSED) == told_again(life.closed(build.record(), CLOSED))
+    assert missed(done, OPEN) == told_again(life.reopened(done, OPEN, None, "orch"))
+    assert missed(build.record(), off) == told_again(life.withdrawn(build.record(), off, "orch"))
+    assert missed(build.record(), other) == told_again(life.edited(build.record(), other))
+    assert missed(build.record(), None) == told_again(life.gone(build.record(), gone))
+
+
+@pytest.mark.parametrize("pull", [build.pull(30, False), build.pull(head_sha=build.OTHER_SHA)])
+def test_i9_what_happened_to_the_pull_request_is_found(pull: Pull) -> None:
+    assert missed(IN_REVIEW, OPEN, pull) == told_again(life.pull_followed(IN_REVIEW, pull, "orch"))
+
+
+def test_i12_looks_end_when_every_fact_is_known() -> None:
+    record, looks = IN_REVIEW, 0
+    issue = build.issue("status:in_review", body="Other.")
+    while isinstance(after := missed(record, issue, build.pull(30, False)).record, TaskRecord):
+        record, looks = after, looks + 1
+        issue = issue.model_copy(update={"labels": frozenset({f"status:{record.status}"})})
+    assert (record.status, record.pull_closed, record.edited, looks) == (Status.PAUSED, True, True, 3)
+
+
+def test_a_task_has_the_names_of_now() -> None:
+    renamed = build.task(12, build.repository(name="gadgets"))
+    decision = task_checked(TaskChecked(task=renamed), build.snapshot(IN_REVIEW, here(Status.IN_REVIEW)))
+    assert decision == Decision("the repository has another name", IN_REVIEW.change(task=renamed))
+
+
+@pytest.mark.parametrize("was", [CutOff.ARCHIVED, CutOff.SUSPENDED])
+def test_what_was_stopped_without_anybodys_wish_goes_on_by_itself(was: CutOff) -> None:
+    record = build.record(Status.PAUSED, cut_off=was)
+    why = f"Orch was cut off from here ({was.value}) and goes on with a new attempt."
+    assert missed(record, OPEN) == told_again(single.resume(record, build.snapshot(), why))
+
+
+@pytest.mark.parametrize(
+    ("was", "issue"), [(CutOff.REMOVED, OPEN), (CutOff.SUSPENDED, build.issue("status:in_progress"))]
+)
+def test_otherwise_a_person_has_it_go_on(was: CutOff, issue: Issue) -> None:
+    why = (
+        f"Orch was cut off from here ({was.value}) and can write again. To have Orch work on it again, a person with "
+        "write access takes the label `orch` off and puts it on again."
+    )
+    expected = Decision("Orch can write here again", build.record(Status.PAUSED, why=why), SHOW)
+    assert missed(build.record(Status.PAUSED, cut_off=was), issue) == told_again(expected)
+
+
+def test_nothing_is_shown_where_nothing_can_be_written() -> None:
+    decision = refresh(Refresh(task=TASK), build.snapshot(build.record(Status.PAUSED, cut_off=CutOff.ARCHIVED)))
+    assert decision == nothing("what is shown is what is")
 
 
 @pytest.mark.parametrize("issue", [None, build.issue("bug"), build.issue("orch", "status:new", is_open=False)])

@@ -79,3 +79,8 @@ def test_i10_one_unknown_makes_the_sum_unknown(costs: list[Decimal | None]) -> N
 @given(records())
 def test_a_record_survives_json(record: TaskRecord) -> None:
     assert TaskRecord.model_validate_json(record.model_dump_json()) == record
+
+
+def test_a_field_that_a_record_does_not_have_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="a record has no colour"):
+        build.record().change(colour="red")

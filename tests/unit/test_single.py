@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from app.domain.effects import AddComment, Decision, DeleteRef, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
 from app.domain.events import SlotFreed, SlotWanted
+from app.domain.facts import CutOff
 from app.domain.jobs import run_job
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.record import TaskRecord
-from app.domain.strategies.single import after_run, pull_body
+from app.domain.strategies.single import after_run, after_stop, pull_body, resume
 from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.build import JOB, NOW, OTHER_SHA, RUN, SHA, TASK
@@ -142,3 +143,29 @@ def test_what_an_agent_says_never_becomes_a_second_line_of_why(reason: str, outc
     assert isinstance(decision.record, TaskRecord)
     assert len(decision.record.why.splitlines()) == 1
     assert "<!--" not in decision.record.why + decision.record.runs[0].reason
+
+
+def test_a_stopped_task_goes_on_with_another_attempt_at_the_same_text() -> None:
+    paused = build.record(Status.PAUSED, attempt=2, cut_off=CutOff.ARCHIVED)
+    job = run_job(TASK, 3)
+    routed = build.record(Status.ROUTED, why="On.", attempt=3, job_id=job.id)
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    assert resume(paused, build.snapshot(), "On.") == Decision("On.", routed, (wanted, *SHOW))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cut_off", "kinds"),
+    [
+        (Outcome.CANCELLED, None, ["upsert_comment"]),
+        (Outcome.DELIVERED, None, ["upsert_comment", "delete_ref"]),
+        (Outcome.DELIVERED, CutOff.SUSPENDED, []),
+    ],
+)
+def test_what_a_stopped_run_cost_is_kept_and_what_it_pushed_is_not(
+    outcome: Outcome, cut_off: CutOff | None, kinds: list[str]
+) -> None:
+    record = build.record(Status.PAUSED, stopping=RUN, cut_off=cut_off)
+    decision = after_stop(build.finished(build.result(outcome)), record)
+    ended = build.summary(outcome=outcome, head_sha=SHA if outcome is Outcome.DELIVERED else None)
+    assert decision.record == build.record(Status.PAUSED, runs=(ended,), cut_off=cut_off)
+    assert [effect.type for effect in decision.effects] == kinds

@@ -8,10 +8,12 @@ from pydantic import ValidationError
 from app.domain.effects import (
     EFFECT,
     AddComment,
+    CheckRepositories,
     Decision,
     Effect,
     Enqueue,
     KeepText,
+    ListRepositories,
     MoveBranch,
     Send,
     SetLabels,
@@ -23,13 +25,19 @@ from app.domain.events import (
     EVENT,
     Event,
     Ignored,
+    IssueClosed,
+    MergeAwaited,
     PullMerged,
     Refresh,
     RepositoriesAdded,
+    RepositoriesRemoved,
+    RepositoryDeleted,
     SlotFreed,
     SlotWanted,
+    TaskCutOff,
+    WorkCutOff,
 )
-from app.domain.facts import Permission
+from app.domain.facts import CutOff, Permission
 from app.domain.grants import Grant, RunToken
 from app.domain.internal import disclose, enclose
 from app.domain.jobs import Job, JobKind, cleanup_job, run_job
@@ -37,6 +45,7 @@ from app.domain.names import ADMISSION, Repository, TaskRef
 from tests.unit import build
 from tests.unit.build import JOB, NOW, SHA, TASK
 
+CLOSED = IssueClosed(task=TASK, actor=build.WRITER, labels=("orch",))
 EVENTS: list[tuple[Event, str]] = [
     (build.labeled(), TASK.group),
     (build.unlabeled(), TASK.group),
@@ -44,6 +53,12 @@ EVENTS: list[tuple[Event, str]] = [
     (build.finished(build.result()), TASK.group),
     (PullMerged(task=TASK, pull=30, branch="orch/12"), TASK.group),
     (build.closed("orch/12"), "repository:1/30"),
+    (CLOSED, TASK.group),
+    (MergeAwaited(pull=30, closed=CLOSED), "repository:1/30"),
+    (TaskCutOff(task=TASK, because=CutOff.GONE), TASK.group),
+    (RepositoryDeleted(repository=TASK.repository), "repository:1/events"),
+    (RepositoriesRemoved(installation_id=5, repository_ids=(1,)), "installation:5/events"),
+    (WorkCutOff(because=CutOff.ARCHIVED, installation_id=5, repository_ids=None), ADMISSION),
     (SlotWanted(job=JOB, since=1), ADMISSION),
     (SlotFreed(job_id=JOB.id), ADMISSION),
     (Ignored(reason="nothing", group="g/1"), "g/1"),
@@ -52,6 +67,8 @@ EFFECTS: list[Effect] = [
     KeepText(digest="d", title="t", body="b"),
     Send(event=build.finished(build.result()), delay=2),
     Enqueue(job=JOB),
+    CheckRepositories(repository_ids=(1, 2)),
+    ListRepositories(installation_id=5),
     SetLabels(),
     AddComment(task=TASK, key="k", body="b"),
     MoveBranch(branch="orch/12", sha=SHA, previous=None),

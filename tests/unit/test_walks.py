@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from app.domain.absorb import ESSENTIAL, absorb, refuse
 from app.domain.admission import Board
-from app.domain.effects import Effect, Enqueue, OpenPull, Send, SetLabels
-from app.domain.events import Event, PullMerged, TaskChecked
-from app.domain.facts import Permission
+from app.domain.effects import Effect, Enqueue, MoveBranch, OpenPull, Send, SetLabels
+from app.domain.events import Event, IssueClosed, IssueReopened, PullChanged, PullMerged, TaskChecked, TaskCutOff
+from app.domain.facts import CutOff, Permission
 from app.domain.jobs import Job, JobKind
 from app.domain.labels import status_label
 from app.domain.outcomes import Outcome
@@ -21,8 +21,10 @@ from tests.unit.build import TASK
 from tests.unit.draw import examine
 
 OUTCOMES = st.sampled_from([f"end {outcome}" for outcome in Outcome])
+LIVES = st.sampled_from(["unlabel", "close", "drop", "reopen", "shut", "open pull", "push", "cut off", "back"])
 STEPS = st.lists(
-    st.sampled_from(["label", "start", "end delivered", "merge", "check", "hand", "refuse"]) | OUTCOMES, max_size=25
+    st.sampled_from(["label", "start", "end delivered", "merge", "check", "hand", "refuse"]) | LIVES | OUTCOMES,
+    max_size=25,
 )
 AT_WORK = (Status.ROUTED, Status.IN_PROGRESS)
 
@@ -38,6 +40,11 @@ class World:
     runs: int = 0
     pull: int | None = None
     refuses: bool = False
+    reason: str | None = None
+    is_open: bool = True
+    shut: bool = False
+    merged: bool = False
+    head: str = build.SHA
 
     def step(self, step: str) -> None:
         """Let one thing happen, if it can."""
@@ -45,7 +52,12 @@ class World:
         known = self.record
         match kind:
             case "label":
+                self.labels = self.labels | {"orch"}
                 self.handle(build.labeled())
+            case "shut" | "open" | "push" if known and self.pull and not self.merged:
+                self.shut = self.shut if kind == "push" else kind == "shut"
+                self.head = build.OTHER_SHA if kind == "push" else self.head
+                self.handle(PullChanged(task=TASK, pull=self.pull, branch=known.branch, actor=build.WRITER))
             case "start" if self.jobs:
                 lost = known.run_id if known else None
                 self.runs += 1
@@ -53,20 +65,44 @@ class World:
             case "end" if self.jobs:
                 ended = build.finished(build.result(Outcome(outcome)), f"run-{self.runs}")
                 self.handle(ended.model_copy(update={"job_id": self.jobs[-1].id}))
-            case "merge" if known and self.pull:
+            case "merge" if known and self.pull and not self.shut:
+                self.merged, self.is_open = True, False
                 self.handle(PullMerged(task=TASK, pull=self.pull, branch=known.branch))
             case "check":
                 self.handle(TaskChecked(task=TASK, again=True))
             case "hand":
-                self.labels = {"orch", "status:done", "status:blocked"}
+                self.labels = {*self.labels & {"orch"}, "status:done", "status:blocked"}
                 self.handle(build.labeled("status:done"))
             case "refuse":
                 self.refuses = not self.refuses
+            case _:
+                self.live(kind)
+
+    def live(self, kind: str) -> None:
+        """Let something happen to the issue, or to Orch's access to it."""
+        match kind:
+            case "unlabel":
+                self.labels = self.labels - {"orch"}
+                self.handle(build.unlabeled("orch"))
+            case "close" | "drop" if self.is_open:
+                self.is_open, self.reason = False, "completed" if kind == "close" else "not_planned"
+                self.handle(IssueClosed(task=TASK, actor=build.WRITER, labels=("orch",)))
+            case "reopen" if not self.is_open:
+                self.is_open, self.reason = True, "reopened"
+                self.handle(IssueReopened(task=TASK, actor=build.WRITER, labels=("orch",)))
+            case "cut":
+                self.handle(TaskCutOff(task=TASK, because=CutOff.SUSPENDED))
+            case "back":
+                self.handle(TaskChecked(task=TASK, again=True))
 
     def handle(self, event: Event) -> None:
         """Decide, commit, apply; then handle what was sent."""
-        issue, sent = build.issue(*self.labels), list[Event]()
-        seen = replace(build.snapshot(self.record, issue, Permission.WRITE), board=self.board)
+        issue, sent = build.issue(*self.labels, is_open=self.is_open, reason=self.reason), list[Event]()
+        known = self.record.pull if self.record else None
+        number = getattr(event, "pull", known)
+        pull = build.pull(number, not (self.shut or self.merged), self.merged, self.head) if number else None
+        head = self.head if self.record and self.record.head_sha else None
+        seen = replace(build.snapshot(self.record, issue, Permission.WRITE, pull, head=head), board=self.board)
         decision = HANDLERS[type(event)].decide(event, seen)
         match decision.record:
             case Board() as board:
@@ -89,10 +125,12 @@ class World:
                 sent.append(event)
             case Enqueue(job=job) if job.kind is JobKind.RUN:
                 self.jobs.append(job)
-            case OpenPull():
-                self.pull = 30
+            case OpenPull() if self.shut or self.merged or not self.pull:
+                self.pull, self.shut, self.merged = (self.pull or 29) + 1, False, False
+            case MoveBranch(sha=sha):
+                self.head = sha
             case SetLabels() if self.record:
-                self.labels = {"orch", status_label(self.record.status)}
+                self.labels = {*self.labels & {"orch"}, status_label(self.record.status)}
         self.record = absorb(self.record, effect, self.pull) if self.record else None
         return rest
 
@@ -125,17 +163,29 @@ def test_a_task_has_its_slot_while_it_is_at_work_and_no_longer(steps: list[str])
 @given(STEPS)
 def test_i4_the_label_on_the_issue_is_the_status(steps: list[str]) -> None:
     for world in walked([*steps, "check"]):
-        if world.record:
-            assert world.labels == {"orch", status_label(world.record.status)}
+        if world.record and not world.record.cut_off:
+            assert world.labels - {"orch"} == {status_label(world.record.status)}
 
 
 @examine
 @given(STEPS)
-def test_a_task_in_review_has_a_pull_request_and_a_finished_one_stays_so(steps: list[str]) -> None:
-    records = [world.record for world in walked([*steps, "label", "start", "check"]) if world.record]
-    assert [record for record in records if record.status is Status.IN_REVIEW and record.pull is None] == []
-    finals = [record.status for record in records if record.status.is_final]
-    assert finals == [record.status for record in records][len(records) - len(finals) :]
+def test_a_task_in_review_has_an_open_pull_request(steps: list[str]) -> None:
+    reviewed = [world for world in walked(steps) if world.record and world.record.status is Status.IN_REVIEW]
+    assert [world for world in reviewed if not (world.record and world.record.pull == world.pull)] == []
+    assert [world for world in reviewed if world.shut] == []
+
+
+@examine
+@given(STEPS)
+def test_a_finished_task_stays_so_until_its_issue_is_reopened(steps: list[str]) -> None:
+    steps = [*steps, "label", "start", "check"]
+    statuses = [world.record.status if world.record else Status.NEW for world in walked(steps)]
+    resumed = [
+        step
+        for step, before, after in zip(steps[1:], statuses, statuses[1:], strict=False)
+        if before.is_final and not after.is_final
+    ]
+    assert set(resumed) <= {"reopen"}
 
 
 def test_the_straight_way_ends_done_and_leaves_nothing_behind() -> None:
