@@ -15,6 +15,7 @@ BODY_SECONDS = 15.0
 """GitHub gives up on a delivery after 10."""
 NO_POST = Answer(405, "GitHub delivers webhooks here by POST: make this address the Webhook URL in the App's settings")
 TOO_SLOW = Answer(408, "the rest of the body did not come in time")
+STOPPING = Answer(503, "Orch is stopping; deliver it again")
 TOO_LARGE = Answer(413, f"more than {LARGEST} bytes")
 
 
@@ -80,6 +81,8 @@ async def _read_in_time(announced: str, receive: Receive, seconds: float) -> byt
             return await _read(receive)
     except TimeoutError:
         return TOO_SLOW
+    except asyncio.CancelledError:  # only the end of the server cancels, and this task does nothing more after it
+        return STOPPING
 
 
 async def _read(receive: Receive) -> bytes | Answer:

@@ -142,7 +142,7 @@ async def test_it_ends_in_order_when_it_was_up(tmp_path: Path, command: str) -> 
     finally:
         await hub.kill()
     log = (tmp_path / "log").read_text()
-    assert ("stopping" in log, "ExceptionGroup" in log) == (True, False)
+    assert ("stopping" in log, "ExceptionGroup" in log, "Traceback" in log) == (True, False, False)
 
 
 async def hang_in_the_middle(port: int) -> asyncio.StreamWriter:

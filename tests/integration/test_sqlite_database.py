@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.envelope import Envelope, Source
-from app.domain.errors import Permanent
+from app.domain.errors import Permanent, Retryable
 from app.ports import Document
 from infra.local.artifacts import DiskArtifacts
 from infra.local.clock import SystemClock
@@ -95,6 +95,15 @@ async def test_a_commit_that_fails_fails_all_in_it_and_the_next_one_works(databa
     assert results == [sqlite3.OperationalError] * 3
     await database.write(insert("c"))
     assert await database.read(notes) == ["c"]
+
+
+async def test_a_disk_that_is_full_is_said_to_pass_and_does(database: Database) -> None:
+    await database.write(lambda at: at.execute("PRAGMA max_page_count=10"))
+    with pytest.raises(Retryable, match="database or disk is full; is there room on the disk"):
+        await database.write(insert("a" * 100_000))
+    await database.write(lambda at: at.execute("PRAGMA max_page_count=1000"))
+    await database.write(insert("b"))
+    assert await database.read(notes) == ["b"]
 
 
 async def test_a_write_is_done_though_its_caller_is_gone(database: Database) -> None:
@@ -282,6 +291,13 @@ async def test_expired_documents_are_removed_by_later_writes(tmp_path: Path) -> 
 
 
 # Artifacts
+
+
+async def test_a_folder_that_cannot_be_written_is_said_to_pass() -> None:
+    artifacts = DiskArtifacts(Path("/sys/orch-artifacts"))
+    for write in (artifacts.write, artifacts.append):
+        with pytest.raises(Retryable, match=r"/sys/orch-artifacts/a cannot be written: .*; is there room on the disk"):
+            await write("a", b"1")
 
 
 async def test_a_write_leaves_no_other_file_behind(tmp_path: Path) -> None:
