@@ -128,6 +128,25 @@ async def test_repositories_of_several_installations_and_not_of_suspended_ones(s
     assert sorted(repository.full_name for repository in found) == ["acme/widgets", "initech/gadgets"]
 
 
+async def test_repositories_that_are_archived_are_not_listed(stage: Stage) -> None:
+    await stage.act("maintainer", "PATCH", "", {"archived": True})
+    assert list(await stage.github.repositories()) == []
+
+
+async def test_a_commit_is_of_the_account_that_its_authors_address_names(stage: Stage) -> None:
+    asked = await stage.act("writer", "GET", "/collaborators/writer/permission")
+    assert await stage.github.commit_author(stage.repository, await stage.branch("lid")) == asked["user"]["id"]
+    with pytest.raises(Permanent):
+        await stage.github.commit_author(stage.repository, ABSENT)
+
+
+async def test_a_renamed_repository_is_found_by_its_old_name(stage: Stage) -> None:
+    number = await stage.open_issue()
+    await stage.act("maintainer", "PATCH", "", {"name": "gadgets"})
+    comment = await stage.github.create_comment(stage.repository, number, "Still here.")
+    assert [one.id for one in await stage.github.comments(stage.repository, number)] == [comment]
+
+
 @pytest.mark.parametrize(
     ("login", "permission"),
     [
