@@ -1,19 +1,21 @@
 """Run shell scripts one after another and tell of it in JSON lines; executed by the `script` agent.
 
 Executed as `python -I -S script_driver.py TMPDIR` in the workspace, with a JSON list of scripts on stdin. What the
-scripts print is wrapped, so that no script can speak in the driver's name.
+scripts print is wrapped, so that no script can speak in the driver's name. No `subprocess`: importing it would take as
+long as all else here.
 """
 
 import json
 import os
 import select
-import subprocess
+import signal
 import sys
 
 COMPLETED = "completed"
 BLOCK_FAILED = "block_failed"
 NOTHING_TO_RUN = "nothing_to_run"
 _EXIT_CODES = {COMPLETED: 0, BLOCK_FAILED: 1, NOTHING_TO_RUN: 4}
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _LINE_BYTES = 1 << 16
 _PIPE_READS = 16  # times _LINE_BYTES: the largest pipe an unprivileged process can have
 
@@ -64,11 +66,17 @@ def run_block(path: str, script: str, output: Output) -> int:
     """Run one script with `bash -e` and return its exit code, or 128 and its signal."""
     with open(path, "wb") as file:  # noqa: PTH123 - pathlib would double the start-up time
         file.write(script.encode("utf-8", "surrogatepass"))
-    process = subprocess.Popen(["bash", "-e", path], stdin=subprocess.DEVNULL, stdout=output.sink, stderr=output.sink)
-    ended = os.pidfd_open(process.pid)
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, output.sink, 1),
+        (os.POSIX_SPAWN_DUP2, output.sink, 2),
+    ]
+    argv = ["bash", "-e", path]
+    pid = os.posix_spawnp("bash", argv, os.environ, file_actions=streams, setsigdef=_IGNORED_BY_PYTHON)
+    ended = os.pidfd_open(pid)
     output.forward(until=ended)
     os.close(ended)
-    code = process.wait()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return code if code >= 0 else 128 - code
 
 
