@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 from tests.bench.figures import Bench, Figure, at_most
 from tests.bench.processes import output_of
-from tests.bench.stage import EVERYDAY, first_run, logged_at, new_stage
+from tests.bench.stage import EVERYDAY, first_run, grow, logged_at, new_stage, with_token
 from tests.e2e.world import World
 
 SCRIPT = """
@@ -23,34 +23,43 @@ git -c user.name=bench -c user.email=bench@localhost commit --quiet --message "$
 git push --quiet "$3" "HEAD:refs/heads/by-hand-$2"
 """
 MOST = 1.5
+SIZES = (1, 2_000)
 
 
 async def measure(bench: Bench) -> Sequence[Figure]:
+    """Do it in a repository of nearly nothing, and in one of an ordinary size."""
+    return [figure for files in SIZES for figure in await _in_repository(bench, files)]
+
+
+async def _in_repository(bench: Bench, files: int) -> list[Figure]:
     """Do tasks one after another, and the script before each."""
     async with new_stage(bench.scratch) as world:
         await world.start_orch(LOG_JSON="true", **EVERYDAY)
-        await first_run(world)
         folder = Path(mkdtemp(dir=bench.scratch))
         url = f"{world.about['web_url']}/{world.repository}.git"
+        if files > 1:
+            await grow(world, url, files, bench.scratch)
         await output_of(["git", "clone", "--quiet", "--bare", url, str(folder / "mirror.git")])
+        await first_run(world)
         by_hand, by_orch, by_run = [], [], []
         for count in range(bench.runs):
             by_hand.append(await _by_hand(world, folder, url, f"task-{count}"))
             whole, run = await _by_orch(world, f"task-{count}")
             by_orch.append(whole)
             by_run.append(run)
-        return [
-            Figure("script: fetch, worktree, change, commit, push", by_hand, "ms"),
-            Figure("no-op task, run began -> run ended", by_run, "ms"),
-            Figure("no-op task, label -> pull request", by_orch, "ms"),
-            Figure("no-op run / script", _ratios(by_run, by_hand), "x", at_most(MOST)),
-            Figure("no-op task, label -> pull request / script", _ratios(by_orch, by_hand), "x", at_most(MOST)),
-        ]
+    size = f"{files:,} file{'s' if files > 1 else ''}"
+    target = at_most(MOST) if files > 1 else None
+    return [
+        Figure(f"script: fetch, worktree, commit, push; {size}", by_hand, "ms"),
+        Figure(f"no-op task, run began -> run ended; {size}", by_run, "ms"),
+        Figure(f"no-op task, label -> pull request; {size}", by_orch, "ms"),
+        Figure(f"no-op run / script; {size}", _ratios(by_run, by_hand), "x"),
+        Figure(f"no-op task / script; {size}", _ratios(by_orch, by_hand), "x", target),
+    ]
 
 
 async def _by_hand(world: World, folder: Path, url: str, name: str) -> float:
-    token = world.about["tokens"]["writer"]
-    push_url = url.replace("://", f"://x-access-token:{token}@")
+    push_url = with_token(world, url)
     begin = time.perf_counter()
     await output_of(["env", "-C", str(folder), "bash", "-c", SCRIPT, "script", url, name, push_url])
     return (time.perf_counter() - begin) * 1000

@@ -1,6 +1,7 @@
 """A hub and Orch with the settings of everyday use, and the plain git work that a task cannot do without."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -81,6 +82,31 @@ class PlainGit:
         process.stdin.write(command.stdin or b"")
         process.stdin.close()
         return process
+
+
+async def grow(world: World, url: str, files: int, scratch: Path) -> None:
+    """Push a commit with so many files, of 4 KB each, to the default branch."""
+    clone = Path(mkdtemp(dir=scratch))
+    git = ["git", "-C", str(clone), "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    await output_of(["git", "clone", "--quiet", url, str(clone)])
+    _write_files(clone, files)
+    await output_of([*git, "add", "--all"])
+    await output_of([*git, "commit", "--quiet", "--message", f"{files} files"])
+    await output_of([*git, "push", "--quiet", with_token(world, url), "HEAD:main"])
+    await world.until_idle()
+
+
+def _write_files(folder: Path, files: int) -> None:
+    chance = random.Random(files)
+    for number in range(files):
+        file = folder / f"part-{number % 50}" / f"file-{number}.txt"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(chance.randbytes(2000).hex())
+
+
+def with_token(world: World, url: str) -> str:
+    """Put a person's credential into an address."""
+    return url.replace("://", f"://x-access-token:{world.about['tokens']['writer']}@")
 
 
 async def first_run(world: World) -> None:
