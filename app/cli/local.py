@@ -20,7 +20,8 @@ def local(
 ) -> None:
     """Run hub and Orch for a git repository.
 
-    All of it is on this machine and needs no network. Work comes back as branches of the repository itself. Ctrl-C ends it in order, a second one at once.
+    All of it is on this machine and needs no network. Work comes back as branches of the repository itself. Ctrl-C
+    ends it in order, a second one at once.
     """
     from app.entry.local import run_local
     from app.entry.local_place import find_place
@@ -66,10 +67,11 @@ def enqueue(
 ) -> None:
     """Make issues of tickets in YAML files.
 
-    They are made at the hub of the `orch local` that runs for the repository. A ticket has `title` and, if wanted, `body`, `labels` (`orch` starts the work), `priority` (high, normal, low),
-    `locks` (paths), `depends_on` (keys or titles of tickets of this batch, or issues as '#3') and `key`, a name for
-    others to depend on. Priority, locks and dependencies are recorded in the issue only: nothing acts on them yet. If
-    any ticket is bad, none is made. A ticket that has an issue already gets no second one.
+    They are made at the hub of the `orch local` that runs for the repository. A ticket has `title` and, if wanted,
+    `body`, `labels` (`orch` starts the work), `priority` (high, normal, low), `locks` (paths), `depends_on` (keys or
+    titles of tickets of this batch, or issues as '#3') and `key`, a name for others to depend on. Priority, locks and
+    dependencies are recorded in the issue only: nothing acts on them yet. If any ticket is bad, none is made. A ticket
+    that has an issue already gets no second one.
     """
     from app.entry.enqueue import enqueue_files
     from app.entry.local_place import find_place
@@ -84,7 +86,8 @@ def watch(
 ) -> None:
     """Make issues of tickets put into a folder.
 
-    `orch enqueue --help` says what they hold; Ctrl-C ends it. A file that is done goes to `done/`; a bad one is refused with file, line and field, and stays where it is.
+    `orch enqueue --help` says what they hold; Ctrl-C ends it. A file that is done goes to `done/`; a bad one is refused
+    with file, line and field, and stays where it is.
     """
     from app.entry.local_place import find_place
     from app.entry.watch import watch_folder
