@@ -49,8 +49,8 @@ $(PROBOT):
 		npm install --silent --no-audit --no-fund --prefix $(BENCH) better-sqlite3@12; \
 	fi; true
 
-bench: $(READY) $(PROBOT)  ## what Orch costs, beside others (Probot among them, if npm is there)
-	$(BIN)/python -m tests.bench.run
+bench: $(READY) $(PROBOT)  ## what Orch costs, beside others; BENCH_ARGS='--help' lists its parts
+	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
 format: $(READY)  ## rewrite the code as `check` wants it
 	$(BIN)/ruff format .
