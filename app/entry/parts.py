@@ -15,7 +15,7 @@ from app.domain.policy import Policy
 from app.github.api import open_github
 from app.github.payloads import parse_webhook
 from app.leases import Leases
-from app.log import log
+from app.log import bound, log
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Runs, Store
 from app.process import Process, parser
 from app.rebuild import Rebuild
@@ -162,7 +162,8 @@ def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Pol
 
 async def _who_we_are(settings: ServeSettings, ports: Ports) -> Identity:
     try:
-        identity: Identity = await patiently(ports.github.identity, ports.clock, min(AGAIN, settings.retry_base))
+        with bound(address=settings.github_api_url):
+            identity: Identity = await patiently(ports.github.identity, ports.clock, min(AGAIN, settings.retry_base))
     except Unauthorized as error:
         raise Permanent(
             "GitHub does not take the App's key: ORCH_APP_ID and ORCH_PRIVATE_KEY(_FILE) must be of the same App, and"

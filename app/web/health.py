@@ -27,23 +27,23 @@ class Probe:
     _until: datetime | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def look(self) -> str:
-        """Return `ok`, or what is wrong in words that anybody may read."""
+    async def look(self, name: str) -> str:
+        """Look at it, by this name in the log, and return `ok`, or what is wrong in words that anybody may read."""
         async with self._turn:
             if self._until is None or self.clock.now() >= self._until:
-                self._note(await self._ask())
+                self._note(await self._ask(name))
         return self._found
 
     def passed(self) -> None:
         """Take it for usable: somebody else has just seen that."""
         self._note(OK)
 
-    async def _ask(self) -> str:
+    async def _ask(self, name: str) -> str:
         try:
             async with asyncio.timeout(PATIENCE):
                 await self.check()
         except Exception as error:  # whatever it is, it is this thing that cannot be used now
-            log().warning("not ready", reason=f"{type(error).__name__}: {error}")
+            log().warning("not ready", part=name, reason=f"{type(error).__name__}: {error}")
             return _words(error)
         return OK
 
@@ -66,7 +66,7 @@ class Health:
 
     async def __call__(self) -> dict[str, str]:
         """Name each thing with `ok` or what is wrong with it."""
-        found = await asyncio.gather(*(probe.look() for probe in self.probes.values()))
+        found = await asyncio.gather(*(probe.look(name) for name, probe in self.probes.items()))
         start = OK if self.started else "still looking for what was missed; deliveries are taken and wait"
         return {"start": start, **dict(zip(self.probes, found, strict=True))}
 

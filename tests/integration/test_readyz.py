@@ -72,12 +72,12 @@ async def test_what_is_wrong_is_said_in_words_without_secrets(error: Exception, 
 async def test_however_many_ask_it_is_looked_at_once_a_minute() -> None:
     thing, clock = Thing(), SteppedClock()
     probe = Probe(thing.check, clock, 60)
-    assert await asyncio.gather(*(probe.look() for _ in range(10))) == ["ok"] * 10
+    assert await asyncio.gather(*(probe.look("thing") for _ in range(10))) == ["ok"] * 10
     thing.error = Retryable("gone")
     clock.time += timedelta(seconds=59)
-    assert (await probe.look(), thing.looks) == ("ok", 1)
+    assert (await probe.look("thing"), thing.looks) == ("ok", 1)
     clock.time += timedelta(seconds=1)
-    assert (await probe.look(), await probe.look(), thing.looks) == (FOR_NOW, FOR_NOW, 2)
+    assert (await probe.look("thing"), await probe.look("thing"), thing.looks) == (FOR_NOW, FOR_NOW, 2)
 
 
 async def test_the_start_says_that_all_was_there() -> None:
