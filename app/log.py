@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -14,8 +15,10 @@ from app.terminal import printable
 MANY_LINES = frozenset({"exception", "stack"})
 
 
-def configure(level: str = "info", *, as_json: bool = False, secrets: Iterable[str] = ()) -> None:
-    """Write logs to standard error, for people or as JSON; those of libraries too, from `warning` on.
+def configure(
+    level: str = "info", *, as_json: bool = False, secrets: Iterable[str] = (), stream: TextIO | None = None
+) -> None:
+    """Write logs to standard error or `stream`, for people or as JSON; those of libraries too, from `warning` on.
 
     `secrets` are hidden wherever they stand, besides all that looks like one.
     """
@@ -24,7 +27,7 @@ def configure(level: str = "info", *, as_json: bool = False, secrets: Iterable[s
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=lambda *_: _Lossy(sys.stderr),
+        logger_factory=lambda *_: _Lossy(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -33,7 +36,7 @@ def configure(level: str = "info", *, as_json: bool = False, secrets: Iterable[s
         use_get_message=True,
         pass_foreign_args=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

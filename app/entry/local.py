@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, redirect_stderr, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.domain.errors import Permanent, Retryable
+from app.domain.errors import Permanent, Retryable, UserError
 from app.entry.local_hub import LocalHub, open_hub
 from app.entry.local_mirror import Mirror
 from app.entry.local_person import Person, open_person
@@ -57,13 +57,13 @@ async def open_local(place: Place, wish: Wish, stop: Stop, tell: Tell) -> AsyncI
     port = free_port()
     async with AsyncExitStack() as stack:
         stack.enter_context(place.held())
-        stack.enter_context(_logging(place.state / "orch.log"))
         asked = hub_settings(place, wish, branch, f"http://{HOST}:{port}/webhook")
         place.withdraw()
         hub = await stack.enter_async_context(open_hub(asked, place.state / "hub.log"))
         person = await stack.enter_async_context(open_person(hub.about))
         settings = orch_settings(place, wish, hub.about, port)
-        mirror = _mirror(place, person, tell)
+        stack.enter_context(_logging(place.state / "orch.log", settings))
+        mirror = await _mirror(place, person, tell)
         serving = await stack.enter_async_context(_working(settings, mirror, stop))
         await _taking_deliveries(serving, port)
         place.publish(hub.about)
@@ -71,16 +71,18 @@ async def open_local(place: Place, wish: Wish, stop: Stop, tell: Tell) -> AsyncI
 
 
 @contextmanager
-def _logging(path: Path) -> Iterator[None]:
+def _logging(path: Path, settings: ServeSettings) -> Iterator[None]:
     """Log to a file: the terminal is for what the person is told."""
     with path.open("a", buffering=1, encoding="utf-8") as file:
-        with redirect_stderr(file):
-            configure()
-        yield
+        configure(settings.log_level, secrets=settings.secrets(), stream=file)
+        try:
+            yield
+        finally:
+            configure("warning")
 
 
-def _mirror(place: Place, person: Person, tell: Tell) -> Mirror:
-    bare = next((place.state / "hub" / "git").glob("*.git"))
+async def _mirror(place: Place, person: Person, tell: Tell) -> Mirror:
+    bare = place.state / "hub" / "git" / f"{(await person.get(''))['id']}.git"
     return Mirror(place.git, UserGit(bare, place.git.environment, bare), person, place.state / "agreed.json", tell)
 
 
@@ -115,10 +117,15 @@ async def _taking_deliveries(serving: asyncio.Task[None], port: int) -> None:
 async def run_local(place: Place, wish: Wish, tell: Tell) -> None:
     """Serve the repository until SIGINT or SIGTERM; a second one ends everything at once."""
     stop = stop_on_signals(SayingStop(tell))
-    async with open_local(place, wish, stop, tell) as local:
-        for line in _greeting(local, wish):
-            tell(line)
-        await local.ended()
+    try:
+        async with open_local(place, wish, stop, tell) as local:
+            for line in _greeting(local, wish):
+                tell(line)
+            await local.ended()
+    except OSError as error:
+        raise UserError(
+            f"{place.state} cannot be used ({error.strerror}): mend that, or choose another with --state"
+        ) from None
     tell("stopped; `orch local` goes on from here")
 
 

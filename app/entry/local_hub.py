@@ -78,4 +78,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"{log} is empty"
+    return lines[-1] if lines else f"{log} says nothing; was it killed, or is the disk full?"
