@@ -14,7 +14,7 @@ from tests.e2e.forked import Forked, ForkedWorld, Zygote, new_forked_world
 from tests.e2e.test_path import assert_done
 from tests.e2e.world import PATIENCE
 
-AT_ONCE = 5
+AT_ONCE = 8
 HURRY: dict[str, Any] = {"REDELIVER_EVERY": 1, "EVENT_LEASE": 1}
 
 
