@@ -186,7 +186,7 @@ class Apply:
     async def _move_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
         repository = record.task.repository
         if effect.previous is not None:
-            await self.github.move_branch(repository, effect.branch, effect.sha)
+            await self._forward_branch(effect, record)
         elif not await self.github.create_branch(repository, effect.branch, effect.sha):
             head = await self.github.branch_head(repository, effect.branch)
             if head != effect.sha:
@@ -194,6 +194,17 @@ class Apply:
                     f"the branch `{effect.branch}` exists with commits that Orch did not make; delete or rename it, "
                     f"then take the label `{self.policy.trigger}` off and put it on again"
                 )
+
+    async def _forward_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
+        try:
+            await self.github.move_branch(record.task.repository, effect.branch, effect.sha)
+        except Unauthorized:
+            raise
+        except Permanent as error:
+            raise Permanent(
+                f"the branch `{effect.branch}` is not where the run began, and Orch never force-pushes: take the label "
+                f"`{record.label}` off and put it on again for an attempt at what is there now ({error})"
+            ) from error
 
     async def _open_pull(self, effect: do.OpenPull, record: TaskRecord, looks: bool) -> int:
         repository = record.task.repository

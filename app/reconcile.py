@@ -52,7 +52,8 @@ class Reconcile:
         """Send an event, known by `identity`, as if all of the installation's repositories had just been added."""
         members = [one for one in await self.github.repositories() if one.installation_id == installation]
         event = RepositoriesAdded(installation_id=installation, repositories=tuple(members), check=True)
-        await self.events.send(enclose(event, identity, self.clock.now()))
+        if members:
+            await self.events.send(enclose(event, identity, self.clock.now()))
 
     async def redeliver(self) -> None:
         """Ask GitHub to deliver again what it could not deliver."""

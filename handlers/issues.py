@@ -1,5 +1,6 @@
 """Labels on issues: the trigger starts and stops a task, a status label moved by hand is put back."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from app.domain import life
@@ -37,11 +38,22 @@ def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
 
 def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Go on with a task that waits: finish it, have its pull request reviewed again, or begin another attempt."""
-    if not can(record.status, Trigger.ROUTE):
-        return nothing(f"the task is {record.status.value} already")
     digest = digest_of(event.title, event.body)
+    if not can(record.status, Trigger.ROUTE):
+        return _start_anew(event, record, digest, snapshot)
     waiting = life.merged(record, snapshot.pull) or life.reviewed_again(record, snapshot.pull, digest)
     return waiting or single.admit(event, snapshot)
+
+
+def _start_anew(event: IssueLabeled, record: TaskRecord, digest: str, snapshot: Snapshot) -> Decision:
+    """Follow a new text for which the trigger was taken off and put on again, faster than the first was seen."""
+    issue = snapshot.issue
+    is_now = issue is not None and digest_of(issue.title, issue.body) == digest
+    if digest == record.admitted or not is_now or not can(record.status, Trigger.PAUSE):
+        return nothing(f"the task is {record.status.value} already")
+    paused = record.advance(Trigger.PAUSE, "The text is another one.", **life.stopped(record))
+    admitted = single.admit(event, replace(snapshot, record=paused))
+    return replace(admitted, effects=(*life.stop(record), *admitted.effects))
 
 
 def issue_unlabeled(event: IssueUnlabeled, snapshot: Snapshot) -> Decision:

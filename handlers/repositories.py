@@ -4,7 +4,7 @@ from itertools import islice
 
 from app.domain import life
 from app.domain.admission import Board
-from app.domain.effects import CheckRepositories, Decision, Send, nothing
+from app.domain.effects import CheckRepositories, Decision, ListRepositories, Send, nothing
 from app.domain.events import (
     RepositoryArchived,
     RepositoryChanged,
@@ -49,10 +49,18 @@ def work_cut_off(event: WorkCutOff, snapshot: Snapshot) -> Decision:
     jobs = {**{name: one.job for name, one in board.waiting.items()}, **board.holding}
     left = [job for name, job in sorted(jobs.items()) if name > event.after and _is_meant(event, job)]
     told = tuple(Send(event=TaskCutOff(task=job.task, because=event.because)) for job in islice(left, AT_ONCE))
-    more = event.model_copy(update={"after": left[AT_ONCE - 1].id}) if len(left) > AT_ONCE else None
-    return Decision(
-        f"{len(left)} tasks are cut off: {event.because.value}", effects=(*told, *((Send(event=more),) if more else ()))
-    )
+    why = f"{len(left)} tasks are cut off: {event.because.value}"
+    if len(left) > AT_ONCE:
+        more = event.model_copy(update={"after": left[AT_ONCE - 1].id})
+        return Decision(why, effects=(*told, Send(event=more)))
+    return Decision(why, effects=(*told, _look(event)) if jobs else ())
+
+
+def _look(event: WorkCutOff) -> CheckRepositories | ListRepositories:
+    """Look whether Orch is cut off still: GitHub may tell of the end before it tells of the beginning."""
+    if event.repository_ids is None:
+        return ListRepositories(installation_id=event.installation_id)
+    return CheckRepositories(repository_ids=event.repository_ids)
 
 
 def _is_meant(event: WorkCutOff, job: Job) -> bool:

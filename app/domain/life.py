@@ -56,9 +56,8 @@ def withdrawn(record: TaskRecord, issue: Issue, trigger: str, by: str = SOMEBODY
     trigger = record.label or trigger
     if has_label(issue, trigger) or not can(record.status, Trigger.PAUSE):
         return None
-    left = f"Pull request #{record.pull} stays open." if has_open_pull(record) else "Its branch stays as it is."
     why = (
-        f"{_name(by)} took the label `{trigger}` off, so Orch stopped. {left} "
+        f"{_name(by)} took the label `{trigger}` off, so Orch stopped.{_left(record)} "
         f"To go on, a person with write access puts the label `{trigger}` on again."
     )
     paused = record.advance(Trigger.PAUSE, why, **stopped(record))
@@ -67,7 +66,7 @@ def withdrawn(record: TaskRecord, issue: Issue, trigger: str, by: str = SOMEBODY
 
 def closed(record: TaskRecord, issue: Issue, by: str = SOMEBODY) -> Decision | None:
     """End a task whose issue was closed by others than Orch: done if it was completed, else cancelled."""
-    if issue.is_open or record.status.is_final:
+    if issue.is_open or not can(record.status, Trigger.CANCEL):
         return None
     completed = issue.state_reason in ("completed", None)
     how = "as completed" if completed else f"as {issue.state_reason}".replace("_", " ")
@@ -126,7 +125,7 @@ def edited(record: TaskRecord, issue: Issue) -> Decision | None:
 
 def gone(record: TaskRecord, why: str, *told: Effect) -> Decision | None:
     """End a task whose issue or repository is not there any more; nothing is written there."""
-    if record.status.is_final:
+    if not can(record.status, Trigger.CANCEL):
         return None
     ended = record.advance(Trigger.CANCEL, why, **stopped(record), cut_off=CutOff.GONE, shown=(Status.CANCELLED,))
     return Decision(why, ended, (*stop(record), *_tidy(record), *told))
@@ -158,8 +157,11 @@ def _pull_closed(record: TaskRecord, pull: Pull, trigger: str) -> Decision | Non
     fact = f"Pull request #{pull.number} was closed without a merge."
     if not can(record.status, Trigger.PAUSE):  # it waits for a person already
         return Decision("the pull request was closed", record.change(**known, notice=fact), (UpsertComment(),))
-    why = f"{fact} A person with write access must act: reopen it to have it reviewed, or start another attempt. "
-    parked = record.advance(Trigger.PARK, why + again(trigger), **stopped(record), **known)
+    why = (
+        f"{fact} A person with write access must act: reopen it to have it reviewed, or take the label `{trigger}` off "
+        "and put it on again for another attempt."
+    )
+    parked = record.advance(Trigger.PARK, why, **stopped(record), **known)
     call = AddComment(task=record.task, key=f"closed-{pull.number}-{record.attempt}", body=parked.why)
     return Decision("the pull request was closed", parked, (*stop(record), *SHOW, call))
 
@@ -193,6 +195,12 @@ def _pushed(record: TaskRecord, pull: Pull, by: str) -> Decision | None:
 def has_label(issue: Issue, name: str) -> bool:
     """Say whether the label is on, whatever its capitals."""
     return any(is_same_label(label, name) for label in issue.labels)
+
+
+def _left(record: TaskRecord) -> str:
+    if has_open_pull(record):
+        return f" Pull request #{record.pull} stays open."
+    return f" The branch `{record.branch}` stays as it is." if record.head_sha else ""
 
 
 def has_open_pull(record: TaskRecord) -> bool:

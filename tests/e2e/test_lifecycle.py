@@ -124,6 +124,7 @@ async def test_the_label_stops_and_starts_the_work_and_an_edited_text_waits_for_
     await work.open_gate()
     await world.label(work.number, "orch")
     await world.until_status(work.number, "in_review")
+    await world.until_idle()
     [comment] = await world.comments(work.number)
     assert EDITED not in comment
     assert "`cancelled` after" in comment
@@ -149,6 +150,7 @@ async def test_closing_or_deleting_an_issue_ends_its_task_and_reopening_it_says_
 
     await dropped.change(state="open")
     await world.until_status(dropped.number, "needs_review")
+    await world.until_idle()
     assert (await world.comments(dropped.number))[-1].startswith(
         "The issue was reopened. To have Orch work on it again"
     )
@@ -180,6 +182,7 @@ async def test_a_pull_request_is_closed_reopened_pushed_to_and_outlives_its_issu
     path, branch = f"/repos/{world.repository}/pulls/{pull['number']}", pull["head"]["ref"]
     await world.call("PATCH", path, {"state": "closed"})
     await world.until_status(work.number, "needs_review")
+    await world.until_idle()
     assert "was closed without a merge. A person with write access must act" in (await world.comments(work.number))[-1]
     await world.call("PATCH", path, {"state": "open"})
     await world.until_status(work.number, "in_review")
@@ -334,6 +337,46 @@ async def test_i2_doubled_and_shuffled_webhooks_lead_to_the_same_end(world: Worl
     await world.until_status(work.number, "needs_review")
     await world.until_idle()
     assert await world.labels(work.number) == {"orch", "status:needs_review"}
+
+
+async def test_i2_an_installation_suspended_and_back_in_any_order_goes_on(world: World) -> None:
+    await world.start_orch()
+    work = await begin(world, "blink")
+    await work.said("Agent `script` works on attempt 1")
+    await world.faults(webhook_double=True, webhook_shuffle=True, webhook_delay=0.3)
+    installation = f"/_hub/installations/{world.about['installation_id']}"
+    for suspended in (True, False):
+        await world.call("PATCH", installation, {"suspended": suspended})
+    await world.call("GET", "/_hub/idle")
+    await world.faults()
+    await work.said("Agent `script` works on attempt 2")
+    await work.open_gate()
+    await work.unlabel()
+    await world.until_status(work.number, "paused")
+    await world.label(work.number, "orch")
+    await world.until_status(work.number, "in_review")
+
+
+async def test_commits_pushed_during_a_run_are_kept_and_the_next_attempt_builds_on_them(world: World) -> None:
+    await world.start_orch()
+    work, pull = await reviewed(world, "hat")
+    gate = world.folder / "gate-hat"
+    await work.unlabel()
+    await work.change(body=f"```bash\nuntil [ -e {gate} ]; do sleep 0.05; done\nls > seen.txt\n```")
+    await world.label(work.number, "orch")
+    await world.until_status(work.number, "in_progress")
+    file = {"message": "Mine", "content": "bWluZQo=", "branch": pull["head"]["ref"]}
+    await world.call("PUT", f"/repos/{world.repository}/contents/mine.txt", file)
+    await work.said("`writer` pushed to the branch")
+    await asyncio.to_thread(gate.touch)
+    await world.until_status(work.number, "needs_review")
+    await work.said("is not where the run began, and Orch never force-pushes: take the label")
+    await work.unlabel()
+    await world.label(work.number, "orch")
+    await world.until_status(work.number, "in_review")
+    await world.until_idle()
+    files = {file["filename"]: file["patch"] for file in await world.read(f"/pulls/{pull['number']}/files")}
+    assert "+mine.txt" in files["seen.txt"]
 
 
 async def test_i12_a_bot_that_fights_over_labels_is_answered_three_times(world: World) -> None:

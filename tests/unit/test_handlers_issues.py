@@ -173,6 +173,30 @@ def test_a_paused_task_goes_back_to_its_pull_request_if_the_text_is_the_same() -
     assert issue_labeled(build.labeled(body="Another text."), seen).effects == asked(2, body="Another text.")
 
 
+OTHER = build.issue("orch", body="Another text.")
+
+
+@pytest.mark.parametrize("status", [Status.ROUTED, Status.IN_PROGRESS, Status.IN_REVIEW])
+def test_the_trigger_off_and_on_too_fast_to_be_seen_still_has_a_new_text_followed(status: Status) -> None:
+    known = build.record(status, head_sha=build.SHA)
+    snapshot = build.snapshot(known, OTHER, Permission.WRITE, head=build.SHA)
+    decision = issue_labeled(build.labeled(body="Another text."), snapshot)
+    assert decision.effects == (*life.stop(known), *asked(2, body="Another text."))
+    assert isinstance(decision.record, TaskRecord)
+    anew = (decision.record.status, decision.record.attempt, decision.record.run_id, decision.record.stopping)
+    assert anew == (Status.ROUTED, 2, None, known.run_id)
+
+
+def test_i2_an_old_text_that_is_told_late_is_not_followed() -> None:
+    late = build.labeled(body="An older text.")
+    decision = issue_labeled(late, build.snapshot(build.record(), OTHER, Permission.WRITE))
+    assert decision == nothing("the task is in_progress already")
+    done = issue_labeled(
+        build.labeled(body="Another text."), build.snapshot(build.record(Status.DONE), OTHER, Permission.WRITE)
+    )
+    assert done == nothing("the task is done already")
+
+
 def test_a_merge_that_was_missed_counts_more_than_the_trigger() -> None:
     paused = build.record(Status.PAUSED, pull=30)
     seen = build.snapshot(paused, LABELED, Permission.WRITE, build.pull(30, False, True))

@@ -4,7 +4,7 @@ import pytest
 
 from app.domain import life
 from app.domain.admission import Board, Waiting
-from app.domain.effects import CheckRepositories, Decision, Effect, Send, nothing
+from app.domain.effects import CheckRepositories, Decision, Effect, ListRepositories, Send, nothing
 from app.domain.events import RepositoryArchived, RepositoryChanged, RepositoryDeleted, TaskCutOff, WorkCutOff
 from app.domain.facts import CutOff
 from app.domain.jobs import Job, run_job
@@ -46,7 +46,8 @@ def told(because: CutOff, *numbers: int) -> tuple[Effect, ...]:
 
 def sent(decision: Decision) -> list[TaskCutOff | RepositoryDeleted | WorkCutOff]:
     events = [effect.event for effect in decision.effects if isinstance(effect, Send)]
-    assert len(events) == len(decision.effects)
+    looks = [effect for effect in decision.effects if isinstance(effect, CheckRepositories | ListRepositories)]
+    assert len(events) + len(looks) == len(decision.effects)
     return [event for event in events if isinstance(event, TaskCutOff | RepositoryDeleted | WorkCutOff)]
 
 
@@ -80,7 +81,14 @@ def test_i12_many_tasks_are_told_in_parts_of_which_none_is_lost() -> None:
 
 def test_what_runs_and_what_waits_is_told() -> None:
     decision = work_cut_off(ARCHIVED, seen(run_job(build.task(2), 1), run_job(build.task(4), 1)))
-    assert decision == Decision("2 tasks are cut off: archived", effects=told(CutOff.ARCHIVED, 2, 4))
+    look = CheckRepositories(repository_ids=(1,))
+    assert decision == Decision("2 tasks are cut off: archived", effects=(*told(CutOff.ARCHIVED, 2, 4), look))
+
+
+def test_i2_whether_orch_is_cut_off_still_is_looked_at_after_the_tasks_were_told() -> None:
+    event = ARCHIVED.model_copy(update={"repository_ids": None, "because": CutOff.SUSPENDED})
+    *_, look = work_cut_off(event, seen(run_job(TASK, 1))).effects
+    assert look == ListRepositories(installation_id=5)
 
 
 def test_an_empty_board_has_nobody_to_tell() -> None:

@@ -46,7 +46,7 @@ def after(decision: Decision | None) -> TaskRecord:
 
 def test_taking_the_trigger_off_stops_the_run_and_says_how_to_go_on() -> None:
     why = (
-        "`writer` took the label `orch` off, so Orch stopped. Its branch stays as it is. "
+        "`writer` took the label `orch` off, so Orch stopped. "
         "To go on, a person with write access puts the label `orch` on again."
     )
     paused = build.record(Status.PAUSED, why=why, stopping=RUN)
@@ -67,6 +67,12 @@ def test_a_pull_request_stays_open_without_the_trigger() -> None:
     assert decision is not None
     assert decision.effects == SHOW
     assert "Pull request #30 stays open." in after(decision).why
+
+
+def test_a_branch_that_orch_made_stays() -> None:
+    record = build.record(head_sha=SHA)
+    why = after(life.withdrawn(record, OFF, "orch")).why
+    assert f"so Orch stopped. The branch `{record.branch}` stays as it is. To go on" in why
 
 
 def test_the_label_that_counts_is_the_one_the_task_was_asked_by() -> None:
@@ -206,8 +212,8 @@ def test_a_deleted_repository_ends_its_tasks() -> None:
 @pytest.mark.parametrize(("record", "stop"), [(in_review(), ()), (build.record(pull=30), STOP)])
 def test_a_pull_request_closed_unmerged_calls_a_person(record: TaskRecord, stop: tuple[Effect, ...]) -> None:
     why = (
-        "Pull request #30 was closed without a merge. A person with write access must act: "
-        f"reopen it to have it reviewed, or start another attempt. {AGAIN}"
+        "Pull request #30 was closed without a merge. A person with write access must act: reopen it to have it "
+        "reviewed, or take the label `orch` off and put it on again for another attempt."
     )
     call = AddComment(task=TASK, key="closed-30-1", body=why)
     decision = life.pull_followed(record, SHUT, "orch")
