@@ -33,12 +33,16 @@ class Result:
     error: Exception | None = None
 
 
+Run = Callable[[sqlite3.Connection, Call], Result]
+
+
 class Writer:
     """Run operations in the order of their submission, as many per transaction as wait (group commit).
 
     It owns the connection and belongs to the event loop that made it. An operation that raises undoes what
     it wrote itself and nothing else; a commit that fails fails every operation in it. What only the disk is to
-    blame for is raised as Retryable.
+    blame for is raised as Retryable. An operation runs twice when another of its transaction raises: it must do
+    nothing but read and write the database.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -94,16 +98,37 @@ class Writer:
                 future.set_exception(fault_of(result.error))
 
 
+class _Raised(Exception):
+    """An operation raised; what the others of its transaction wrote is to be written again without it."""
+
+
 def _commit(connection: sqlite3.Connection, batch: list[Call]) -> list[Result]:
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        results = [_attempt(connection, call) for call in batch]
-        connection.execute("COMMIT")
+        try:
+            return _in_transaction(connection, batch, _run)
+        except _Raised:  # seldom, and only now is it worth while to be able to undo each alone
+            return _in_transaction(connection, batch, _attempt)
     except Exception as error:
+        return [Result(call, error=error) for call in batch]
+
+
+def _in_transaction(connection: sqlite3.Connection, batch: list[Call], run: Run) -> list[Result]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        results = [run(connection, call) for call in batch]
+        connection.execute("COMMIT")
+    except Exception:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        return [Result(call, error=error) for call in batch]
+        raise
     return results
+
+
+def _run(connection: sqlite3.Connection, call: Call) -> Result:
+    try:
+        return Result(call, call.operation(connection))
+    except Exception as error:
+        raise _Raised from error
 
 
 def _attempt(connection: sqlite3.Connection, call: Call) -> Result:
