@@ -111,7 +111,8 @@ class ForkedWorld(World):
             kind="hub",
             state=str(state),
             port=self.hub_port,
-            webhook=f"http://127.0.0.1:{self.port}/webhook",
+            # A hub set up for all tells nobody: what it could not deliver would be delivered in each world again.
+            webhook=f"http://127.0.0.1:{self.port}/webhook" if self.template else None,
             log=str(self.folder / "hub.log"),
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
         )

@@ -42,7 +42,7 @@ class Harness:
         """Run the path once without a kill, and list the points it passes."""
         async with self.world("enumerate") as world:
             await world.fork_orch(**HURRY)
-            await finish(world, await world.open_issue())
+            await finish(world, await insist(world))
             return list(dict.fromkeys(world.points.read_text().splitlines()))
 
     async def kill_at(
@@ -96,7 +96,8 @@ async def restart_when_gone(world: ForkedWorld, first: Forked, *, with_hub: bool
 
 
 async def insist(world: ForkedWorld) -> int:
-    """Open and label the issue, whether or not the hub answers just then."""
+    """Open and label the issue when Orch has nothing else to do, whether or not the hub answers just then."""
+    await world.until_idle()
 
     async def opened() -> int | None:
         issues = await world.read("/issues?state=all")

@@ -7,7 +7,7 @@ from tests.e2e.test_path import run_to_done
 from tests.e2e.world import World
 
 STAGES = {
-    "the label lies in the queue": "web: after events.send 4",
+    "the label lies in the queue": "web: after events.send 3",
     "the task was admitted": "issues: after store.commit 1",
     "the slot was given": "slot_wanted: after jobs.send 1",
     "the run was granted": "job: after store.commit 1",
@@ -24,7 +24,7 @@ STAGES = {
 async def test_i9_the_end_is_the_same_though_the_store_was_deleted_when(harness: Harness, point: str) -> None:
     async with harness.world(point) as world:
         first = await world.fork_orch(kill_at=point)
-        await world.until_idle()  # or the check of what was missed takes steps that are the run's
+        await world.until_idle()
         number = await world.open_issue()
         await world.merge_when_in_review(number, unless_gone=first)
         await first.gone()

@@ -181,7 +181,10 @@ class World:
 
         async def probe() -> bool:
             await self.call("GET", "/_hub/idle")
-            return self.queued() == {}
+            try:
+                return self.queued() == {}
+            except sqlite3.OperationalError:
+                return False  # Orch is being started for the first time
 
         await self.until("nothing left to do", probe)
 
