@@ -163,7 +163,8 @@ class ForkedWorld(World):
 async def new_forked_world(folder: Path, zygote: Zygote, template: Path | None = None) -> AsyncIterator[ForkedWorld]:
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with aiohttp.ClientSession() as session:
-        world = ForkedWorld(folder, free_port(), free_port(), session, zygote=zygote, template=template)
+        # Many worlds at a time: looking less often leaves the machine to what is looked at.
+        world = ForkedWorld(folder, free_port(), free_port(), session, pause=0.25, zygote=zygote, template=template)
         try:
             await world.start_hub()
             yield world

@@ -30,6 +30,7 @@ class World:
     orch: list[Child] = field(default_factory=list)
     repository: str = "acme/widgets"
     patience: float = PATIENCE
+    pause: float = 0.05
 
     async def start_hub(self) -> None:
         """Start the hub, or start it again over the state it had."""
@@ -138,7 +139,7 @@ class World:
                 return found
             if asyncio.get_running_loop().time() > deadline:
                 raise AssertionError(f"not seen within {self.patience:g} s: {what}\n{self.log.read_text()[-6000:]}")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(self.pause)
 
     async def until_pull(self, index: int = 0) -> dict[str, Any]:
         """Wait for a pull request."""

@@ -6,6 +6,7 @@ imports were done before.
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -23,6 +24,8 @@ def main() -> None:
     import app.entry.serve  # noqa: F401, PLC0415
     import infra.hub.main  # noqa: F401, PLC0415
 
+    gc.collect()
+    gc.freeze()  # or the first collection in each child would copy every page
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
