@@ -44,7 +44,7 @@ async def _sleeps(pid: int) -> bool:
 
 
 def _names(pid: int) -> list[str]:
-    return [Path(f"/proc/{each}/comm").read_text().strip() for each in _descendants(pid)]
+    return [_read(Path(f"/proc/{each}/comm")).strip() for each in _descendants(pid)]
 
 
 def _megabytes(pid: int, field: str) -> float:
@@ -56,7 +56,15 @@ def _megabytes(pid: int, field: str) -> float:
 
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in _read(children).split():
             found += [int(child), *_descendants(int(child))]
     return found
+
+
+def _read(file: Path) -> str:
+    """Return what the file says, or nothing if its process has ended meanwhile."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
