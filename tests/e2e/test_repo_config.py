@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.e2e.world import World
 
 FAILS = "```bash\nexit 3\n```"
-GOOD = "trigger: ai\nbranch_prefix: ai/work\n"
+GOOD = "trigger: ai\nbranch_prefix: ai/tasks\n"
 BAD = "trigger: ai\nbranch_prefx: bot\n"
 
 
@@ -43,12 +43,12 @@ async def test_what_is_pushed_to_the_default_branch_is_in_force_and_a_mistake_in
     assert "ai" in {label["name"] for label in await world.read("/labels?per_page=100")}
     operators = await world.open_issue(label="orch")
     branch, comment = await open_pull(world, "ai")
-    assert (branch, ".orch.yml" in comment) == ("ai/work/2-add-hello", False)
+    assert (branch, ".orch.yml" in comment) == ("ai/tasks/2-add-hello", False)
 
     await put(world, BAD, instead_of=GOOD)
     await world.until_idle()
     branch, comment = await open_pull(world, "AI")
-    assert branch.startswith("ai/work/")
+    assert branch.startswith("ai/tasks/")
     mistake = "`.orch.yml` line 2: `branch_prefx` is not a key of this file; did you mean `branch_prefix`?"
     assert f"{mistake} Until that is mended, what it said before stays in force." in comment
 
@@ -94,7 +94,7 @@ async def test_i9_configuration_is_read_again_when_the_store_is_gone(world: Worl
     world.delete_store()
     await world.start_orch()
     branch, _ = await open_pull(world, "ai")
-    assert branch.startswith("ai/work/")
+    assert branch.startswith("ai/tasks/")
 
 
 async def test_other_branches_and_strangers_change_nothing_and_are_told_nothing(world: World) -> None:
