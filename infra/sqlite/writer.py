@@ -48,7 +48,8 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._waiting: list[Call] = []
+        self._batches: SimpleQueue[list[Call]] = SimpleQueue()
         self._pending: set[asyncio.Future[Any]] = set()
         self._closed = False
         self._thread = Thread(target=self._work, name="sqlite-writer", daemon=True)
@@ -61,8 +62,15 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
-        self._calls.put(Call(operation, future))
+        # Not at once: what the same turn of the loop submits besides shall share its commit, and costs far less so.
+        if not self._waiting:
+            self._loop.call_soon(self._hand_over)
+        self._waiting.append(Call(operation, future))
         return future
+
+    def _hand_over(self) -> None:
+        self._batches.put(self._waiting)
+        self._waiting = []
 
     async def close(self) -> None:
         """Finish what was submitted, and what its callbacks submit; then end the thread."""
@@ -70,7 +78,7 @@ class Writer:
             await asyncio.wait(self._pending)
         if not self._closed:
             self._closed = True
-            self._calls.put(None)
+            self._batches.put([])
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
@@ -79,14 +87,11 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._settle, _commit(self._connection, batch))
 
     def _gather(self) -> list[Call]:
-        batch: list[Call] = []
-        call = self._calls.get()
+        """Wait for calls and take all there are; none are the sign to end."""
+        batch = self._batches.get()
         with suppress(Empty):
-            while call is not None:
-                batch.append(call)
-                if len(batch) == BATCH:
-                    break
-                call = self._calls.get_nowait()
+            while batch and len(batch) < BATCH:
+                batch = batch + self._batches.get_nowait()
         return batch
 
     def _settle(self, results: list[Result]) -> None:

@@ -26,13 +26,20 @@ class Committer:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._loop = asyncio.get_running_loop()
-        self._waiting: SimpleQueue[tuple[Row, asyncio.Future[None]]] = SimpleQueue()
+        self._turn: list[tuple[Row, asyncio.Future[None]]] = []
+        self._waiting: SimpleQueue[list[tuple[Row, asyncio.Future[None]]]] = SimpleQueue()
         Thread(target=self._work, daemon=True).start()
 
     def insert(self, row: Row) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.put((row, future))
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append((row, future))
         return future
+
+    def _hand_over(self) -> None:
+        self._waiting.put(self._turn)
+        self._turn = []
 
     def _work(self) -> None:
         connection = sqlite3.connect(self._file, isolation_level=None)
@@ -47,10 +54,10 @@ class Committer:
             self._loop.call_soon_threadsafe(_settle, [future for _, future in batch])
 
     def _gather(self) -> list[tuple[Row, asyncio.Future[None]]]:
-        batch = [self._waiting.get()]
+        batch = self._waiting.get()
         try:
             while True:
-                batch.append(self._waiting.get_nowait())
+                batch += self._waiting.get_nowait()
         except Empty:
             return batch
 
