@@ -42,7 +42,7 @@ class Database:
         return cls(*await asyncio.to_thread(_find, path, schema))
 
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue a write. The future must not be cancelled."""
+        """Queue a write. It is done even if its future is cancelled."""
         return self._writer.submit(operation)
 
     async def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
@@ -50,7 +50,7 @@ class Database:
 
         It is done even if the caller is cancelled meanwhile.
         """
-        return await asyncio.shield(self._writer.submit(operation))
+        return await self._writer.submit(operation)
 
     async def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run one query beside the writer; it sees every write that returned before."""

@@ -56,7 +56,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue an operation; the future is done after the commit. Never cancel it: shield it."""
+        """Queue an operation; the future is done after the commit. To cancel it does not keep it from being done."""
         if self._closed:
             raise RuntimeError("The database is closed.")
         future: asyncio.Future[T] = self._loop.create_future()
@@ -78,6 +78,7 @@ class Writer:
             await asyncio.wait(self._pending)
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._batches.put([])
         await asyncio.to_thread(self._thread.join)
 
@@ -91,12 +92,18 @@ class Writer:
         batch = self._batches.get()
         with suppress(Empty):
             while batch and len(batch) < BATCH:
-                batch = batch + self._batches.get_nowait()
+                more = self._batches.get_nowait()
+                if not more:
+                    self._batches.put(more)
+                    break
+                batch = batch + more
         return batch
 
     def _settle(self, results: list[Result]) -> None:
         for result in results:
             future = result.call.future
+            if future.cancelled():
+                continue
             if result.error is None:
                 future.set_result(result.value)
             else:
