@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from typing import TextIO
 
 import structlog
@@ -38,6 +39,7 @@ def configure(
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
+    log.cache_clear()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel("DEBUG" if level == "debug" else "WARNING")
@@ -54,9 +56,10 @@ class _Lossy(structlog.PrintLogger):
     log = debug = info = warning = error = critical = msg
 
 
+@cache
 def log() -> structlog.typing.FilteringBoundLogger:
-    """Return the logger."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    """Return the logger, as it is configured by now."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
     return logger
 
 

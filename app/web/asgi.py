@@ -13,6 +13,8 @@ from app.web.receive import LARGEST, Answer, Receiver
 
 BODY_SECONDS = 15.0
 """GitHub gives up on a delivery after 10."""
+READ = {b"content-length", b"content-type", b"x-github-delivery", b"x-github-event", b"x-hub-signature-256"}
+"""Headers that matter here."""
 NO_POST = Answer(405, "GitHub delivers webhooks here by POST: make this address the Webhook URL in the App's settings")
 TOO_SLOW = Answer(408, "the rest of the body did not come in time")
 STOPPING = Answer(503, "Orch is stopping; deliver it again")
@@ -65,24 +67,27 @@ async def _answer(send: Send, answer: Answer, *more: tuple[bytes, bytes]) -> Non
 
 
 def _joined(scope: Scope) -> dict[str, str]:
-    """Join what came more than once, as HTTP has it: of two signatures neither must count."""
+    """Return the headers that matter; join what came more than once: of two signatures neither must count."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if raw_name in READ:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
 
 async def _read_in_time(announced: str, receive: Receive, seconds: float) -> bytes | Answer:
     if announced.isdecimal() and int(announced) > LARGEST:
         return TOO_LARGE
+    task = asyncio.current_task()
+    assert task
+    timer = asyncio.get_running_loop().call_later(seconds, task.cancel, TOO_SLOW.text)
     try:
-        async with asyncio.timeout(seconds):
-            return await _read(receive)
-    except TimeoutError:
-        return TOO_SLOW
-    except asyncio.CancelledError:  # only the end of the server cancels, and this task does nothing more after it
-        return STOPPING
+        return await _read(receive)
+    except asyncio.CancelledError as cancelled:  # else it is the end of the server: this task does nothing more after
+        return TOO_SLOW if cancelled.args == (TOO_SLOW.text,) else STOPPING
+    finally:
+        timer.cancel()
 
 
 async def _read(receive: Receive) -> bytes | Answer:

@@ -113,7 +113,7 @@ async def test_a_runner_of_its_own_gives_its_job_back_to_the_next(world: World) 
 
 
 async def test_i1_deliveries_are_taken_until_the_work_has_ended(world: World) -> None:
-    child, first = await at_work(world, DRAIN_SECONDS=60)
+    child, first = await at_work(world, DRAIN_SECONDS=60, LOG_LEVEL="debug")
     child.process.send_signal(signal.SIGTERM)
     await until_logged(world, "stopping")
     second = await world.open_issue(title="Another")
