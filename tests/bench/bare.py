@@ -1,4 +1,4 @@
-"""The limit: the least that an ASGI app can do and still answer only after the disk has the delivery."""
+"""The limit: the least that an ASGI app of the standard library can do and still answer only once it is on the disk."""
 
 import asyncio
 import hmac
