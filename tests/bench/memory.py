@@ -28,7 +28,7 @@ async def measure(bench: Bench) -> Sequence[Figure]:
 async def _once(bench: Bench) -> tuple[float, float, float, float, float]:
     async with new_stage(bench.scratch) as world:
         child = await world.start_orch(**EVERYDAY, SLOTS=RUNS, MAX_PARALLEL=RUNS)
-        pid = child.process.pid
+        pid = child.pid
         fresh = _megabytes(pid, "Rss")
         await first_run(world)
         idle, idle_shared = _megabytes(pid, "Rss"), _megabytes(pid, "Pss")

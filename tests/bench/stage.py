@@ -12,6 +12,7 @@ from typing import Any
 from runner.agents.base import Prompt
 from runner.agents.script import ScriptAgent
 from tests.bench.processes import output_of
+from tests.e2e.processes import launch
 from tests.e2e.world import World, new_world
 
 EVERYDAY: dict[str, Any] = {
@@ -23,7 +24,7 @@ EVERYDAY: dict[str, Any] = {
 @asynccontextmanager
 async def new_stage(scratch: Path) -> AsyncIterator[World]:
     """Start a hub in a new folder; Orch is started by the part, with `EVERYDAY`."""
-    async with new_world(Path(mkdtemp(dir=scratch))) as world:
+    async with new_world(Path(mkdtemp(dir=scratch)), launch) as world:
         yield world
 
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.e2e.forked import Forked, ForkedWorld, Zygote, new_forked_world
+from tests.e2e.forked import Forked, Zygote
 from tests.e2e.test_path import assert_done
-from tests.e2e.world import PATIENCE
+from tests.e2e.world import PATIENCE, World, new_world
 
 AT_ONCE = 8
 HURRY: dict[str, Any] = {"REDELIVER_EVERY": 1, "EVENT_LEASE": 1}
@@ -41,9 +41,9 @@ class Harness:
     async def enumerate(self) -> list[str]:
         """Run the path once without a kill, and list the points it passes."""
         async with self.world("enumerate") as world:
-            await world.fork_orch(**HURRY)
+            await self.start(world)
             await finish(world, await insist(world))
-            return list(dict.fromkeys(world.points.read_text().splitlines()))
+            return list(dict.fromkeys(points(world).read_text().splitlines()))
 
     async def kill_at(
         self, point: str, tally: Tally, *, with_hub: bool = False, mutation: str = "", patience: float = PATIENCE
@@ -51,14 +51,14 @@ class Harness:
         """Kill Orch at a point, start it again, and check the end; `mutation` breaks both of them."""
         async with self.world(f"{'both' if with_hub else 'orch'} {point}") as world:
             world.patience = patience
-            first = await world.fork_orch(kill_at=point, mutation=mutation, **HURRY)
-            guard = asyncio.create_task(restart_when_gone(world, first, with_hub=with_hub, mutation=mutation))
+            first = await self.start(world, kill_at=point, mutation=mutation)
+            guard = asyncio.create_task(self.restart_when_gone(world, first, with_hub=with_hub, mutation=mutation))
             try:
                 await finish_despite(guard, world, await insist(world))
             finally:
                 guard.cancel()
                 await asyncio.gather(guard, return_exceptions=True)
-            if first.alive:
+            if first.returncode is None:
                 tally.missed.append(point)
             else:
                 tally.survived += 1
@@ -66,8 +66,8 @@ class Harness:
     async def kill_after(self, seconds: float, tally: Tally, *, with_hub: bool = False) -> None:
         """Kill Orch at a moment."""
         async with self.world(f"{'both' if with_hub else 'orch'} after {seconds:.4f}") as world:
-            first = await world.fork_orch(**HURRY)
-            guard = asyncio.create_task(restart_when_gone(world, first, with_hub=with_hub))
+            first = await self.start(world)
+            guard = asyncio.create_task(self.restart_when_gone(world, first, with_hub=with_hub))
 
             async def strike() -> None:
                 await asyncio.sleep(seconds)
@@ -81,21 +81,45 @@ class Harness:
                 await asyncio.gather(striking, guard, return_exceptions=True)
             tally.survived += 1
 
-    def world(self, name: str) -> AbstractAsyncContextManager[ForkedWorld]:
-        return new_forked_world(self.folder / name.replace("/", "_").replace(" ", "-"), self.zygote, self.template)
+    @asynccontextmanager
+    async def world(self, name: str) -> AsyncIterator[World]:
+        folder = self.folder / name.replace("/", "_").replace(" ", "-")
+        async with new_world(folder, self.zygote.launch, self.template) as world:
+            world.pause = 0.25  # many worlds at a time: looking less often leaves the machine to what is looked at
+            yield world
+
+    async def start(self, world: World, kill_at: str | None = None, mutation: str = "") -> Forked:
+        """Start Orch, to be killed at a point; return when it takes webhooks, or was killed."""
+        child = self.zygote.fork(
+            ["serve"], world.settings(**HURRY), world.log, kill_at=kill_at, mutation=mutation, points=str(points(world))
+        )
+        world.orch.append(child)
+
+        async def up() -> bool:
+            if child.returncode is not None:
+                return True
+            async with world.session.get(f"http://127.0.0.1:{world.port}/readyz") as answer:
+                return answer.status == 200
+
+        await world.until("Orch", up)
+        return child
+
+    async def restart_when_gone(self, world: World, first: Forked, *, with_hub: bool, mutation: str = "") -> None:
+        """Start Orch again when it has been killed; with the hub, if that is to be killed with it."""
+        await first.wait()
+        if with_hub:
+            assert world.hub is not None
+            await world.hub.kill()
+            await world.start_hub()
+        await self.start(world, mutation=mutation)
 
 
-async def restart_when_gone(world: ForkedWorld, first: Forked, *, with_hub: bool, mutation: str = "") -> None:
-    """Start Orch again when it has been killed; with the hub, if that is to be killed with it."""
-    await first.gone()
-    if with_hub:
-        assert world.hub is not None
-        await world.hub.kill()
-        await world.start_hub()
-    await world.fork_orch(mutation=mutation, **HURRY)
+def points(world: World) -> Path:
+    """Return the file of the points that were passed."""
+    return world.folder / "points"
 
 
-async def insist(world: ForkedWorld) -> int:
+async def insist(world: World) -> int:
     """Open and label the issue when Orch has nothing else to do, whether or not the hub answers just then."""
     await world.until_idle()
 
@@ -112,7 +136,7 @@ async def insist(world: ForkedWorld) -> int:
     return number
 
 
-async def finish_despite(guard: asyncio.Task[None], world: ForkedWorld, number: int) -> None:
+async def finish_despite(guard: asyncio.Task[None], world: World, number: int) -> None:
     """Finish, and look again from the start if the hub was killed between two looks."""
     try:
         await finish(world, number)
@@ -121,7 +145,7 @@ async def finish_despite(guard: asyncio.Task[None], world: ForkedWorld, number: 
         await finish(world, number)
 
 
-async def finish(world: ForkedWorld, number: int, *, allow_run_refs: bool = False) -> None:
+async def finish(world: World, number: int, *, allow_run_refs: bool = False) -> None:
     """Be the reviewer who merges, wait for the end, and check that it is the one there is.
 
     A run that was lost together with the store leaves its ref, which nobody knows of any more: `allow_run_refs`.
@@ -140,9 +164,9 @@ async def finish(world: ForkedWorld, number: int, *, allow_run_refs: bool = Fals
     assert leftovers(world) == []
 
 
-def leftovers(world: ForkedWorld) -> list[str]:
+def leftovers(world: World) -> list[str]:
     """List processes that work in the world's folder, but for the hub and Orch themselves."""
-    own = {child.pid for child in (world.hub, *world.orch)}  # type: ignore[union-attr]
+    own = {child.pid for child in (world.hub, *world.orch) if child}
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) not in own:

@@ -7,25 +7,42 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from tests.e2e.forked import Forked
+
 ORCH = Path(sys.executable).with_name("orch")
 START_SECONDS = 30
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Which of the processes that share the tests this is."""
+PORTS_EACH = 2_500
 
-    It lies below those that outgoing connections are given, or one of them could take it while its owner restarts.
+
+def _candidates() -> Iterator[int]:
+    """Yield ports again and again that no other worker yields.
+
+    They lie below those that outgoing connections are given, or one of them could take a port while its owner restarts.
     """
+    ports = range(12_000, 32_000)[WORKER % 8 * PORTS_EACH :][:PORTS_EACH]
+    yield from islice(cycle(ports), random.randrange(PORTS_EACH), None)
+
+
+_ports = _candidates()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on, and that is not returned again soon."""
     while True:
-        port = random.randint(12_000, 32_000)
+        port = next(_ports)
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
@@ -36,6 +53,20 @@ class Child:
     """A child process that leads a process group of its own."""
 
     process: asyncio.subprocess.Process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.returncode
+
+    def send_signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def wait(self) -> int:
+        return await self.process.wait()
 
     async def kill(self) -> None:
         """End it as `kill -9` does, and nothing but it."""
@@ -68,6 +99,11 @@ async def start(argv: list[str], env: Mapping[str, str], log: Path, *, piped: bo
     return Child(process)
 
 
+async def launch(argv: list[str], env: Mapping[str, str], log: Path) -> Child:
+    """Start `orch` with these arguments in the folder of its log."""
+    return await start([str(ORCH), *argv], env, log)
+
+
 async def start_hub(folder: Path, port: int, webhook: str) -> tuple[Child, dict[str, Any]]:
     """Start a hub that keeps its state, and return what it says about itself."""
     argv = [str(ORCH), "hub", "--port", str(port), "--state", str(folder / "hub"), "--webhook", webhook]
@@ -78,11 +114,11 @@ async def start_hub(folder: Path, port: int, webhook: str) -> tuple[Child, dict[
     return child, json.loads(line)
 
 
-async def healthy(url: str, child: Child, log: Path) -> None:
+async def healthy(url: str, child: Child | Forked, log: Path) -> None:
     """Wait until the process has started, and says on `/readyz` that it has all it needs."""
     async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
         while True:
-            assert child.process.returncode is None, f"it ended; see {log}"
+            assert child.returncode is None, f"it ended; see {log}"
             with suppress(aiohttp.ClientError):
                 async with session.get(f"{url}/readyz") as answer:
                     if answer.status == 200:

@@ -45,7 +45,7 @@ async def said(folder: Path, env: Mapping[str, str], *argv: str, files: Mapping[
         (place / name).write_text(text)
     child = await start([*argv] if argv[0].startswith("/") else [str(ORCH), *argv], env, place / "said")
     try:
-        status = await asyncio.wait_for(child.process.wait(), START_SECONDS)
+        status = await asyncio.wait_for(child.wait(), START_SECONDS)
     finally:
         await child.kill()
     [line] = (place / "said").read_text().splitlines()
@@ -273,10 +273,10 @@ async def test_i1_a_file_that_may_not_grow_takes_no_delivery_until_it_may(world:
     child = await world.start_orch()
     await world.until_idle()
     limit = (world.folder / "orch/queue.db").stat().st_size
-    resource.prlimit(child.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def make_room() -> None:
-        resource.prlimit(child.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     await assert_refused_until_there_is_room(world, make_room)
     assert "dead" not in world.queued()
@@ -289,7 +289,7 @@ async def test_i1_a_full_disk_takes_no_delivery_until_there_is_room(world: World
     child = await start(in_own_mounts(script), world.settings(), world.log)
     world.orch.append(child)
     await healthy(f"http://127.0.0.1:{world.port}", child, world.log)
-    filler = Path(f"/proc/{child.process.pid}/root{state}/filler")
+    filler = Path(f"/proc/{child.pid}/root{state}/filler")
     fill(filler)
     await assert_refused_until_there_is_room(world, filler.unlink)
     log = world.log.read_text()

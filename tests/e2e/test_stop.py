@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.processes import Child
-from tests.e2e.world import World
+from tests.e2e.world import Process, World
 from tests.integration.test_core_stop import processes_in
 
 LEASE: dict[str, Any] = {"JOB_LEASE": 60, "RUN_LEASE": 60, "EVENT_LEASE": 60}
@@ -22,7 +21,7 @@ echo hello > hello.txt
 """
 
 
-async def at_work(world: World, **settings: Any) -> tuple[Child, int]:
+async def at_work(world: World, **settings: Any) -> tuple[Process, int]:
     """Start Orch, and an agent that works until the gate is opened."""
     child = await world.start_orch(**LEASE, **settings)
     number = await world.open_issue(body=GATED.format(folder=world.folder))
@@ -53,13 +52,13 @@ async def until_logged(world: World, text: str) -> None:
     await world.until(f"{text!r} in the log", probe)
 
 
-async def ended(child: Child) -> int:
-    return await asyncio.wait_for(child.process.wait(), 30)
+async def ended(child: Process) -> int:
+    return await asyncio.wait_for(child.wait(), 30)
 
 
 async def test_a_run_that_ends_in_time_is_not_repeated(world: World) -> None:
     child, number = await at_work(world, DRAIN_SECONDS=60)
-    child.process.send_signal(signal.SIGTERM)
+    child.send_signal(signal.SIGTERM)
     await until_logged(world, "stopping")
     open_gate(world)
     assert await ended(child) == 0
@@ -72,7 +71,7 @@ async def test_a_run_that_ends_in_time_is_not_repeated(world: World) -> None:
 
 async def test_a_run_that_takes_longer_is_given_back_and_done_once_after_the_restart(world: World) -> None:
     child, number = await at_work(world, DRAIN_SECONDS=0.5)
-    child.process.send_signal(signal.SIGTERM)
+    child.send_signal(signal.SIGTERM)
     assert await ended(child) == 0
     assert (processes_in(world.folder), world.queued().get("jobs")) == ([], 1)
 
@@ -87,9 +86,9 @@ async def test_a_run_that_takes_longer_is_given_back_and_done_once_after_the_res
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_waits_for_nothing(world: World, number: signal.Signals) -> None:
     child, issue = await at_work(world, DRAIN_SECONDS=600)
-    child.process.send_signal(number)
+    child.send_signal(number)
     await until_logged(world, "stopping")
-    child.process.send_signal(number)
+    child.send_signal(number)
     assert await ended(child) == 0
     assert processes_in(world.folder) == []
 
@@ -114,7 +113,7 @@ async def test_a_runner_of_its_own_gives_its_job_back_to_the_next(world: World) 
 
 async def test_i1_deliveries_are_taken_until_the_work_has_ended(world: World) -> None:
     child, first = await at_work(world, DRAIN_SECONDS=60, LOG_LEVEL="debug")
-    child.process.send_signal(signal.SIGTERM)
+    child.send_signal(signal.SIGTERM)
     await until_logged(world, "stopping")
     second = await world.open_issue(title="Another")
     await world.call("GET", "/_hub/idle")
@@ -131,6 +130,6 @@ async def test_i1_deliveries_are_taken_until_the_work_has_ended(world: World) ->
 async def test_the_time_to_drain_is_kept(world: World) -> None:
     child, _ = await at_work(world, DRAIN_SECONDS=1)
     before = time.monotonic()
-    child.process.send_signal(signal.SIGTERM)
+    child.send_signal(signal.SIGTERM)
     assert await ended(child) == 0
     assert time.monotonic() - before >= 1

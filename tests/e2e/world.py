@@ -2,16 +2,22 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.e2e.processes import ORCH, Child, free_port, healthy, start, start_hub
+from tests.e2e.forked import Forked
+from tests.e2e.processes import START_SECONDS, Child, free_port, healthy
+
+Process = Child | Forked
+Launch = Callable[[list[str], Mapping[str, str], Path], Awaitable[Process]]
+"""Starts `orch` with these arguments in the folder of its log."""
 
 PATIENCE = 60.0
 SCRIPT = "Please add the file.\n\n```bash\necho hello > hello.txt\n```\n"
@@ -25,17 +31,36 @@ class World:
     port: int
     hub_port: int
     session: aiohttp.ClientSession
+    launch: Launch
+    template: Path | None = None
+    """The state of a hub that has just been set up."""
     about: dict[str, Any] = field(default_factory=dict)
-    hub: Child | None = None
-    orch: list[Child] = field(default_factory=list)
+    webhooks: bool = True
+    hub: Process | None = None
+    orch: list[Process] = field(default_factory=list)
     repository: str = "acme/widgets"
     patience: float = PATIENCE
     pause: float = 0.05
 
     async def start_hub(self) -> None:
         """Start the hub, or start it again over the state it had."""
-        webhook = f"http://127.0.0.1:{self.port}/webhook"
-        self.hub, self.about = await start_hub(self.folder, self.hub_port, webhook)
+        state = self.folder / "hub"
+        if self.template is not None and not state.exists():
+            await asyncio.to_thread(shutil.copytree, self.template, state)
+        webhook = ["--webhook", f"http://127.0.0.1:{self.port}/webhook"] if self.webhooks else []
+        argv = ["hub", "--port", str(self.hub_port), "--state", str(state), *webhook]
+        self.hub = await self.launch(argv, {}, self.folder / "hub.log")
+        self.about = await self._described(self.hub)
+
+    async def _described(self, hub: Process) -> dict[str, Any]:
+        async with asyncio.timeout(START_SECONDS):
+            while True:
+                assert hub.returncode is None, (self.folder / "hub.log").read_text()
+                with suppress(aiohttp.ClientError):
+                    async with self.session.get(f"http://127.0.0.1:{self.hub_port}/_hub") as answer:
+                        found: dict[str, Any] = await answer.json()
+                        return found
+                await asyncio.sleep(0.02)
 
     def settings(self, **more: Any) -> dict[str, str]:
         """Return the environment of an Orch that is in a hurry."""
@@ -67,9 +92,9 @@ class World:
     def log(self) -> Path:
         return self.folder / "orch.log"
 
-    async def start_orch(self, *argv: str, wait: bool = True, **more: Any) -> Child:
+    async def start_orch(self, *argv: str, wait: bool = True, **more: Any) -> Process:
         """Start a process of Orch; `wait` until it takes webhooks."""
-        child = await start([str(ORCH), *(argv or ("serve",))], self.settings(**more), self.log)
+        child = await self.launch([*(argv or ("serve",))], self.settings(**more), self.log)
         self.orch.append(child)
         if wait:
             await healthy(f"http://127.0.0.1:{self.port}", child, self.log)
@@ -210,10 +235,13 @@ class World:
 
 
 @asynccontextmanager
-async def new_world(folder: Path) -> AsyncIterator[World]:
+async def new_world(
+    folder: Path, launch: Launch, template: Path | None = None, *, webhooks: bool = True
+) -> AsyncIterator[World]:
     """Start a hub with its own state; Orch is started by the test."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with aiohttp.ClientSession() as session:
-        world = World(folder, free_port(), free_port(), session)
+        world = World(folder, free_port(), free_port(), session, launch, template, webhooks=webhooks)
         try:
             await world.start_hub()
             yield world

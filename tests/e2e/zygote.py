@@ -1,7 +1,7 @@
-"""A process with everything imported, which forks hubs and Orchs on demand: starting one costs no time to speak of.
+"""A process with everything imported, which forks hubs and Orchs on demand: starting one costs next to nothing.
 
-It reads one JSON object per line and answers with the child's process id. What it forks is the real thing; only the
-imports were done before.
+It reads one JSON object per line and answers with the child's process id; how a child ended is written to the file the
+order names. What it forks is the real thing; only the imports were done before.
 """
 
 import asyncio
@@ -11,41 +11,73 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
 
+ended: dict[int, Path] = {}
+"""Where to write how a child ended, by its process id."""
+
 
 def main() -> None:
     """Serve orders until the pipe closes; what was forked ends with this process."""
-    import app.entry.runner  # noqa: PLC0415
-    import app.entry.serve  # noqa: F401, PLC0415
-    import infra.hub.main  # noqa: F401, PLC0415
-
+    for name in ("app.cli.main", "app.entry.runner", "app.entry.serve", "infra.hub.main", "tests.e2e.instrument"):
+        import_module(name)
+    asyncio.run(_warm_up())
     gc.collect()
     gc.freeze()  # or the first collection in each child would copy every page
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, _reap)
     for line in sys.stdin:
         order = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         child = os.fork()
         if child == 0:
             _become(order)
+        ended[child] = Path(order["ended"])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         print(child, flush=True)
+
+
+async def _warm_up() -> None:
+    """Start a hub and stop it: what it compiles for that is compiled for all."""
+    from infra.hub.server import start_hub  # noqa: PLC0415
+    from infra.hub.settings import HubSettings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        await (await start_hub(HubSettings(state_dir=Path(folder)))).stop()
+
+
+def _reap(*_: Any) -> None:
+    for child in list(ended):
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            path = ended.pop(child)
+            new = path.with_suffix(".new")
+            new.write_text(str(os.waitstatus_to_exitcode(status)))
+            new.replace(path)
 
 
 def _become(order: dict[str, Any]) -> None:
     status = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.setsid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         _redirect(order["log"])
+        os.chdir(order["cwd"])
         os.environ.clear()
         os.environ.update(order["env"])
+        sys.argv = ["orch", *order["argv"]]
         _run(order)
         status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:
@@ -62,21 +94,16 @@ def _redirect(log: str) -> None:
 
 
 def _run(order: dict[str, Any]) -> None:
-    from app.entry.serve import serve  # noqa: PLC0415
-    from app.log import configure  # noqa: PLC0415
-    from app.settings import ServeSettings, read_settings  # noqa: PLC0415
-    from infra.hub.main import run_hub  # noqa: PLC0415
-    from infra.hub.settings import HubSettings  # noqa: PLC0415
+    from app.cli.main import main as run  # noqa: PLC0415
+    from app.entry import serve as entry  # noqa: PLC0415
     from tests.e2e.instrument import Points, mutate  # noqa: PLC0415
 
-    if order["kind"] == "hub":
-        run_hub(HubSettings(state_dir=Path(order["state"]), port=order["port"], webhook_url=order["webhook"]))
-        return
-    points = Points(Path(order["points"]), order["kill_at"])
-    points.wrap_runner()
-    mutate(order["mutation"])
-    configure("info")
-    asyncio.run(serve(read_settings(ServeSettings), wrap=points.wrap))
+    if "points" in order:
+        points = Points(Path(order["points"]), order["kill_at"])
+        points.wrap_runner()
+        mutate(order["mutation"])
+        entry.serve = partial(entry.serve, wrap=points.wrap)
+    run()
 
 
 if __name__ == "__main__":

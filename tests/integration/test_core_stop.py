@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.world import World, new_world
+from tests.e2e.world import World
 
 SLOW = "```bash\necho started > {flag}\nsleep 300\n```\n"
 
@@ -55,46 +55,44 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
-async def test_i3_a_merged_task_stops_its_run_and_leaves_nothing(tmp_path: Path) -> None:
-    async with new_world(tmp_path) as world:
-        await world.start_orch()
-        flag = tmp_path / "started"
-        number = await world.open_issue(title="By hand", body=SLOW.format(flag=flag))
+async def test_i3_a_merged_task_stops_its_run_and_leaves_nothing(world: World, tmp_path: Path) -> None:
+    await world.start_orch()
+    flag = tmp_path / "started"
+    number = await world.open_issue(title="By hand", body=SLOW.format(flag=flag))
 
-        async def started() -> bool:
-            return flag.exists() and "status:in_progress" in await world.labels(number)
+    async def started() -> bool:
+        return flag.exists() and "status:in_progress" in await world.labels(number)
 
-        await world.until("an agent at work", started)
-        assert processes_in(tmp_path) != []
+    await world.until("an agent at work", started)
+    assert processes_in(tmp_path) != []
 
-        branch = f"orch/{number}-by-hand"
-        await push_by_hand(world, branch)
-        wanted: dict[str, Any] = {"title": "By hand", "head": branch, "base": "main", "body": ""}
-        pull = await world.call("POST", f"/repos/{world.repository}/pulls", wanted)
-        await world.merge(pull["number"])
-        await world.until_status(number, "done")
-        await world.until_idle()
+    branch = f"orch/{number}-by-hand"
+    await push_by_hand(world, branch)
+    wanted: dict[str, Any] = {"title": "By hand", "head": branch, "base": "main", "body": ""}
+    pull = await world.call("POST", f"/repos/{world.repository}/pulls", wanted)
+    await world.merge(pull["number"])
+    await world.until_status(number, "done")
+    await world.until_idle()
 
-        assert (processes_in(tmp_path), world.workspaces()) == ([], [])
-        assert await world.refs() == ["refs/heads/main"]
-        assert [each["number"] for each in await world.pulls()] == [pull["number"]]
+    assert (processes_in(tmp_path), world.workspaces()) == ([], [])
+    assert await world.refs() == ["refs/heads/main"]
+    assert [each["number"] for each in await world.pulls()] == [pull["number"]]
 
 
-async def test_sigterm_stops_the_agent_and_the_next_start_goes_on_at_once(tmp_path: Path) -> None:
-    async with new_world(tmp_path) as world:
-        first = await world.start_orch(JOB_LEASE=30, RUN_LEASE=30)
-        flag = tmp_path / "started"
-        body = f"```bash\ntest -e {flag} || {{ echo started > {flag}; sleep 300; }}\necho hello > hello.txt\n```\n"
-        number = await world.open_issue(body=body)
+async def test_sigterm_stops_the_agent_and_the_next_start_goes_on_at_once(world: World, tmp_path: Path) -> None:
+    first = await world.start_orch(JOB_LEASE=30, RUN_LEASE=30)
+    flag = tmp_path / "started"
+    body = f"```bash\ntest -e {flag} || {{ echo started > {flag}; sleep 300; }}\necho hello > hello.txt\n```\n"
+    number = await world.open_issue(body=body)
 
-        async def started() -> bool:
-            return flag.exists()
+    async def started() -> bool:
+        return flag.exists()
 
-        await world.until("an agent at work", started)
-        assert await first.stop() == 0
-        assert processes_in(tmp_path) == []
+    await world.until("an agent at work", started)
+    assert await first.stop() == 0
+    assert processes_in(tmp_path) == []
 
-        await world.start_orch(JOB_LEASE=30, RUN_LEASE=30)
-        await asyncio.wait_for(world.until_status(number, "in_review"), 20)
-        [comment] = await world.comments(number)
-        assert "infrastructure_failed" not in comment
+    await world.start_orch(JOB_LEASE=30, RUN_LEASE=30)
+    await asyncio.wait_for(world.until_status(number, "in_review"), 20)
+    [comment] = await world.comments(number)
+    assert "infrastructure_failed" not in comment

@@ -12,7 +12,7 @@ import pytest
 
 from app.redaction import HIDDEN, Redaction
 from app.terminal import printable
-from tests.e2e.world import new_world
+from tests.e2e.world import World
 
 SECRETS = {
     "installation token": "ghs_16C7e42F292c6912E7710c838347Ae178B4a",
@@ -172,18 +172,17 @@ def test_libraries_chatter_is_left_out_but_for_debugging() -> None:
     assert ["chatter" in logged(level, "text") for level in ("info", "debug")] == [False, True]
 
 
-async def test_every_line_of_a_task_is_found_by_its_name_and_none_holds_a_secret(tmp_path: Path) -> None:
+async def test_every_line_of_a_task_is_found_by_its_name_and_none_holds_a_secret(world: World, tmp_path: Path) -> None:
     """From the delivery to the push and the merge, with every log of every part at its most talkative."""
-    async with new_world(tmp_path) as world:
-        await world.start_orch("serve", "--no-runner", LOG_LEVEL="debug", LOG_JSON="true")
-        await world.start_orch("runner", wait=False, LOG_LEVEL="debug", LOG_JSON="true")
-        number = await world.open_issue()
-        await world.until_status(number, "in_review")
-        await world.merge((await world.until_pull())["number"])
-        await world.until_status(number, "done")
-        await world.until_idle()
-        for child in world.orch:
-            await child.stop()
+    await world.start_orch("serve", "--no-runner", LOG_LEVEL="debug", LOG_JSON="true")
+    await world.start_orch("runner", wait=False, LOG_LEVEL="debug", LOG_JSON="true")
+    number = await world.open_issue()
+    await world.until_status(number, "in_review")
+    await world.merge((await world.until_pull())["number"])
+    await world.until_status(number, "done")
+    await world.until_idle()
+    for child in world.orch:
+        await child.stop()
 
     said = world.log.read_text()
     lines = [json.loads(line) for line in said.splitlines()]

@@ -20,7 +20,7 @@ from infra.local.clock import SystemClock
 from infra.sqlite.database import Database
 from infra.sqlite.events import SqliteEventQueue
 from infra.sqlite.migrations import QUEUE
-from tests.e2e.world import World, new_world
+from tests.e2e.world import World
 from tests.integration.test_web import SECRET, serving, signed
 
 FOR_NOW = "cannot be reached or used for now; the log says why"
@@ -126,40 +126,38 @@ async def ready(world: World) -> tuple[int, dict[str, Any]]:
         return answer.status, await answer.json()
 
 
-async def test_probes_cost_github_next_to_nothing(tmp_path: Path) -> None:
-    async with new_world(tmp_path) as world:
-        await world.start_orch(REDELIVER_EVERY=300)
-        await world.until_idle()
-        before = len(await world.requests())
-        for _ in range(20):
-            assert await ready(world) == (
-                200,
-                {"ready": True, "start": "ok", "queue": "ok", "store": "ok", "github": "ok"},
-            )
-        assert (await world.requests())[before:] == []
+async def test_probes_cost_github_next_to_nothing(world: World) -> None:
+    await world.start_orch(REDELIVER_EVERY=300)
+    await world.until_idle()
+    before = len(await world.requests())
+    for _ in range(20):
+        assert await ready(world) == (
+            200,
+            {"ready": True, "start": "ok", "queue": "ok", "store": "ok", "github": "ok"},
+        )
+    assert (await world.requests())[before:] == []
 
 
-async def test_i1_what_is_delivered_while_github_is_down_waits_for_it(tmp_path: Path) -> None:
-    async with new_world(tmp_path) as world:
-        await world.faults(webhook_drop_rate=1)
-        number = await world.open_issue()
-        body = await labeled(world, number)
-        assert world.hub is not None
-        await world.hub.kill()
+async def test_i1_what_is_delivered_while_github_is_down_waits_for_it(world: World) -> None:
+    await world.faults(webhook_drop_rate=1)
+    number = await world.open_issue()
+    body = await labeled(world, number)
+    assert world.hub is not None
+    await world.hub.kill()
 
-        await world.start_orch(wait=False)
-        status, said = await world.until("an answer", lambda: ready(world))
-        assert (status, said["ready"], said["github"], said["queue"]) == (503, False, FOR_NOW, "ok")
-        assert said["start"].startswith("still looking")
-        headers = signed(body, world.about["webhook_secret"].encode())
-        async with world.session.post(f"http://127.0.0.1:{world.port}/webhook", data=body, headers=headers) as answer:
-            assert (answer.status, world.queued()) == (202, {"events": 1})
+    await world.start_orch(wait=False)
+    status, said = await world.until("an answer", lambda: ready(world))
+    assert (status, said["ready"], said["github"], said["queue"]) == (503, False, FOR_NOW, "ok")
+    assert said["start"].startswith("still looking")
+    headers = signed(body, world.about["webhook_secret"].encode())
+    async with world.session.post(f"http://127.0.0.1:{world.port}/webhook", data=body, headers=headers) as answer:
+        assert (answer.status, world.queued()) == (202, {"events": 1})
 
-        await world.start_hub()
-        await world.until_status(number, "in_review")
-        await world.until_idle()
-        assert len(await world.pulls()) == 1
-        assert (await ready(world))[0] == 200
+    await world.start_hub()
+    await world.until_status(number, "in_review")
+    await world.until_idle()
+    assert len(await world.pulls()) == 1
+    assert (await ready(world))[0] == 200
 
 
 async def labeled(world: World, number: int) -> bytes:

@@ -1,0 +1,39 @@
+"""Fixtures of the tests that start hub and Orch as processes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.forked import Zygote, new_zygote
+from tests.e2e.world import World, new_world
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """What all hubs and Orchs of this process's tests are forked from."""
+    with new_zygote() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a hub that was set up once for all."""
+    folder = tmp_path_factory.mktemp("template")
+
+    async def set_up() -> None:
+        # It tells nobody: what it could not deliver would be delivered in each world again.
+        async with new_world(folder, zygote.launch, webhooks=False) as world:
+            await world.call("GET", "/_hub/idle")
+            assert world.hub
+            await world.hub.stop()
+
+    asyncio.run(set_up())
+    return folder / "hub"
+
+
+@pytest.fixture
+async def world(tmp_path: Path, zygote: Zygote, template: Path) -> AsyncIterator[World]:
+    async with new_world(tmp_path, zygote.launch, template) as made:
+        yield made
