@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import Any
 
@@ -27,7 +28,7 @@ class Elements(HTMLParser):
         self.words += data.split()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """A page as it was answered."""
 
@@ -35,12 +36,16 @@ class Shown:
     headers: Mapping[str, str]
     html: str
 
+    @cached_property
+    def parsed(self) -> Elements:
+        return Elements(self.html)
+
     @property
     def text(self) -> str:
-        return " ".join(Elements(self.html).words)
+        return " ".join(self.parsed.words)
 
     def elements(self, *tags: str) -> Iterator[tuple[str, Attributes]]:
-        return ((tag, attributes) for tag, attributes in Elements(self.html).found if tag in tags or not tags)
+        return ((tag, attributes) for tag, attributes in self.parsed.found if tag in tags or not tags)
 
     def hrefs(self) -> list[str]:
         return [attributes["href"] for _, attributes in self.elements("a") if "href" in attributes]
