@@ -37,3 +37,8 @@ def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def world(tmp_path: Path, zygote: Zygote, template: Path) -> AsyncIterator[World]:
     async with new_world(tmp_path, zygote.launch, template) as made:
         yield made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("kill") is None)

@@ -9,6 +9,7 @@ import ctypes
 import gc
 import json
 import os
+import selectors
 import signal
 import sys
 import tempfile
@@ -20,9 +21,6 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1
 
-ended: dict[int, Path] = {}
-"""Where to write how a child ended, by its process id."""
-
 
 def main() -> None:
     """Serve orders until the pipe closes; what was forked ends with this process."""
@@ -31,16 +29,19 @@ def main() -> None:
     asyncio.run(_warm_up())
     gc.collect()
     gc.freeze()  # or the first collection in each child would copy every page
-    signal.signal(signal.SIGCHLD, _reap)
-    for line in sys.stdin:
-        order = json.loads(line)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        child = os.fork()
-        if child == 0:
-            _become(order)
-        ended[child] = Path(order["ended"])
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        print(child, flush=True)
+    with selectors.DefaultSelector() as selector:
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.data:
+                    selector.unregister(key.fileobj)
+                    _reap(key.fd, *key.data)
+                elif line := sys.stdin.readline():
+                    order = json.loads(line)
+                    child = _fork(order)
+                    selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, Path(order["ended"])))
+                else:
+                    return
 
 
 async def _warm_up() -> None:
@@ -52,21 +53,26 @@ async def _warm_up() -> None:
         await (await start_hub(HubSettings(state_dir=Path(folder)))).stop()
 
 
-def _reap(*_: Any) -> None:
-    for child in list(ended):
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            path = ended.pop(child)
-            new = path.with_suffix(".new")
-            new.write_text(str(os.waitstatus_to_exitcode(status)))
-            new.replace(path)
+def _fork(order: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        _become(order)
+    print(child, flush=True)
+    return child
+
+
+def _reap(descriptor: int, child: int, ended: Path) -> None:
+    """Write down how a child ended."""
+    os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    new = ended.with_suffix(".new")
+    new.write_text(str(os.waitstatus_to_exitcode(status)))
+    new.replace(ended)
 
 
 def _become(order: dict[str, Any]) -> None:
     status = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.setsid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         _redirect(order["log"])
