@@ -6,6 +6,7 @@ DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
 BENCH := .bench
 PROBOT := $(BENCH)/.tried
+PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .PHONY: help demo check test test-fast kill bench format requirements clean
 
@@ -34,10 +35,10 @@ check: $(READY)  ## format, lint, types, import layers, dependencies
 	$(BIN)/deptry .
 
 test: check  ## every check and every test
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-fast: $(READY)  ## every test but the kill harness and the wheel
-	$(BIN)/pytest -m 'not kill and not packaging'
+	$(PYTEST) -m 'not kill and not packaging'
 
 kill: $(READY)  ## the kill harness alone, with its report
 	$(BIN)/pytest -m kill -s
