@@ -235,13 +235,13 @@ class Workspace:
         (repository / "objects/info/alternates").write_text(f"{self.mirror.repository / 'objects'}\n")
         (repository / "config").write_text(TREE_CONFIG)
         (repository / "HEAD").write_text(f"{sha}\n")
-        shutil.copyfile(self._index, repository / "index")
+        _copy_index(self._index, repository / "index")
 
     async def _private_index(self, parent: str) -> Path:
         index = self.path / "index.snapshot"
         index.with_name("index.snapshot.lock").unlink(missing_ok=True)
         if self._start.read_text() == parent:
-            shutil.copyfile(self._index, index)
+            _copy_index(self._index, index)
         else:
             index.unlink(missing_ok=True)
             await self._git(index)("read-tree", parent)
@@ -276,6 +276,11 @@ class Workspace:
         for change, path in zip(fields, fields, strict=True):
             if change.split(" ")[1] == GITLINK:
                 raise NestedRepository(path)
+
+
+def _copy_index(index: Path, to: Path) -> None:
+    """Copy it with its time: git compares the contents of a file that is as young as its index, and no other's."""
+    shutil.copy2(index, to)
 
 
 def _nested_repositories(tree: Path) -> list[str]:

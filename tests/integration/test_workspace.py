@@ -172,6 +172,21 @@ async def test_the_agent_has_a_git_that_works(workspace: Workspace, start: str) 
     assert agent_git(workspace, "log", "--format=%s") == "Mine\nInitial commit\n"
 
 
+async def test_a_change_in_the_second_of_the_checkout_is_seen_later(workspace: Workspace, start: str) -> None:
+    """It is of the same size, and git compares times by the second."""
+    file = workspace.tree / "src/app.py"
+    while True:
+        checked_out = file.stat()
+        file.write_text(file.read_text().replace("1", "2"))
+        if int(file.stat().st_ctime) == int(checked_out.st_ctime):
+            break
+        await workspace.prepare(start)
+    assert file.stat().st_size == checked_out.st_size
+    await asyncio.sleep(1.1)
+    assert agent_git(workspace, "status", "--porcelain") == " M src/app.py\n"
+    await committed(workspace, start)
+
+
 async def test_an_agents_own_commits_are_flattened(mirror: Mirror, workspace: Workspace, start: str) -> None:
     for n in range(2):
         (workspace.tree / "src/app.py").write_text(f"print({n + 2})\n")
