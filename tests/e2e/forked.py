@@ -19,7 +19,10 @@ TREE = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """A forked process, which leads a group of its own."""
+    """A forked process, which leads a group of its own.
+
+    As long as `ended` is not there, the process id is its own; afterwards it may be a stranger's.
+    """
 
     pid: int
     ended: Path
@@ -30,11 +33,14 @@ class Forked:
         return int(self.ended.read_text()) if self.ended.exists() else None
 
     def send_signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def wait(self) -> int:
         """Wait until it has ended, and return how."""
+        if (status := self.returncode) is not None:
+            return status
         with suppress(ProcessLookupError):
             descriptor = os.pidfd_open(self.pid)
             gone = asyncio.Event()
@@ -85,7 +91,7 @@ class Zygote:
         return Forked(int(self.process.stdout.readline()), ended)
 
     async def launch(self, argv: list[str], env: Mapping[str, str], log: Path) -> Forked:
-        """Do the same where another way of starting it might take a while."""
+        """Do the same, as a `World` asks for it."""
         return self.fork(argv, env, log)
 
 

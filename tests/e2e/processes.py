@@ -20,8 +20,6 @@ from tests.e2e.forked import Forked
 
 ORCH = Path(sys.executable).with_name("orch")
 START_SECONDS = 30
-
-
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Which of the processes that share the tests this is."""
 PORTS_EACH = 2_500

@@ -62,12 +62,14 @@ def _fork(order: dict[str, Any]) -> int:
 
 
 def _reap(descriptor: int, child: int, ended: Path) -> None:
-    """Write down how a child ended."""
+    """Write down how a child ended, and only then let its process id be given to others."""
     os.close(descriptor)
-    _, status = os.waitpid(child, 0)
+    found = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert found is not None
     new = ended.with_suffix(".new")
-    new.write_text(str(os.waitstatus_to_exitcode(status)))
+    new.write_text(str(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status))
     new.replace(ended)
+    os.waitpid(child, 0)
 
 
 def _become(order: dict[str, Any]) -> None:
@@ -87,6 +89,7 @@ def _become(order: dict[str, Any]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
