@@ -121,9 +121,15 @@ async def test_i11_a_repository_has_no_more_runs_at_once_than_it_wants(world: Wo
     go_on = tmp_path / "go-on"
     body = f"```bash\nuntil [ -e {go_on} ]; do sleep 0.05; done\necho x > $(pwd | sha1sum | cut -c1-8)\n```"
     numbers = [await world.open_issue("Wait", body) for _ in range(2)]
-    await world.until_status(numbers[0], "in_progress")
-    await world.until_status(numbers[1], "routed")
+
+    async def one_waits() -> bool:
+        labels = [label for number in numbers for label in await world.labels(number)]
+        return sorted(label for label in labels if "status:" in label) == ["status:in_progress", "status:routed"]
+
+    await world.until("one at work, one that waits", one_waits)
     go_on.touch()
     for number in numbers:
         await world.until_status(number, "in_review")
-    assert (await world.comments(numbers[1]))[0].count("attempt 1:") == 1
+    await world.until_idle()
+    for number in numbers:
+        assert (await world.comments(number))[0].count("attempt 1:") == 1
