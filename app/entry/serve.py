@@ -28,6 +28,8 @@ LAST_EVENTS = 5.0
 """Seconds that an event may take at the end: handling it can go on at any point, so that little is lost by less."""
 LAST_REQUESTS = 2
 """Seconds that requests under way may take at the end; one that hangs must not keep Orch from stopping."""
+YOUNG = 20_000
+"""New containers, less those gone again, before garbage is collected; 30 deliveries at once have Python's own 700."""
 CHECK_EVERY = {"github": 60.0}
 """Seconds between two looks at a part for `/readyz`; those of this machine cost little."""
 CHECK_OTHERS_EVERY = 1.0
@@ -108,9 +110,13 @@ async def _taking_deliveries(settings: ServeSettings, ports: Ports, listener: so
 
 
 def _spare_collections() -> None:
-    """Let garbage collections pass over what is there by now, mostly modules: it stays to the end."""
+    """Let garbage collections pass over what is there by now, mostly modules: it stays to the end.
+
+    And let them be seldom: what a burst of deliveries holds at once is no garbage, and to find that out takes time.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 def _health(ports: Ports) -> Health:

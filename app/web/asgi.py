@@ -21,14 +21,50 @@ STOPPING = Answer(503, "Orch is stopping; deliver it again")
 TOO_LARGE = Answer(413, f"more than {LARGEST} bytes")
 
 
+class Deadlines:
+    """Cancel tasks that take longer than `seconds`, with one timer for all: one each costs a burst too much."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._due: dict[asyncio.Task[None], float] = {}
+        self._armed = False
+
+    def begin(self) -> asyncio.Task[None]:
+        """Let the time of the current task begin, and return the task."""
+        task = asyncio.current_task()
+        assert task
+        loop = asyncio.get_running_loop()
+        self._due[task] = loop.time() + self._seconds
+        if not self._armed:
+            self._armed = True
+            loop.call_later(self._seconds, self._cancel_late)
+        return task
+
+    def end(self, task: asyncio.Task[None]) -> None:
+        """Let the task take the time it wants from now on."""
+        self._due.pop(task, None)
+
+    def _cancel_late(self) -> None:
+        """Cancel who is late, and come again when the next one may be: who began first is the first to be."""
+        loop = asyncio.get_running_loop()
+        for task, due in list(self._due.items()):
+            if due > loop.time():
+                loop.call_at(due, self._cancel_late)
+                return
+            task.cancel(TOO_SLOW.text)
+            self.end(task)
+        self._armed = False
+
+
 def web_app(receiver: Receiver, health: Health, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
     """Return the ASGI application around a receiver; a body may take `body_seconds` to come."""
     others = _health_app(health)
+    deadlines = Deadlines(body_seconds)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Deliveries come in bursts, and each waits for all before it: they take the short way, without a framework.
         if scope["type"] == "http" and scope["path"] == "/webhook":
-            await _webhook(receiver, body_seconds, scope, receive, send)
+            await _webhook(receiver, deadlines, scope, receive, send)
         else:
             await others(scope, receive, send)
 
@@ -47,12 +83,12 @@ def _health_app(health: Health) -> Starlette:
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
 
 
-async def _webhook(receiver: Receiver, body_seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+async def _webhook(receiver: Receiver, deadlines: Deadlines, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] != "POST":
         await _answer(send, NO_POST, (b"allow", b"POST"))
         return
     headers = _joined(scope)
-    body = await _read_in_time(headers.get("content-length", ""), receive, body_seconds)
+    body = await _read_in_time(headers.get("content-length", ""), receive, deadlines)
     if isinstance(body, Answer):
         await _answer(send, body, (b"connection", b"close"))
     else:
@@ -76,18 +112,16 @@ def _joined(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def _read_in_time(announced: str, receive: Receive, seconds: float) -> bytes | Answer:
+async def _read_in_time(announced: str, receive: Receive, deadlines: Deadlines) -> bytes | Answer:
     if announced.isdecimal() and int(announced) > LARGEST:
         return TOO_LARGE
-    task = asyncio.current_task()
-    assert task
-    timer = asyncio.get_running_loop().call_later(seconds, task.cancel, TOO_SLOW.text)
+    task = deadlines.begin()
     try:
         return await _read(receive)
     except asyncio.CancelledError as cancelled:  # else it is the end of the server: this task does nothing more after
         return TOO_SLOW if cancelled.args == (TOO_SLOW.text,) else STOPPING
     finally:
-        timer.cancel()
+        deadlines.end(task)
 
 
 async def _read(receive: Receive) -> bytes | Answer:

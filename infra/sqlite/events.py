@@ -1,5 +1,6 @@
 """The events queue in SQLite."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -19,12 +20,11 @@ class SqliteEventQueue:
         self, database: Database, clock: Clock, *, lease_seconds: float, max_failures: int, poll_seconds: float = 0.1
     ) -> None:
         terms = Terms(lease_seconds, max_failures, DEDUPE_SECONDS, poll_seconds)
-        self._queue = Queue(database, clock, "events", terms, Envelope.model_validate_json)
+        self._queue = Queue(database, clock, "events", terms, unpack)
 
     async def send(self, envelope: Envelope) -> bool:
-        body = envelope.model_dump_json().encode()
         not_before = envelope.not_before.timestamp() if envelope.not_before else 0
-        return await self._queue.send(envelope.group, envelope.id, body, not_before)
+        return await self._queue.send(envelope.group, envelope.id, pack(envelope), not_before)
 
     async def receive(self, wait: float) -> Lease[Envelope] | None:
         return await self._queue.receive(wait)
@@ -46,6 +46,17 @@ class SqliteEventQueue:
         self._queue.stop()
 
 
+def pack(envelope: Envelope) -> bytes:
+    """Return a line of JSON, and after it the body as it is."""
+    return b"%s\n%s" % (envelope.model_dump_json(exclude={"body"}).encode(), envelope.body)
+
+
+def unpack(data: bytes) -> Envelope:
+    """Undo `pack`; raises ValueError."""
+    head, _, body = data.partition(b"\n")
+    return Envelope.model_validate({**json.loads(head), "body": body})
+
+
 def _letter(dead: Dead) -> DeadLetter:
     died_at = datetime.fromtimestamp(dead.died, UTC)
     return DeadLetter(envelope=_envelope(dead, died_at), reason=dead.reason, failures=dead.failures, died_at=died_at)
@@ -54,7 +65,7 @@ def _letter(dead: Dead) -> DeadLetter:
 def _envelope(dead: Dead, died_at: datetime) -> Envelope:
     """Read the envelope; one that cannot be read is shown by what is known of it."""
     try:
-        return Envelope.model_validate_json(dead.body)
+        return unpack(dead.body)
     except ValueError:
         return Envelope(
             id=dead.id, group=dead.lane, source=Source.ORCH, name="unreadable", body=dead.body, received_at=died_at

@@ -5,6 +5,7 @@ Every function runs inside a transaction of its caller. Times are seconds since 
 
 from dataclasses import dataclass
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from app.ports import LeaseLost
 
@@ -13,8 +14,7 @@ PURGE_EVERY = 13
 PURGE = 52
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What is put on a queue; `due` is when it may first be received."""
 
     queue: str
@@ -48,51 +48,18 @@ class Dead:
     died: float
 
 
-def accept(connection: Connection, message: Message, now: float, window: float) -> bool:
-    """Add the message; False if its id is in its lane already, or was accepted there within the window."""
-    added = _insert(connection, message)
-    if added is None:
-        return False
-    if window and not _note_accepted(connection, message, now, window):
-        connection.execute("DELETE FROM messages WHERE seq = ?", (added,))
-        return False
-    _open_lane(connection, message, added)
-    if window and added % PURGE_EVERY == 0:
-        _purge(connection, message.queue, now)
-    return True
-
-
-def append(connection: Connection, message: Message, now: float, window: float) -> bool:
-    """Add the message to the end of its lane and take its id for the window; False if the id is in the lane."""
-    added = _insert(connection, message)
-    if added is None:
-        return False
-    _open_lane(connection, message, added)
-    if window:
-        connection.execute(
-            "REPLACE INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)",
-            (message.queue, message.lane, message.id, now + window),
-        )
-    return True
-
-
-def _insert(connection: Connection, message: Message) -> int | None:
-    """Add the message and return its place, or None if its id is in its lane."""
+def accept(connection: Connection, message: Message, now: float) -> bool:
+    """Add the message; False if its id is in its lane already, or still taken there."""
     added = connection.execute(
-        "INSERT INTO messages (queue, lane, id, body, due) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (message.queue, message.lane, message.id, message.body, message.due),
+        "INSERT INTO messages (queue, lane, id, body, due) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS"
+        " (SELECT 1 FROM accepted WHERE queue = ?1 AND lane = ?2 AND id = ?3 AND until > ?6) ON CONFLICT DO NOTHING",
+        (*message, now),
     )
-    return added.lastrowid if added.rowcount else None
-
-
-def _note_accepted(connection: Connection, message: Message, now: float, window: float) -> bool:
-    """Take the id for the window; False if it is taken."""
-    noted = connection.execute(
-        "INSERT INTO accepted (queue, lane, id, until) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <= ?",
-        (message.queue, message.lane, message.id, now + window, now),
-    )
-    return noted.rowcount == 1
+    if not added.rowcount:
+        return False
+    assert added.lastrowid
+    _open_lane(connection, message, added.lastrowid)
+    return True
 
 
 def _open_lane(connection: Connection, message: Message, head: int) -> None:
@@ -100,6 +67,20 @@ def _open_lane(connection: Connection, message: Message, head: int) -> None:
         "INSERT INTO lanes (queue, name, head, due) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (message.queue, message.lane, head, message.due),
     )
+
+
+def _keep_taken(connection: Connection, held: Held, now: float, window: float) -> None:
+    """Keep the id of a message that goes taken until the window is over; it begins where the message may be received.
+
+    Not before: as long as a message is in its lane it keeps its id itself, and a burst of them has less to write.
+    """
+    kept = connection.execute(
+        "REPLACE INTO accepted (queue, lane, id, until)"
+        " SELECT queue, lane, id, due + ?1 FROM messages WHERE seq = ?2 AND due + ?1 > ?3",
+        (window, held.head, now),
+    )
+    if kept.rowcount and held.head % PURGE_EVERY == 0:
+        _purge(connection, held.queue, now)
 
 
 def _purge(connection: Connection, queue: str, now: float) -> None:
@@ -142,9 +123,11 @@ def give_back(connection: Connection, held: Held, now: float, due: float, failur
     )
 
 
-def remove(connection: Connection, held: Held, now: float) -> None:
-    """Take the message off for good; the lane goes on."""
+def remove(connection: Connection, held: Held, now: float, window: float) -> None:
+    """Take the message off for good; its id stays taken until the window is over, and the lane goes on."""
     _require(connection, held, now)
+    if window:
+        _keep_taken(connection, held, now, window)
     _drop_head(connection, held)
 
 
@@ -156,18 +139,14 @@ def bury(connection: Connection, held: Held, now: float, reason: str, failures: 
         " SELECT queue, lane, id, body, ?, ?, ? FROM messages WHERE seq = ?",
         (reason, failures, now, held.head),
     )
-    connection.execute(
-        "DELETE FROM accepted WHERE (queue, lane, id) = (SELECT queue, lane, id FROM messages WHERE seq = ?)",
-        (held.head,),
-    )
     _drop_head(connection, held)
 
 
-def redrive(connection: Connection, queue: str, message_id: str, now: float, window: float) -> bool:
+def redrive(connection: Connection, queue: str, message_id: str, now: float) -> bool:
     """Put the dead of that id back at the ends of their lanes; one sent again meanwhile is not doubled."""
     found = dead_of(connection, queue, message_id)
     for dead in found:
-        append(connection, Message(queue, dead.lane, dead.id, dead.body, now), now, window)
+        accept(connection, Message(queue, dead.lane, dead.id, dead.body, now), now)
     connection.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, message_id))
     return bool(found)
 

@@ -51,7 +51,7 @@ class Queue(Generic[Item]):
 
         def accept(connection: Connection, now: float) -> bool:
             message = Message(self._name, lane, message_id, body, max(now, not_before))
-            return lanes.accept(connection, message, now, self.terms.window)
+            return lanes.accept(connection, message, now)
 
         return await self.change(accept)
 
@@ -90,9 +90,7 @@ class Queue(Generic[Item]):
 
     async def redrive(self, message_id: str) -> bool:
         """Put the dead of that id back; False if there is none."""
-        return await self.change(
-            lambda connection, now: lanes.redrive(connection, self._name, message_id, now, self.terms.window)
-        )
+        return await self.change(lambda connection, now: lanes.redrive(connection, self._name, message_id, now))
 
     async def depth(self) -> int:
         """Count what waits or is in flight."""
@@ -168,7 +166,8 @@ class QueueLease(Generic[Item]):
         await self.queue.change(lambda connection, now: lanes.extend(connection, self.held, now, now + seconds))
 
     async def ack(self) -> None:
-        await self.queue.change(lambda connection, now: lanes.remove(connection, self.held, now))
+        window = self.queue.terms.window
+        await self.queue.change(lambda connection, now: lanes.remove(connection, self.held, now, window))
 
     async def release(self, delay: float = 0) -> None:
         await self._give_back(delay, self.failures)

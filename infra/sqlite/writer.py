@@ -4,10 +4,9 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from infra.sqlite.faults import fault_of
 
@@ -16,16 +15,14 @@ T = TypeVar("T")
 BATCH = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """An operation that waits for its turn, and where its result goes."""
 
     operation: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of a call."""
 
     call: Call
@@ -50,7 +47,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Call] = []
         self._batches: SimpleQueue[list[Call]] = SimpleQueue()
-        self._pending: set[asyncio.Future[Any]] = set()
+        self._pending = 0
+        self._idle = asyncio.Event()
         self._closed = False
         self._thread = Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -60,8 +58,7 @@ class Writer:
         if self._closed:
             raise RuntimeError("The database is closed.")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
+        self._pending += 1
         # Not at once: what the same turn of the loop submits besides shall share its commit, and costs far less so.
         if not self._waiting:
             self._loop.call_soon(self._hand_over)
@@ -75,7 +72,8 @@ class Writer:
     async def close(self) -> None:
         """Finish what was submitted, and what its callbacks submit; then end the thread."""
         while self._pending:
-            await asyncio.wait(self._pending)
+            self._idle.clear()
+            await self._idle.wait()
         if not self._closed:
             self._closed = True
             self._hand_over()
@@ -100,6 +98,7 @@ class Writer:
         return batch
 
     def _settle(self, results: list[Result]) -> None:
+        self._pending -= len(results)
         for result in results:
             future = result.call.future
             if future.cancelled():
@@ -108,6 +107,8 @@ class Writer:
                 future.set_result(result.value)
             else:
                 future.set_exception(fault_of(result.error))
+        if not self._pending:
+            self._loop.call_soon(self._idle.set)  # after the callbacks, which may submit more
 
 
 class _Raised(Exception):

@@ -30,7 +30,7 @@ from app.web.health import Health
 from app.web.receive import LARGEST, Answer, Receiver
 from infra.local.clock import SystemClock
 from infra.sqlite.database import Database
-from infra.sqlite.events import SqliteEventQueue
+from infra.sqlite.events import SqliteEventQueue, unpack
 from infra.sqlite.migrations import QUEUE
 
 SECRET = b"webhook-secret"
@@ -88,7 +88,7 @@ def envelopes_in(file: Path) -> list[Envelope]:
     """Read the envelopes as another process does."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT body FROM messages ORDER BY seq").fetchall()
-    return [Envelope.model_validate_json(body) for (body,) in rows]
+    return [unpack(body) for (body,) in rows]
 
 
 @asynccontextmanager
