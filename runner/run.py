@@ -17,7 +17,7 @@ from app.domain.names import run_ref
 from app.domain.outcomes import Outcome, RunResult, Usage
 from app.log import log
 from app.ports import Clock, Runs
-from runner.agents.base import Agent, Ended, Prompt, Text, UsageReport
+from runner.agents.base import Agent, Assignment, Ended, EndStatus, Prompt, Text, UsageReport
 from runner.git import GitFailed, Identity, Transient
 from runner.pulse import Pulse
 from runner.supervision import Command, Exit, ExitReason, Limits, Supervised, supervise
@@ -30,6 +30,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 TEXT_LIMIT = 4000
 
 T = TypeVar("T")
+N = TypeVar("N", int, Decimal)
 Agents = Mapping[str, Callable[[], Agent]]
 
 
@@ -145,7 +146,7 @@ class Run:
 
     async def _run_agent(self, agent: Agent, workspace: Workspace, report: Report) -> None:
         prompt = Prompt(text=f"{self.grant.title}\n\n{self.grant.body}", body=self.grant.body)
-        asked = agent.command(prompt, workspace.tree, workspace.home, workspace.tmp)
+        asked = agent.command(Assignment(prompt, workspace.tree, workspace.home, workspace.tmp))
         limits = Limits(self.grant.wall_seconds, self.grant.silence_seconds)
         command = Command(asked.argv, asked.env, workspace.tree, workspace.lock_path, limits, asked.stdin)
         async with supervise(command) as supervised:
@@ -182,7 +183,7 @@ class Run:
             raise Ending(Outcome.AGENT_FAILED, f"the agent was ended by signal {ended.signal}")
         if report.ended is None:
             raise Ending(Outcome.AGENT_FAILED, f"the agent ended with exit code {ended.code} and no last word")
-        if not report.ended.ok or ended.code:
+        if report.ended.status is not EndStatus.COMPLETED or ended.code:
             raise Ending(Outcome.AGENT_FAILED, f"{report.ended.reason} (exit code {ended.code})")
 
     async def _commit(self, workspace: Workspace, start: str, report: Report) -> str:
@@ -249,18 +250,25 @@ def _note(report: Report, event: object) -> None:
     match event:
         case Text(text=text):
             report.text = (report.text + text + "\n")[-2 * TEXT_LIMIT :]
-        case UsageReport(tokens_in=tokens_in, tokens_out=tokens_out, cost=cost):
-            report.usage = _add(report.usage, tokens_in, tokens_out, cost)
+        case UsageReport():
+            report.usage = _add(report.usage, event)
         case Ended():
             report.ended = event
 
 
-def _add(usage: Usage, tokens_in: int, tokens_out: int, cost: Decimal | None) -> Usage:
-    """Add a report; a cost that is unknown once stays unknown."""
-    first = usage == Usage()
-    known = cost is not None and (first or usage.cost is not None)
+def _add(usage: Usage, more: UsageReport) -> Usage:
+    """Add a report; what is unknown once stays unknown."""
+    if usage == Usage():
+        return Usage(
+            tokens_in=more.tokens_in, tokens_out=more.tokens_out, tokens_cached=more.tokens_cached, cost=more.cost
+        )
     return Usage(
-        tokens_in=(usage.tokens_in or 0) + tokens_in,
-        tokens_out=(usage.tokens_out or 0) + tokens_out,
-        cost=(usage.cost or Decimal(0)) + cost if known and cost is not None else None,
+        tokens_in=_sum(usage.tokens_in, more.tokens_in),
+        tokens_out=_sum(usage.tokens_out, more.tokens_out),
+        tokens_cached=_sum(usage.tokens_cached, more.tokens_cached),
+        cost=_sum(usage.cost, more.cost),
     )
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    return None if one is None or other is None else one + other

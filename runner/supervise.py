@@ -16,7 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-COMMAND, STDIN, STOP = b"c", b"i", b"s"  # to the supervisor
+COMMAND, STDIN, HANGUP, STOP = b"c", b"i", b"h", b"s"  # to the supervisor
 OUT, ERR, DROPPED, END = b"o", b"e", b"d", b"x"  # from it
 HEADER_BYTES = 5
 KILL_SECONDS = 10.0
@@ -48,6 +48,7 @@ class Order:
         self.grace_seconds = float(fields["grace_seconds"])
         self.output_bytes = int(fields["output_bytes"])
         self.has_stdin = bool(fields["has_stdin"])
+        self.talks = bool(fields["talks"])
         self.stdin = b""
 
 
@@ -118,6 +119,16 @@ def read_order(fd: int) -> Order:
 def _read_payload(fd: int) -> bytes:
     header = read_exactly(fd, HEADER_BYTES)
     return read_exactly(fd, int.from_bytes(header[1:], "big"))
+
+
+def take_frame(inbox: bytearray) -> tuple[bytes, bytes] | None:
+    """Take the first frame off what was read, if all of it is there."""
+    end = HEADER_BYTES + int.from_bytes(inbox[1:HEADER_BYTES], "big")
+    if len(inbox) < max(end, HEADER_BYTES):
+        return None
+    kind, payload = bytes(inbox[:1]), bytes(inbox[HEADER_BYTES:end])
+    del inbox[:end]
+    return kind, payload
 
 
 def take_lock(path: bytes) -> str | None:
@@ -224,7 +235,9 @@ class Supervisor:
         self.reaper = Reaper()
         self.sources: dict[int, bytes] = {}
         self.sink: int | None = None
+        self.inbox = bytearray()
         self.unsent = memoryview(order.stdin)
+        self.talks = order.talks
         self.outbox = bytearray()
         self.room = order.output_bytes
         self.dropped = 0
@@ -248,6 +261,8 @@ class Supervisor:
                 self.turn()
             self.outbox += frame(END, json.dumps(self.report(survivors)).encode())
             while self.outbox:
+                self.turn()
+            while True:  # to close with something unread would take the report away from the runner
                 self.turn()
         except RunnerGoneError:
             pass
@@ -286,7 +301,7 @@ class Supervisor:
         if len(self.outbox) < _OUTBOX_BYTES or not self.room:  # else the agent waits for the runner: nothing is lost
             for fd in self.sources:
                 poller.register(fd, select.POLLIN)
-        if self.sink is not None:
+        if self.sink is not None and (self.unsent or not self.talks):
             poller.register(self.sink, select.POLLOUT)
         for fd, events in poller.poll(self.patience_ms()):
             self.handle(fd, events)
@@ -321,7 +336,17 @@ class Supervisor:
             raise RunnerGoneError from error
         if not data:
             raise RunnerGoneError
-        if not self.asked and self.reaper.status is None:  # after the order there is no frame but STOP
+        self.inbox += data
+        while (taken := take_frame(self.inbox)) is not None:
+            self.obey(*taken)
+
+    def obey(self, kind: bytes, payload: bytes) -> None:
+        """Do what a frame after the order says."""
+        if kind == STDIN and self.sink is not None:
+            self.unsent = memoryview(bytes(self.unsent) + payload)
+        elif kind == HANGUP:
+            self.talks = False
+        elif kind == STOP and not self.asked and self.reaper.status is None:
             self.stop()
 
     def stop(self) -> None:
@@ -357,8 +382,8 @@ class Supervisor:
         except BlockingIOError:
             return
         except BrokenPipeError:  # the agent does not care for the rest
-            self.unsent = self.unsent[:0]
-        if not self.unsent:
+            self.unsent, self.talks = self.unsent[:0], False
+        if not self.unsent and not self.talks:
             os.close(self.sink)
             self.sink = None
 

@@ -48,7 +48,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One agent to run; `env` is its whole environment, `lock` lies outside the workspace `cwd`."""
+    """One agent to run; `env` is its whole environment, `lock` lies outside the workspace `cwd`.
+
+    With `talks` its standard input stays open after `stdin` until `Supervised.hang_up`.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -56,6 +59,7 @@ class Command:
     lock: Path
     limits: Limits
     stdin: bytes | None = None
+    talks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +186,24 @@ class Supervised:
             "interrupt_seconds": limits.interrupt_seconds,
             "grace_seconds": limits.grace_seconds,
             "output_bytes": limits.output_bytes,
-            "has_stdin": command.stdin is not None,
+            "has_stdin": command.stdin is not None or command.talks,
+            "talks": command.talks,
         }
         self._writer.write(wire.frame(wire.COMMAND, json.dumps(order).encode()))
-        if command.stdin is not None:
-            self._writer.write(wire.frame(wire.STDIN, command.stdin))
+        if command.stdin is not None or command.talks:
+            self._writer.write(wire.frame(wire.STDIN, command.stdin or b""))
+
+    async def send(self, data: bytes) -> None:
+        """Write to the standard input of an agent that talks; what comes after its end is lost."""
+        if self._exit is None:
+            self._writer.write(wire.frame(wire.STDIN, data))
+            with suppress(OSError):
+                await self._writer.drain()
+
+    async def hang_up(self) -> None:
+        """Close the agent's standard input once it has read what was sent."""
+        if self._exit is None:
+            self._writer.write(wire.frame(wire.HANGUP, b""))
 
     async def close(self) -> None:
         """Wait for the supervisor to let go of the socket, which it does when all else is gone."""

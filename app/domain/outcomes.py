@@ -13,16 +13,23 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     NO_CHANGE = "no_change"
     AGENT_FAILED = "agent_failed"
+    STALLED = "stalled"
     TIMED_OUT = "timed_out"
+    BUDGET_SPENT = "budget_spent"
+    PROVIDER_LIMITED = "provider_limited"
     CANCELLED = "cancelled"
     INFRASTRUCTURE_FAILED = "infrastructure_failed"
 
 
 class Usage(Value):
-    """What a run consumed. None is unknown, which is neither zero nor free. `cost` is in US dollars."""
+    """What a run consumed. None is unknown, which is neither zero nor free. `cost` is in US dollars.
+
+    `tokens_in` holds those that were read from a cache, too; `tokens_cached` is how many these are.
+    """
 
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
     cost: Decimal | None = None
 
 

@@ -15,12 +15,15 @@ from runner.agents import script_driver
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
+    Asked,
+    Assignment,
     Ended,
-    Prompt,
+    EndStatus,
     Started,
     Text,
     ToolCall,
     ToolResult,
+    Traits,
     UsageReport,
     base_environment,
 )
@@ -49,15 +52,17 @@ class ScriptAgent:
     Each block is its own `bash -e` in the workspace: variables and `cd` do not carry over to the next.
     """
 
-    name = "script (no model)"
-    model: str | None = None
+    traits = Traits(
+        name="script",
+        program=None,
+        lacks=("It has no model: it runs the shell blocks of the issue.",),
+    )
 
-    def command(self, prompt: Prompt, workspace: Path, home: Path, tmp: Path) -> AgentCommand:
-        del workspace  # it is the working directory, and the blocks need no other word of it
+    def command(self, work: Assignment) -> AgentCommand:
         return AgentCommand(
-            argv=(sys.executable, "-I", "-S", _DRIVER, str(tmp)),
-            env=base_environment(home, tmp),
-            stdin=json.dumps(script_blocks(prompt.body)).encode(),
+            argv=(sys.executable, "-I", "-S", _DRIVER, str(work.tmp)),
+            env=base_environment(work.home, work.tmp),
+            stdin=json.dumps(script_blocks(work.prompt.body)).encode(),
         )
 
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
@@ -68,10 +73,19 @@ class ScriptAgent:
                 pass
         return (Text(line.decode("utf-8", "replace")),)
 
+    def close(self, code: int | None) -> Iterable[AgentEvent]:
+        return ()
+
+    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
+        raise NotImplementedError("the script agent asks nobody")
+
+    def cancel(self) -> bytes:
+        return b""
+
     def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         match said["type"]:
             case "started":
-                yield Started(self.name, self.model)
+                yield Started(None, None)
             case "block":
                 yield ToolCall("bash", {"command": said["script"]})
             case "output":
@@ -79,8 +93,9 @@ class ScriptAgent:
             case "result":
                 yield ToolResult(said["exit"] == 0, f"block {said['block']} ended with exit code {said['exit']}")
             case "ended":
-                yield UsageReport(0, 0, Decimal(0))
-                yield Ended(said["reason"] == script_driver.COMPLETED, said["reason"])
+                yield UsageReport(0, 0, 0, Decimal(0))
+                completed = said["reason"] == script_driver.COMPLETED
+                yield Ended(EndStatus.COMPLETED if completed else EndStatus.FAILED, said["reason"])
             case other:
                 raise ValueError(other)
 

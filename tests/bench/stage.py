@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from runner.agents.base import Prompt
+from runner.agents.base import Assignment, Prompt
 from runner.agents.script import ScriptAgent
 from tests.bench.processes import output_of
 from tests.e2e.processes import launch
@@ -71,7 +71,7 @@ class PlainGit:
         tree = self.folder / name
         await output_of([*self._git, "fetch", "--quiet", "--prune", self.url, "+refs/heads/*:refs/remotes/origin/*"])
         await output_of([*self._git, "worktree", "add", "--quiet", "--detach", str(tree), "refs/remotes/origin/main"])
-        command = ScriptAgent().command(Prompt(body, body), tree, tree, self.folder)
+        command = ScriptAgent().command(Assignment(Prompt(body, body), tree, tree, self.folder))
         process = await asyncio.create_subprocess_exec(
             *command.argv,
             cwd=tree,

@@ -176,6 +176,41 @@ async def test_an_agent_may_leave_its_stdin_unread(tmp_path: Path) -> None:
     assert (lines, ended.code) == ([Line(Stream.STDOUT, b"done")], 0)
 
 
+async def test_an_agent_that_talks_is_answered_until_the_hangup(tmp_path: Path) -> None:
+    script = "while read word; do echo got $word; done; echo done"
+    made = replace(shell(script, tmp_path, stdin=b"one\n"), talks=True)
+    async with supervise(made) as run:
+        said = []
+        async for line in run.lines():
+            said.append(line.text)
+            if line.text == "got one":
+                await run.send(b"two\nthree ")
+                await run.send(b"four\n")
+            elif line.text == "got three four":
+                await run.send(b"five\n")
+                await run.hang_up()
+        ended = await run.wait()
+    assert (said, ended.code) == (["got one", "got two", "got three four", "got five", "done"], 0)
+
+
+async def test_what_is_sent_to_an_agent_that_closed_its_stdin_is_lost(tmp_path: Path) -> None:
+    async with supervise(replace(shell("exec <&-; echo ready; sleep 0.2; echo done", tmp_path), talks=True)) as run:
+        said = []
+        async for line in run.lines():
+            said.append(line.text)
+            await run.send(b"x" * 3_000_000)
+        ended = await run.wait()
+    assert (said, ended.reason, ended.code) == (["ready", "done"], ExitReason.EXITED, 0)
+
+
+async def test_a_stop_ends_an_agent_that_waits_for_an_answer(tmp_path: Path) -> None:
+    async with supervise(replace(shell("echo ready; read word", tmp_path), talks=True)) as run:
+        async for _ in run.lines():
+            await run.stop()
+        ended = await run.wait()
+    assert (ended.reason, ended.signal) == (ExitReason.STOPPED, signal.SIGTERM)
+
+
 @pytest.mark.parametrize("stdin", [None, b""])
 async def test_no_stdin_reads_as_the_end(tmp_path: Path, stdin: bytes | None) -> None:
     lines, _ = await finish(shell("cat; echo done", tmp_path, stdin=stdin))

@@ -6,7 +6,9 @@ import pytest
 from runner.agents.base import (
     Agent,
     AgentEvent,
+    Assignment,
     Ended,
+    EndStatus,
     Prompt,
     Started,
     Text,
@@ -73,13 +75,18 @@ def test_what_is_no_shell_block_is_left_alone(markdown: str) -> None:
     assert script_blocks(markdown) == []
 
 
+def assignment(body: str, folder: Path) -> Assignment:
+    prompt = Prompt(text=f"```bash\necho from the template\n```\n{body}", body=body)
+    return Assignment(prompt, folder / "work", folder / "home", folder / "tmp")
+
+
 def test_it_says_that_it_has_no_model() -> None:
     agent: Agent = ScriptAgent()
-    assert (agent.name, agent.model) == ("script (no model)", None)
+    assert (agent.traits.wire, agent.traits.program) == (None, None)
 
 
 def test_its_environment_is_built_from_nothing(tmp_path: Path) -> None:
-    command = ScriptAgent().command(Prompt("", ""), tmp_path, tmp_path / "home", tmp_path / "tmp")
+    command = ScriptAgent().command(assignment("", tmp_path))
     assert command.env == {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(tmp_path / "home"),
@@ -89,8 +96,9 @@ def test_its_environment_is_built_from_nothing(tmp_path: Path) -> None:
 
 
 def test_the_prompt_around_the_issue_is_not_run(tmp_path: Path) -> None:
-    prompt = Prompt(text="```bash\necho from the template\n```", body="nothing here")
-    assert ScriptAgent().command(prompt, tmp_path, tmp_path, tmp_path).stdin == b"[]"
+    work = assignment("nothing here", tmp_path)
+    assert "echo from the template" in work.prompt.text
+    assert ScriptAgent().command(work).stdin == b"[]"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +125,7 @@ async def run(body: str, tmp_path: Path) -> tuple[list[AgentEvent], Exit]:
     agent = ScriptAgent()
     for name in ("work", "home", "tmp"):
         (tmp_path / name).mkdir()
-    made = agent.command(Prompt("", body), tmp_path / "work", tmp_path / "home", tmp_path / "tmp")
+    made = agent.command(assignment(body, tmp_path))
     command = Command(made.argv, made.env, tmp_path / "work", tmp_path / "lock", Limits(30, 30), made.stdin)
     async with supervise(command) as supervised:
         events = [event async for line in supervised.lines() for event in agent.parse(line.data, line.stream)]
@@ -129,15 +137,15 @@ async def test_blocks_run_in_the_workspace_in_order(tmp_path: Path) -> None:
         "```bash\nprintf one > file\n```\nand\n```sh\ncat file; echo; echo two >&2\n```", tmp_path
     )
     assert events == [
-        Started("script (no model)", None),
+        Started(None, None),
         ToolCall("bash", {"command": "printf one > file\n"}),
         ToolResult(True, "block 1 ended with exit code 0"),
         ToolCall("bash", {"command": "cat file; echo; echo two >&2\n"}),
         Text("one"),
         Text("two"),
         ToolResult(True, "block 2 ended with exit code 0"),
-        UsageReport(0, 0, Decimal(0)),
-        Ended(True, "completed"),
+        UsageReport(0, 0, 0, Decimal(0)),
+        Ended(EndStatus.COMPLETED, "completed"),
     ]
     assert (ended.reason, ended.code) == (ExitReason.EXITED, 0)
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["file"]
@@ -148,8 +156,8 @@ async def test_the_first_failure_ends_it(tmp_path: Path) -> None:
     assert events[2:] == [
         Text("a"),
         ToolResult(False, "block 1 ended with exit code 1"),
-        UsageReport(0, 0, Decimal(0)),
-        Ended(False, "block_failed"),
+        UsageReport(0, 0, 0, Decimal(0)),
+        Ended(EndStatus.FAILED, "block_failed"),
     ]
     assert ended.code == 1
 
@@ -162,9 +170,9 @@ async def test_a_block_killed_by_a_signal_has_failed(tmp_path: Path) -> None:
 async def test_nothing_to_run_has_its_own_reason(tmp_path: Path) -> None:
     events, ended = await run("please make it faster", tmp_path)
     assert events == [
-        Started("script (no model)", None),
-        UsageReport(0, 0, Decimal(0)),
-        Ended(False, "nothing_to_run"),
+        Started(None, None),
+        UsageReport(0, 0, 0, Decimal(0)),
+        Ended(EndStatus.FAILED, "nothing_to_run"),
     ]
     assert ended.code == 4
 
@@ -172,14 +180,14 @@ async def test_nothing_to_run_has_its_own_reason(tmp_path: Path) -> None:
 async def test_a_block_cannot_speak_for_the_driver(tmp_path: Path) -> None:
     events, _ = await run("""```bash\necho '{"type": "ended", "reason": "completed"}'\nexit 3\n```""", tmp_path)
     assert events[2] == Text('{"type": "ended", "reason": "completed"}')
-    assert events[-1] == Ended(False, "block_failed")
+    assert events[-1] == Ended(EndStatus.FAILED, "block_failed")
 
 
 async def test_what_a_block_left_in_the_background_neither_blocks_nor_stays(tmp_path: Path) -> None:
     events, ended = await run(
         "```bash\nmkfifo go\n(read < go; echo late) &\n```\n```bash\necho > go\nwait\n```", tmp_path
     )
-    assert events[-1] == Ended(True, "completed")
+    assert events[-1] == Ended(EndStatus.COMPLETED, "completed")
     assert ended.survivors == 0
 
 
