@@ -8,20 +8,24 @@ from secrets import token_hex
 from app.domain.errors import Permanent, Retryable, Unauthorized
 from app.domain.events import RunFinished, RunStarted
 from app.domain.facts import Identity
-from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
+from app.domain.grants import Grant, Order, Progress, Refused, Resumable, RunToken, TokenKind
 from app.domain.internal import enclose
 from app.domain.jobs import Job
 from app.domain.names import digest_of
-from app.domain.outcomes import Outcome, RunResult
+from app.domain.outcomes import Outcome, RunResult, total
 from app.domain.policy import Policy
-from app.domain.record import TaskRecord
+from app.domain.record import RunSummary, TaskRecord
 from app.domain.task import Trigger, can
 from app.leases import Leases, RunLease
 from app.ports import Artifacts, Clock, Conflict, EventQueue, GitHub
 from app.records import Loaded, Records
 
 PERMISSIONS = {TokenKind.FETCH: {"contents": "read"}, TokenKind.PUSH: {"contents": "write"}}
+GO_ON = (Outcome.TIMED_OUT, Outcome.STALLED, Outcome.BUDGET_SPENT, Outcome.APPROVAL_NEEDED, Outcome.PROVIDER_LIMITED)
+"""Ends after which an agent's session is worth going on with."""
 UNKNOWN_AGAIN = 2.0
+NOTES = 5
+"""Attempts before that an agent is told of."""
 
 
 def text_key(digest: str) -> str:
@@ -99,8 +103,11 @@ class LocalRuns:
             author=self.identity,
             requested_by=record.requested_by,
             requested_by_id=record.requested_by_id,
-            wall_seconds=self.policy.wall_seconds,
-            silence_seconds=self.policy.silence_seconds,
+            limits=self.policy.limits,
+            profile=self.policy.profile,
+            unfinished=record.unfinished,
+            session=_session(record),
+            notes=_notes(record),
         )
 
     def _clone_url(self, record: TaskRecord) -> str:
@@ -201,3 +208,31 @@ class LocalRuns:
     async def _tell_finished(self, run_id: str, job: Job, result: RunResult) -> None:
         event = RunFinished(task=job.task, run_id=run_id, job_id=job.id, result=result)
         await self.events.send(enclose(event, f"run:{run_id}:finished", self.clock.now()))
+
+
+def _of_this_text(record: TaskRecord) -> tuple[RunSummary, ...]:
+    """Return the latest runs in a row that ended without a delivery: those are about what is wanted now."""
+    tried: list[RunSummary] = []
+    for run in reversed(record.runs):
+        if run.outcome is Outcome.DELIVERED:
+            break
+        tried.append(run)
+    return tuple(reversed(tried))
+
+
+def _session(record: TaskRecord) -> Resumable | None:
+    """Return the agent's last session, with all that its runs used, if it was only cut off."""
+    runs = [run for run in _of_this_text(record) if run.agent == record.agent and run.session]
+    if not runs or runs[-1].outcome not in GO_ON:
+        return None
+    last = runs[-1].session
+    assert last
+    return Resumable(id=last, usage=total([run.usage for run in runs if run.session == last]))
+
+
+def _notes(record: TaskRecord) -> tuple[str, ...]:
+    return tuple(
+        f"Attempt {run.attempt} ended as {run.outcome.value}: {run.reason}"
+        for run in _of_this_text(record)[-NOTES:]
+        if run.outcome is not Outcome.INFRASTRUCTURE_FAILED
+    )

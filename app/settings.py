@@ -2,6 +2,7 @@
 
 import json
 import os
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -19,10 +20,10 @@ from pydantic import (
 
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
-from app.domain.policy import Policy
+from app.domain.policy import Policy, RunLimits
 from app.sources import PREFIX, Sources, gather
 
-KNOWN_AGENTS = ("script",)
+KNOWN_AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "kimi", "aider", "mini", "command", "script")
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
@@ -50,11 +51,48 @@ class StateSettings(BaseModel):
         return self.state_dir / "store.db"
 
 
+class AgentOptions(BaseModel):
+    """How one agent is set up; each that is not given is the adapter's own.
+
+    `adapter` is one of the known agents, the agent's own name by default. `key` is the name of the environment
+    variable that holds the provider's key, `base_url` the provider's address. `argv` is for `command`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    adapter: str | None = None
+    program: str | None = None
+    model: str | None = None
+    base_url: str | None = Field(default=None, pattern="^https?://.")
+    key: str | None = None
+    wire: Literal["anthropic", "openai-chat"] | None = None
+    argv: tuple[str, ...] = ()
+
+
 class RunnerSettings(StateSettings):
     """What a runner on this machine needs."""
 
+    agent_options: dict[str, AgentOptions] = Field(
+        default={},
+        description="per agent `adapter`, `program`, `model`, `base_url`, `key` (the variable that holds the"
+        " provider's key), `wire`, `argv`; JSON in the environment",
+    )
     agents: list[str] = Field(
-        min_length=1, description="agents that may run, comma-separated, the first being the default: `script`"
+        min_length=1,
+        description=f"agents that may run, comma-separated, the first being the default: {', '.join(KNOWN_AGENTS)}, or"
+        " one that `ORCH_AGENT_OPTIONS` sets up",
+    )
+    sandbox: Literal["bubblewrap", "uid", "none"] | None = Field(
+        default=None,
+        description="what isolates agents from the machine: `bubblewrap`, `uid` or `none`; not set: the first of those"
+        " that is possible, and `none` is no choice that Orch makes by itself",
+    )
+    network: Literal["full", "hosts", "none"] = Field(
+        default="full",
+        description="what agents reach: `full`, the `hosts` of `ORCH_HOSTS`, or `none` but their model",
+    )
+    hosts: list[str] = Field(
+        default=[], description="hosts that agents reach with `ORCH_NETWORK=hosts`, as in `pypi.org,*.npmjs.org`"
     )
     slots: int = Field(default=2, ge=1, description="runs at the same time in one runner")
     job_lease: float = Field(
@@ -67,7 +105,12 @@ class RunnerSettings(StateSettings):
         description="seconds that work under way may take after SIGTERM; what takes longer is given back to its queue",
     )
 
-    @field_validator("agents", mode="before")
+    @field_validator("agent_options", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("agents", "hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Take `script,other` as well as a JSON list."""
@@ -79,11 +122,17 @@ class RunnerSettings(StateSettings):
 
     @field_validator("agents")
     @classmethod
-    def _know(cls, agents: list[str]) -> list[str]:
-        unknown = sorted(set(agents) - set(KNOWN_AGENTS))
+    def _know(cls, agents: list[str], info: ValidationInfo) -> list[str]:
+        options: dict[str, AgentOptions] = info.data.get("agent_options", {})
+        adapters = {name: (options[name].adapter if name in options else None) or name for name in agents}
+        unknown = sorted({adapter for adapter in adapters.values() if adapter not in KNOWN_AGENTS})
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is unknown; known: {', '.join(KNOWN_AGENTS)}")
         return agents
+
+    def options_of(self, agent: str) -> AgentOptions:
+        """Return how that agent is set up."""
+        return self.agent_options.get(agent, AgentOptions())
 
     @field_validator("beat")
     @classmethod
@@ -126,6 +175,16 @@ class ServeSettings(RunnerSettings):
     run_lease: float = Field(default=30, gt=0, description="seconds without a sign of life until a run counts as lost")
     wall_seconds: float = Field(default=3600, gt=0, description="seconds that an agent may work")
     silence_seconds: float = Field(default=900, gt=0, description="seconds that an agent may say nothing")
+    max_tool_calls: int = Field(default=1000, ge=1, description="tool calls of one run")
+    max_turns: int = Field(default=500, ge=1, description="answers of the model in one run")
+    max_tokens: int = Field(default=50_000_000, ge=1, description="tokens of one run, in and out")
+    max_cost: Decimal = Field(default=Decimal(20), gt=0, description="US dollars of one run, where the cost is known")
+    stall_calls: int = Field(
+        default=40, ge=2, description="tool calls without a changed file or anything new, after which a run has stalled"
+    )
+    profile: Literal["plan-readonly", "headless-safe", "headless-permissive", "trusted"] = Field(
+        default="headless-permissive", description="rules on agents' tool calls; see `orch policy show`"
+    )
     settle: float = Field(default=2, ge=0, description="seconds that changes are gathered for before they are shown")
     claim_after: float = Field(
         default=60, gt=0, description="seconds to wait for a late delivery before saying that a label was missed"
@@ -184,8 +243,17 @@ class ServeSettings(RunnerSettings):
             agents=tuple(self.agents),
             max_attempts=self.max_attempts,
             max_parallel=self.max_parallel,
-            wall_seconds=self.wall_seconds,
-            silence_seconds=self.silence_seconds,
+            limits=RunLimits(
+                wall_seconds=self.wall_seconds,
+                silence_seconds=self.silence_seconds,
+                tool_calls=self.max_tool_calls,
+                turns=self.max_turns,
+                tokens=self.max_tokens,
+                cost=self.max_cost,
+                stall_calls=self.stall_calls,
+            ),
+            profile=self.profile,
+            isolated=self.sandbox != "none",
             settle=self.settle,
             claim_after=self.claim_after,
             list_lag=self.list_lag,
@@ -232,6 +300,11 @@ def _problem(item: Any, sources: Sources) -> str:
     if item["type"] == "missing":
         return f"{label} is not set: {ServeSettings.model_fields[name].description}"
     return f"{given.label} (from {given.origin}): {text}" if given else f"{label}: {text}"
+
+
+def provider_key(name: str) -> str | None:
+    """Return the provider's key that the environment holds under that name."""
+    return os.environ.get(name) or None
 
 
 def user_environment() -> dict[str, str]:

@@ -14,6 +14,7 @@ from app.domain.text import one_line
 FILE = ".orch.yml"
 SHOWN = 3
 """Problems named to people at once; the others show when these are mended."""
+NOT_ISOLATED = "Agents are not isolated from the machine that they run on: the operator switched that off."
 LIMITS = ("max_attempts", "max_parallel")
 _ORCHS_OWN = re.compile(r"(status|agent|complexity|role|priority):.*|plan|no-review", re.IGNORECASE)
 
@@ -132,7 +133,7 @@ def resolve(policy: Policy, file: RepoFile) -> Resolved:
     return Resolved(
         policy=policy.model_copy(update={**values, "agents": agents}),
         settings=settings,
-        remarks=_remarks(settings, file),
+        remarks=(*_remarks(settings, file), *(() if policy.isolated else (NOT_ISOLATED,))),
         parallel=None if file.config.max_parallel is None else min(file.config.max_parallel, policy.max_parallel),
         prefixes=tuple(dict.fromkeys((policy.branch_prefix, *file.prefixes))),
     )

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from app.domain.base import Value
 from app.domain.facts import Identity
+from app.domain.outcomes import Usage
+from app.domain.policy import RunLimits
+from app.domain.record import Unfinished
 
 
 class TokenKind(StrEnum):
@@ -27,8 +30,19 @@ class RunToken(Value):
     __str__ = __repr__
 
 
+class Resumable(Value):
+    """A session of the same agent for the same text to go on with, and what its runs used so far."""
+
+    id: str
+    usage: Usage
+
+
 class Grant(Value):
-    """Leave to run: everything the runner needs to know, and nothing it could misuse later."""
+    """Leave to run: everything the runner needs to know, and nothing it could misuse later.
+
+    `start_sha` is the head of the task's branch, None before there is one. `unfinished` is what an earlier run left
+    to go on from, `notes` are sentences on the attempts before.
+    """
 
     run_id: str
     clone_url: str
@@ -41,8 +55,11 @@ class Grant(Value):
     author: Identity
     requested_by: str
     requested_by_id: int
-    wall_seconds: float
-    silence_seconds: float
+    limits: RunLimits
+    profile: str
+    unfinished: Unfinished | None = None
+    session: Resumable | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Refused(Value):

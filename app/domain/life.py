@@ -20,7 +20,7 @@ from app.domain.jobs import cleanup_job
 from app.domain.labels import is_same_label
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
-from app.domain.strategies.single import SHOW
+from app.domain.strategies.single import SHOW, drop_unfinished
 from app.domain.task import AT_WORK, Status, Trigger, can
 
 SOMEBODY = "somebody"
@@ -209,7 +209,7 @@ def has_open_pull(record: TaskRecord) -> bool:
 
 
 def _tidy(record: TaskRecord) -> tuple[Effect, ...]:
-    return (Enqueue(job=cleanup_job(record.task, record.attempt)),)
+    return (*drop_unfinished(record), Enqueue(job=cleanup_job(record.task, record.attempt)))
 
 
 def _name(by: str) -> str:

@@ -1,10 +1,13 @@
 """How a run ended."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.base import Value
+
+NOTHING = Decimal(0)
 
 
 class Outcome(StrEnum):
@@ -16,6 +19,7 @@ class Outcome(StrEnum):
     STALLED = "stalled"
     TIMED_OUT = "timed_out"
     BUDGET_SPENT = "budget_spent"
+    APPROVAL_NEEDED = "approval_needed"
     PROVIDER_LIMITED = "provider_limited"
     CANCELLED = "cancelled"
     INFRASTRUCTURE_FAILED = "infrastructure_failed"
@@ -33,8 +37,30 @@ class Usage(Value):
     cost: Decimal | None = None
 
 
+def total(usages: Iterable[Usage]) -> Usage:
+    """Add up; what is unknown of one is unknown of all, and nothing added is nothing used."""
+    each = list(usages)
+    return Usage(
+        tokens_in=_sum(usage.tokens_in for usage in each),
+        tokens_out=_sum(usage.tokens_out for usage in each),
+        tokens_cached=_sum(usage.tokens_cached for usage in each),
+        cost=None
+        if any(usage.cost is None for usage in each)
+        else sum((usage.cost or NOTHING for usage in each), NOTHING),
+    )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(count or 0 for count in known)
+
+
 class RunResult(Value):
-    """What a runner reports when a run has ended; `head_sha` is what it pushed to the run ref."""
+    """What a runner reports when a run has ended.
+
+    `head_sha` is what it pushed to the run ref: the delivery, or else work that is not finished. `session` is what the
+    agent can go on with.
+    """
 
     outcome: Outcome
     reason: str
@@ -43,5 +69,6 @@ class RunResult(Value):
     head_sha: str | None = None
     usage: Usage = Usage()
     text: str = ""
+    session: str | None = None
     started_at: datetime
     ended_at: datetime

@@ -1,12 +1,30 @@
 """What the operator allows: limits and names that decisions go by."""
 
+from decimal import Decimal
+
 from app.domain.base import Value
+
+
+class RunLimits(Value):
+    """What one run may use, whatever agent it is of; None is no limit. Times are in seconds, `cost` in US dollars.
+
+    `turns` are answers of the model, `stall_calls` tool calls without a changed file or anything new said.
+    """
+
+    wall_seconds: float = 3600
+    silence_seconds: float = 900
+    tool_calls: int | None = 1000
+    turns: int | None = 500
+    tokens: int | None = 50_000_000
+    cost: Decimal | None = Decimal(20)
+    stall_calls: int = 40
 
 
 class Policy(Value):
     """The operator's settings that decisions depend on. Times are in seconds.
 
-    `agents` are the names of the agents that may run, the first being the default. `max_begins` bounds how often
+    `agents` are the names of the agents that may run, the first being the default; `profile` names the rules on their
+    tool calls, and `isolated` says that agents are kept apart from the machine. `max_begins` bounds how often
     one job is begun again after its runner was lost, `max_returns` how often because it could not go on for now (at the
     longest back-off that is two hours). `settle` is how long the first status waits to be shown, so
     that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
@@ -22,8 +40,9 @@ class Policy(Value):
     max_parallel: int = 4
     max_begins: int = 10
     max_returns: int = 60
-    wall_seconds: float = 3600
-    silence_seconds: float = 900
+    limits: RunLimits = RunLimits()
+    profile: str = "headless-permissive"
+    isolated: bool = True
     settle: float = 2
     claim_after: float = 60
     list_lag: float = 5

@@ -11,11 +11,21 @@ from app.domain.outcomes import Outcome, Usage
 from app.domain.task import Status, Trigger, follow
 
 
+class Unfinished(Value):
+    """Work that a run could not finish, as it pushed it to its run ref."""
+
+    run_id: str
+    sha: str
+
+
 class RunSummary(Value):
-    """One run, as it ended."""
+    """One run, as it ended; `session` is what its agent can go on with."""
 
     run_id: str
     attempt: int
+    agent: str = ""
+    model: str | None = None
+    session: str | None = None
     outcome: Outcome
     reason: str
     head_sha: str | None
@@ -39,7 +49,8 @@ class TaskRecord(Value):
     when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
     labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
     `pull_closed` says that the pull request was closed unmerged, `merged_before` are those merged before the issue was
-    reopened. `stopping` is a run that was told to stop and has not ended. While `cut_off` is set nothing is written.
+    reopened. `unfinished` is what the next run goes on from. `stopping` is a run that was told to stop and has not
+    ended. While `cut_off` is set nothing is written.
     """
 
     task: TaskRef
@@ -57,6 +68,7 @@ class TaskRecord(Value):
     label: str = ""
     branch: str
     head_sha: str | None = None
+    unfinished: Unfinished | None = None
     pull: int | None = None
     run_id: str | None = None
     job_id: str | None = None

@@ -124,6 +124,7 @@ def summary(run_id: str = RUN, **changes: object) -> RunSummary:
     made = RunSummary(
         run_id=run_id,
         attempt=1,
+        agent="script",
         outcome=Outcome.DELIVERED,
         reason="It ended.",
         head_sha=SHA,

@@ -139,7 +139,7 @@ def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "ORCH_AGENTS": ("script,nobody", "nobody is unknown; known: script"),
+    "ORCH_AGENTS": ("script,nobody", "nobody is unknown; known: claude, codex,"),
     "ORCH_BEAT": ("20", "at most half of ORCH_JOB_LEASE"),
     "ORCH_RUN_LEASE": ("1", "at least twice ORCH_BEAT"),
     "ORCH_GITHUB_API_URL": ("github.com", "match"),

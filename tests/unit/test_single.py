@@ -9,7 +9,7 @@ from app.domain.events import SlotFreed, SlotWanted
 from app.domain.facts import CutOff
 from app.domain.jobs import run_job
 from app.domain.outcomes import Outcome, RunResult
-from app.domain.record import TaskRecord
+from app.domain.record import TaskRecord, Unfinished
 from app.domain.strategies.single import after_run, after_stop, pull_body, resume
 from app.domain.task import Status, Trigger
 from tests.unit import build
@@ -57,7 +57,7 @@ def test_i8_a_delivery_without_a_commit_is_none(sha: str | None) -> None:
     assert decision == Decision(why, record, (FREED, *SHOW, call))
 
 
-@pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.TIMED_OUT])
+@pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT])
 def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
     result = build.result(outcome)
     why = f"Attempt 1 ended as `{outcome.value}`: It ended. Trying again."
@@ -67,11 +67,46 @@ def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
     assert decide(result) == Decision(why, record, (FREED, wanted, *SHOW))
 
 
+def test_a_provider_that_limits_is_given_time() -> None:
+    decision = decide(build.result(Outcome.PROVIDER_LIMITED))
+    [delay] = [effect.delay for effect in decision.effects if isinstance(effect, Send) and effect.event != FREED.event]
+    assert delay == build.POLICY.retry_cap
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.STALLED, Outcome.BUDGET_SPENT])
+def test_the_next_run_goes_on_from_what_a_limit_cut_off(outcome: Outcome) -> None:
+    decision = decide(build.result(outcome, head_sha=SHA), unfinished=Unfinished(run_id="run-0", sha=OTHER_SHA))
+    assert isinstance(decision.record, TaskRecord)
+    assert decision.record.unfinished == Unfinished(run_id=RUN, sha=SHA)
+    assert [effect.ref for effect in decision.effects if isinstance(effect, DeleteRef)] == ["refs/orch/runs/run-0"]
+
+
+def test_a_run_that_pushed_nothing_leaves_what_an_earlier_one_did() -> None:
+    earlier = Unfinished(run_id="run-0", sha=OTHER_SHA)
+    decision = decide(build.result(Outcome.TIMED_OUT), unfinished=earlier)
+    assert isinstance(decision.record, TaskRecord)
+    assert decision.record.unfinished == earlier
+    assert not any(isinstance(effect, DeleteRef) for effect in decision.effects)
+
+
+def test_a_delivery_removes_what_was_unfinished() -> None:
+    decision = decide(build.result(), unfinished=Unfinished(run_id="run-0", sha=OTHER_SHA))
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.unfinished, decision.effects[-1]) == (None, DeleteRef(ref="refs/orch/runs/run-0"))
+
+
+def test_people_are_told_that_a_limit_lost_nothing() -> None:
+    decision = decide(build.result(Outcome.BUDGET_SPENT, head_sha=SHA, reason="$5.02 of $5.00 is spent."))
+    assert decision.why == f"The run reached a limit: $5.02 of $5.00 is spent. What it did so far is kept. {AGAIN}"
+
+
 @pytest.mark.parametrize(
     ("outcome", "attempt", "why"),
     [
         (Outcome.AGENT_FAILED, LAST, f"Attempt {LAST}, the last, ended as `agent_failed`: It ended. {AGAIN}"),
         (Outcome.TIMED_OUT, LAST, f"Attempt {LAST}, the last, ended as `timed_out`: It ended. {AGAIN}"),
+        (Outcome.STALLED, LAST, f"Attempt {LAST}, the last, ended as `stalled`: It ended. {AGAIN}"),
+        (Outcome.BUDGET_SPENT, 1, f"The run reached a limit: It ended. {AGAIN}"),
         (Outcome.NO_CHANGE, 1, f"Nothing was changed: It ended. {AGAIN}"),
         (Outcome.INFRASTRUCTURE_FAILED, 1, f"The run could not be done here: It ended. {AGAIN}"),
         (Outcome.CANCELLED, 1, f"The run was stopped: It ended. {AGAIN}"),

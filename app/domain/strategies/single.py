@@ -18,13 +18,22 @@ from app.domain.events import IssueLabeled, Refresh, RunFinished, SlotFreed, Slo
 from app.domain.jobs import run_job
 from app.domain.names import branch_of, digest_of, run_ref
 from app.domain.outcomes import Outcome
-from app.domain.record import RunSummary, TaskRecord
+from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote
 
 TITLE_LENGTH = 256
 
+TRY_AGAIN = (Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT, Outcome.PROVIDER_LIMITED)
+_ASKS = {
+    Outcome.DELIVERED: "The run says that it delivered, but names no commit:",
+    Outcome.NO_CHANGE: "Nothing was changed:",
+    Outcome.INFRASTRUCTURE_FAILED: "The run could not be done here:",
+    Outcome.BUDGET_SPENT: "The run reached a limit:",
+    Outcome.APPROVAL_NEEDED: "The agent wants to do what only a person may allow:",
+    Outcome.CANCELLED: "The run was stopped:",
+}
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 
 
@@ -46,7 +55,8 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         created_at=snapshot.now,
     )
     job = run_job(event.task, record.attempt + 1)
-    record = record.change(agent=agent, model=None)
+    dropped = drop_unfinished(record) if digest != record.admitted else ()
+    record = record.change(agent=agent, model=None, unfinished=None if dropped else record.unfinished)
     routed = record.advance(
         Trigger.ROUTE,
         f"Agent {describe_agent(record)} was chosen {_chooser(snapshot)}; the task waits for a runner.",
@@ -63,8 +73,9 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         remarks=snapshot.remarks,
         cut_off=None,
     )
-    effects = (
+    effects: tuple[Effect, ...] = (
         KeepText(digest=digest, title=event.title, body=event.body),
+        *dropped,
         Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)),
         Send(event=Refresh(task=event.task), delay=snapshot.policy.settle),
     )
@@ -80,13 +91,25 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     """Say what follows from the end of a run: deliver, try again, or ask a person."""
     record = record.change(runs=(*record.runs, _summary(event, record)), run_id=None)
     freed = Send(event=SlotFreed(job_id=event.job_id))
-    match event.result.outcome:
-        case Outcome.DELIVERED if event.result.head_sha:
-            return _deliver(event, record, freed, event.result.head_sha)
-        case Outcome.AGENT_FAILED | Outcome.TIMED_OUT if record.attempt < snapshot.policy.max_attempts:
-            return _try_again(event, record, freed, snapshot)
-        case _:
-            return _ask(event, record, freed)
+    if event.result.outcome is Outcome.DELIVERED and event.result.head_sha:
+        return _deliver(event, record, freed, event.result.head_sha)
+    record, replaced = _keep_unfinished(event, record)
+    if event.result.outcome in TRY_AGAIN and record.attempt < snapshot.policy.max_attempts:
+        return _try_again(event, record, (freed, *replaced), snapshot)
+    return _ask(event, record, (freed, *replaced))
+
+
+def _keep_unfinished(event: RunFinished, record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
+    """Let the next run go on from what this one pushed, if it pushed anything; what was kept before is in it."""
+    if not event.result.head_sha:
+        return record, ()
+    kept = Unfinished(run_id=event.run_id, sha=event.result.head_sha)
+    return record.change(unfinished=kept), drop_unfinished(record)
+
+
+def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:
+    """Remove what an earlier run pushed of its unfinished work."""
+    return (DeleteRef(ref=run_ref(record.unfinished.run_id)),) if record.unfinished else ()
 
 
 def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
@@ -110,6 +133,9 @@ def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
     return RunSummary(
         run_id=event.run_id,
         attempt=record.attempt,
+        agent=result.agent,
+        model=result.model,
+        session=result.session,
         outcome=result.outcome,
         reason=one_line(result.reason),
         head_sha=result.head_sha,
@@ -126,8 +152,9 @@ def _deliver(event: RunFinished, record: TaskRecord, freed: Send, sha: str) -> D
         OpenPull(branch=record.branch, title=neutralise(record.title, TITLE_LENGTH), body=pull_body(event, record)),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
+        *drop_unfinished(record),
     )
-    return Decision(f"run {event.run_id} delivered {sha[:12]}", record, effects)
+    return Decision(f"run {event.run_id} delivered {sha[:12]}", record.change(unfinished=None), effects)
 
 
 def pull_body(event: RunFinished, record: TaskRecord) -> str:
@@ -142,34 +169,29 @@ def pull_body(event: RunFinished, record: TaskRecord) -> str:
     return "\n\n".join(parts)
 
 
-def _try_again(event: RunFinished, record: TaskRecord, freed: Send, snapshot: Snapshot) -> Decision:
+def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
     job = run_job(record.task, record.attempt + 1)
     ended = f"Attempt {record.attempt} ended as `{event.result.outcome.value}`"
     why = f"{ended}: {one_line(event.result.reason)} Trying again."
     retried = record.advance(Trigger.RETRY, why, attempt=job.attempt, job_id=job.id, remarks=snapshot.remarks)
-    wanted = Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel))
-    return Decision(why, retried, (freed, wanted, *SHOW))
+    limited = event.result.outcome is Outcome.PROVIDER_LIMITED
+    wanted = Send(
+        event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel),
+        delay=snapshot.policy.retry_cap if limited else 0,
+    )
+    return Decision(why, retried, (*first, wanted, *SHOW))
 
 
-def _ask(event: RunFinished, record: TaskRecord, freed: Send) -> Decision:
+def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -> Decision:
     why = _question(event, record)
     call = AddComment(
         task=record.task, key=f"ended-{event.run_id}", body=f"{why}\n\n{quote(event.result.text)}".strip()
     )
-    return Decision(why, record.advance(Trigger.PARK, why), (freed, *SHOW, call))
+    return Decision(why, record.advance(Trigger.PARK, why), (*first, *SHOW, call))
 
 
 def _question(event: RunFinished, record: TaskRecord) -> str:
-    reason = one_line(event.result.reason)
-    again = "To start it again, take the label off and put it on again."
-    match event.result.outcome:
-        case Outcome.DELIVERED:
-            return f"The run says that it delivered, but names no commit: {reason} {again}"
-        case Outcome.NO_CHANGE:
-            return f"Nothing was changed: {reason} {again}"
-        case Outcome.INFRASTRUCTURE_FAILED:
-            return f"The run could not be done here: {reason} {again}"
-        case Outcome.CANCELLED:
-            return f"The run was stopped: {reason} {again}"
-        case outcome:
-            return f"Attempt {record.attempt}, the last, ended as `{outcome.value}`: {reason} {again}"
+    outcome, reason = event.result.outcome, one_line(event.result.reason)
+    said = f"{_ASKS.get(outcome, f'Attempt {record.attempt}, the last, ended as `{outcome.value}`:')} {reason}"
+    kept = " What it did so far is kept." if event.result.head_sha and record.unfinished else ""
+    return f"{said}{kept} To start it again, take the label off and put it on again."
