@@ -23,6 +23,23 @@ _PATTERNS = (
 _HEADER = r"(?P<header>[Aa](?i:uthorization)['\"]?\s*[:=]\s*b?['\"]?(?:[A-Za-z]+ +)?)[^\s'\",;]+"
 _QUERY = r"(?P<query>[?&](?:access_token|client_secret|token|secret|password|api_key|key)=)[^\s&'\"]+"
 _SECRET = re.compile("|".join([*_PATTERNS, _HEADER, _QUERY]), re.DOTALL)
+
+# What none of these goes without, by a character in it that other text seldom has: looking for it alone is ten times as
+# fast, and all that most text needs.
+_LONG = r"[\w-]{16}"
+_SIGNS = {
+    "V": r"(?<=PRIV)ATE KEY-----",
+    "_": rf"(?:(?<=gh[opusr]_)|(?<=github_pat_))[\w.-]{{10}}|(?:(?<=gsk_)|(?<=hf_)|(?<=npm_)){_LONG}",
+    "-": rf"(?:(?<=[srp]k-)|(?<=xai-)|(?<=pplx-)|(?<=glpat-)|(?<=xox[abeprs]-)){_LONG}",
+    "J": r"(?<=eyJ)[\w-]{8}",
+    "I": rf"(?<=AI)za{_LONG}|(?<=A[KS]I)A[A-Z0-9]{{16}}",
+    "9": rf"(?<=ya29)\.{_LONG}",
+    "z": r"(?<=(?i:uthoriz))(?i:ation)",
+    "Z": r"(?<=(?i:uthoriz))(?i:ation)",
+    "=": r"(?:(?<=token=)|(?<=secret=)|(?<=password=)|(?<=[?&_]key=))[^\s&'\"]",
+}
+_URL = re.compile(r"://[^\s/@'\"<>]+@")
+_RARE = "QZX+JKVWYUHGBFjqzxk"
 _NAME = re.compile(r"(?:^|_)(?:token|secret|password|authorization|api_key|private_key|credential)s?$", re.IGNORECASE)
 
 
@@ -31,9 +48,12 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._literals = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+        self._sign = _sign_of(self._literals)
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""
+        if not self._sign.search(text) and not _URL.search(text):
+            return text
         for literal in self._literals:
             if literal in text:
                 text = text.replace(literal, HIDDEN)
@@ -63,6 +83,20 @@ class Redaction:
 def _hide(found: re.Match[str]) -> str:
     kept = found["header"] or found["query"] or ""
     return f"{kept}{HIDDEN}{'@' if found[0].endswith('@') and not kept else ''}"
+
+
+def _sign_of(literals: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern for what a text must have in it to hold one of the literals or a secret's form."""
+    signs = {first: [rest] for first, rest in _SIGNS.items()}
+    for literal in literals:
+        start = min(range(len(literal) - SHORTEST + 1), key=lambda at: _frequency(literal[at]))
+        signs.setdefault(literal[start], []).append(re.escape(literal[start + 1 :]))
+    return re.compile("|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in signs.items()))
+
+
+def _frequency(character: str) -> int:
+    found = _RARE.find(character)
+    return len(_RARE) if found < 0 else found
 
 
 def _forms(secret: str) -> Iterable[str]:
