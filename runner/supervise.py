@@ -2,6 +2,8 @@
 
 Executed once per run as `python -I -S supervise.py` with a socket as fd 0; `runner.supervision` is the other end.
 One file, because an interpreter that trusts no directory finds nothing beside it.
+A sandbox stands between this and the agent: `runner/sandbox/inside.py`, its first process, says on fd 3 how the agent
+itself ended, and passes signals on.
 Linux only: it needs sub-reapers and /proc. Both ends speak frames: one byte kind, four bytes length, payload.
 """
 # pathlib would be a third of the start-up time, and this starts with every run:
@@ -19,6 +21,7 @@ from collections.abc import Callable, Iterator
 COMMAND, STDIN, HANGUP, STOP = b"c", b"i", b"h", b"s"  # to the supervisor
 OUT, ERR, DROPPED, END = b"o", b"e", b"d", b"x"  # from it
 HEADER_BYTES = 5
+TOLD = b"started\n"  # by the first process inside, on fd 3, and then the agent's wait status and the count of reaped
 KILL_SECONDS = 10.0
 
 _CHUNK = 1 << 16
@@ -28,6 +31,7 @@ _CANNOT_START = 127
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CAUGHT = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_HELD = (signal.SIGTERM, signal.SIGINT)
 _UNCHANGEABLE = {signal.SIGKILL, signal.SIGSTOP}
 
 
@@ -49,6 +53,7 @@ class Order:
         self.output_bytes = int(fields["output_bytes"])
         self.has_stdin = bool(fields["has_stdin"])
         self.talks = bool(fields["talks"])
+        self.sandboxed = bool(fields["sandboxed"])
         self.stdin = b""
 
 
@@ -206,16 +211,18 @@ def _kill(pid: int, number: int = signal.SIGKILL) -> None:
         return
 
 
-def become_agent(order: Order, fds: tuple[int, int, int], supervisor: int) -> None:
+def become_agent(order: Order, fds: tuple[int, ...], supervisor: int) -> None:
     """Turn this forked child into the agent; never returns."""
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
         for number in signal.valid_signals() - _UNCHANGEABLE:
             signal.signal(number, signal.SIG_DFL)  # a runner started in the background has SIGQUIT ignored, too
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        # Signals must not end a sandbox around the agent: they wait until its first process takes them.
+        signal.pthread_sigmask(signal.SIG_SETMASK, _HELD if order.sandboxed else ())
         for target, source in enumerate(fds):
             os.dup2(source, target)
+            os.set_inheritable(target, True)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a second belt, for a supervisor that was killed itself
         if os.getppid() == supervisor:
             os.chdir(order.cwd)
@@ -234,6 +241,7 @@ class Supervisor:
         self.order = order
         self.reaper = Reaper()
         self.sources: dict[int, bytes] = {}
+        self.told: int | None = None
         self.sink: int | None = None
         self.inbox = bytearray()
         self.unsent = memoryview(order.stdin)
@@ -274,14 +282,18 @@ class Supervisor:
     def start(self) -> None:
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        source = self.open_stdin()
+        fds = [self.open_stdin(), out_end, err_end]
+        if self.order.sandboxed:
+            self.told, told_end = os.pipe()
+            os.set_blocking(self.told, False)
+            fds.append(told_end)
         supervisor = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)  # or the child's Python might swallow an early SIGTERM
         self.reaper.agent = os.fork()
         if self.reaper.agent == 0:
-            become_agent(self.order, (source, out_end, err_end), supervisor)
+            become_agent(self.order, tuple(fds), supervisor)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
-        for fd in (source, out_end, err_end):
+        for fd in fds:
             os.close(fd)
         self.sources = {out: OUT, err: ERR}
         os.set_blocking(0, False)
@@ -409,8 +421,14 @@ class Supervisor:
 
     def report(self, survivors: int) -> dict[str, object]:
         status = self.reaper.status
+        code = None if status is None else os.waitstatus_to_exitcode(status)
+        started = True
+        if self.told is not None:
+            started, code, reaped = read_told(self.told, code)
+            self.reaper.reaped += reaped
         return {
-            "exit": None if status is None else os.waitstatus_to_exitcode(status),
+            "exit": code,
+            "started": started,
             "asked": self.asked,
             "dropped": self.dropped,
             "survivors": survivors,
@@ -419,6 +437,21 @@ class Supervisor:
             "system_seconds": self.reaper.system_seconds,
             "max_rss_kib": self.reaper.max_rss_kib,
         }
+
+
+def read_told(fd: int, outer: int | None) -> tuple[bool, int | None, int]:
+    """Return whether the agent in the sandbox was started, how it ended, and how many processes ended besides.
+
+    `outer` is the sandbox's own exit code: like a shell's it is past 128 for a process inside that was killed.
+    """
+    try:
+        told = os.read(fd, _CHUNK)
+    except BlockingIOError:
+        told = b""
+    started, ending = told.startswith(TOLD), told[len(TOLD) :].split()
+    if started and ending:
+        return started, os.waitstatus_to_exitcode(int(ending[0])), int(ending[1])
+    return started, 128 - outer if outer is not None and outer > 128 else outer, 0
 
 
 def keep(supervisor: int) -> None:

@@ -31,6 +31,7 @@ class ExitReason(StrEnum):
     WALL_TIME = "wall_time"
     SILENCE = "silence"
     WORKSPACE_BUSY = "workspace_busy"
+    NOT_STARTED = "not_started"
     SUPERVISOR_LOST = "supervisor_lost"
 
 
@@ -50,7 +51,8 @@ class Limits:
 class Command:
     """One agent to run; `env` is its whole environment, `lock` lies outside the workspace `cwd`.
 
-    With `talks` its standard input stays open after `stdin` until `Supervised.hang_up`.
+    With `talks` its standard input stays open after `stdin` until `Supervised.hang_up`. `sandboxed` is as
+    `runner.sandbox.Confined` says.
     """
 
     argv: tuple[str, ...]
@@ -60,6 +62,7 @@ class Command:
     limits: Limits
     stdin: bytes | None = None
     talks: bool = False
+    sandboxed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,10 @@ class Rusage:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a run ended: `code` or `signal` of the agent itself, or neither when nobody saw it end."""
+    """How a run ended: `code` or `signal` of the agent itself, or neither when nobody saw it end.
+
+    NOT_STARTED: the sandbox never came to start the agent; the code is the sandbox's, and its error output says why.
+    """
 
     reason: ExitReason
     code: int | None = None
@@ -188,6 +194,7 @@ class Supervised:
             "output_bytes": limits.output_bytes,
             "has_stdin": command.stdin is not None or command.talks,
             "talks": command.talks,
+            "sandboxed": command.sandboxed,
         }
         self._writer.write(wire.frame(wire.COMMAND, json.dumps(order).encode()))
         if command.stdin is not None or command.talks:
@@ -259,8 +266,9 @@ class Supervised:
         if "busy" in report:
             return Exit(ExitReason.WORKSPACE_BUSY, detail=report["busy"])
         status = report["exit"]
+        ended = ExitReason.EXITED if report["started"] else ExitReason.NOT_STARTED
         return Exit(
-            reason=self._asked if self._asked and report["asked"] else ExitReason.EXITED,
+            reason=self._asked if self._asked and report["asked"] else ended,
             code=status if status is not None and status >= 0 else None,
             signal=-status if status is not None and status < 0 else None,
             dropped_bytes=report["dropped"],
