@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from runner.agents.acp_calls import InputFrom
-from runner.agents.acp_reading import cut_request, mapping, mappings, read_message, text
+from runner.agents.acp_reading import cut_request
 from runner.agents.acp_turn import NOTHING_USED, Turn
 from runner.agents.base import (
     AgentEvent,
@@ -25,6 +25,7 @@ from runner.agents.base import (
     Started,
     Unknown,
 )
+from runner.agents.reading import mapping, mappings, read_object, text, write_object
 
 _VERSION = 1
 _METHOD_NOT_FOUND = -32601
@@ -105,7 +106,7 @@ class AcpDialogue:
     # What the agent writes
 
     def _events(self, line: bytes) -> Iterator[AgentEvent]:
-        said = read_message(line)
+        said = read_object(line)
         if said is None:
             yield from self._unreadable(line)
         elif not isinstance(said.get("id", ""), int | str) or isinstance(said.get("id"), bool):
@@ -224,4 +225,4 @@ def _model(result: Mapping[str, Any]) -> str | None:
 
 
 def _message(**fields: Any) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", **fields}).encode() + b"\n"
+    return write_object({"jsonrpc": "2.0", **fields})

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from runner.agents.acp_reading import mapping, mappings, text
 from runner.agents.base import AgentEvent, ToolCall, ToolResult
+from runner.agents.reading import mapping, mappings, text
 
 _OVER = {"completed", "failed"}
 _BESIDE = {"cwd"}
@@ -136,5 +136,9 @@ def _output(piece: Mapping[str, Any]) -> str:
 
 def _exit_code(piece: Mapping[str, Any]) -> Any:
     """Return the exit code of a shell call where it is told; a completed call may hold a command that failed."""
-    shell = mapping(mapping(piece.get("rawOutput")).get("metadata")).get("exit")
-    return shell or mapping(mapping(piece.get("_meta")).get("terminal_exit")).get("exit_code")
+    raw = mapping(piece.get("rawOutput"))
+    return (
+        raw.get("exitCode")
+        or mapping(raw.get("metadata")).get("exit")
+        or mapping(mapping(piece.get("_meta")).get("terminal_exit")).get("exit_code")
+    )

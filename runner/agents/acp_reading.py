@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from runner.agents.reading import amount, count, mapping, text
+
 _REQUEST = re.compile(rb'"method"\s*:\s*"session/request_permission"')
 _ID = re.compile(rb'"id"\s*:\s*(\d{1,18}|"[\w.:-]{1,100}")\s*,')
 _HEAD = 300
-_LIMITED = re.compile(
-    r"rate.?limit|too many requests|resource.?exhausted|overloaded|(?:status|code)\W{1,4}(?:429|529)\b", re.IGNORECASE
-)
+_LIMITED = re.compile(r"rate.?limit|too many requests|resource.?exhausted|overloaded|\b[45]29\b", re.IGNORECASE)
 
 
 class Tokens(NamedTuple):
@@ -31,17 +31,10 @@ class Tokens(NamedTuple):
             return self
         return Tokens(*(None if now is None or then is None else now - then for now, then in pairs))
 
-
-def read_message(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a line holds, without lone surrogates, or None if it holds none."""
-    try:
-        text = line.decode("utf-8", "replace")
-        said = json.loads(text)
-        if "\\ud" in text.lower():  # half a character, which nobody could write down
-            said = json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None
+    def plus(self, more: "Tokens") -> "Tokens":
+        """Add another's; what is unknown once stays unknown."""
+        pairs = zip(self, more, strict=True)
+        return Tokens(*(None if one is None or other is None else one + other for one, other in pairs))
 
 
 def cut_request(line: bytes) -> int | str | None:
@@ -54,45 +47,22 @@ def cut_request(line: bytes) -> int | str | None:
     return said if isinstance(said, int | str) else None
 
 
-def mapping(value: object) -> dict[str, Any]:
-    """Return an object, an empty one for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def mappings(value: object) -> list[dict[str, Any]]:
-    """Return the objects of a list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def text(value: object) -> str:
-    """Return a string, an empty one for anything else."""
-    return value if isinstance(value, str) else ""
-
-
-def count(value: object) -> int | None:
-    """Return a number of tokens."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def dollars(cost: object) -> Decimal | None:
     """Return the amount of an ACP cost in US dollars; None if it is in no other way known."""
     said = mapping(cost)
-    amount = said.get("amount")
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or said.get("currency") != "USD":
-        return None
-    found = Decimal(str(amount))
-    return found if found.is_finite() and found >= 0 else None
+    return amount(said.get("amount")) if said.get("currency") == "USD" else None
 
 
-def tokens(answer: Mapping[str, Any]) -> Tokens:
-    """Return what the answer to a prompt says was used, by `usage` or by gemini's `_meta.quota`.
+def answered(answer: Mapping[str, Any]) -> Tokens:
+    """Return what the answer to a prompt says was used, by `usage` or by gemini's `_meta.quota`."""
+    if usage := mapping(answer.get("usage")):
+        return tokens(usage)
+    quota = mapping(mapping(mapping(answer.get("_meta")).get("quota")).get("token_count"))
+    return _known(Tokens(count(quota.get("input_tokens")), count(quota.get("output_tokens"))))
 
-    ACP leaves open whether `inputTokens` holds those of a cache: the total tells.
-    """
-    usage = mapping(answer.get("usage"))
-    if not usage:
-        quota = mapping(mapping(mapping(answer.get("_meta")).get("quota")).get("token_count"))
-        return _known(Tokens(count(quota.get("input_tokens")), count(quota.get("output_tokens"))))
+
+def tokens(usage: Mapping[str, Any]) -> Tokens:
+    """Read a usage of ACP, which leaves open whether `inputTokens` holds those of a cache: the total tells."""
     read, written = count(usage.get("cachedReadTokens")), count(usage.get("cachedWriteTokens"))
     plain, out, total = (count(usage.get(name)) for name in ("inputTokens", "outputTokens", "totalTokens"))
     if plain is None or out is None:
@@ -107,7 +77,6 @@ def _known(said: Tokens) -> Tokens:
 
 
 def limited(error: Mapping[str, Any]) -> bool:
-    """Say whether an error is the provider's, which takes no more calls for now."""
-    if mapping(error.get("data")).get("errorKind") == "rate_limit":
-        return True
-    return bool(_LIMITED.search(f"{error.get('message')} {error.get('data')}"))
+    """Say whether an error is the provider's, which takes no more calls for now; opencode has only its words for it."""
+    data = mapping(error.get("data"))
+    return data.get("errorKind") == "rate_limit" or bool(_LIMITED.search(text(error.get("message"))))

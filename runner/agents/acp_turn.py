@@ -6,8 +6,9 @@ from typing import Any
 
 from app.domain.outcomes import Usage
 from runner.agents.acp_calls import Call, Calls, InputFrom
-from runner.agents.acp_reading import Tokens, dollars, limited, mapping, text, tokens
+from runner.agents.acp_reading import Tokens, answered, dollars, limited, tokens
 from runner.agents.base import AgentEvent, Ended, EndStatus, Retry, Text, Unknown, UsageReport
+from runner.agents.reading import count, mapping, text
 
 NOTHING_USED = Usage(tokens_in=0, tokens_out=0, tokens_cached=0, cost=Decimal(0))
 _NO_LOGIN = -32000
@@ -64,6 +65,7 @@ class Turn:
         self._begun = False
         self._before = NOTHING_USED
         self._cost: Decimal | None = None
+        self._counted: Tokens | None = None
         self._last_word = False
         self._broken = self._limited = False
         self.refused = False
@@ -108,7 +110,7 @@ class Turn:
     def stop(self, answer: Mapping[str, Any]) -> Iterator[AgentEvent]:
         """Return the end that the answer to the prompt amounts to."""
         yield from self._speech.take()
-        yield self._usage(tokens(answer))
+        yield self._usage(answered(answer))
         yield self._judge(text(answer.get("stopReason")) or "no stop reason")
 
     def fail(self, method: str, error: Mapping[str, Any]) -> Iterator[AgentEvent]:
@@ -127,6 +129,8 @@ class Turn:
     def _said(self, update: Mapping[str, Any]) -> Iterator[AgentEvent]:
         piece = text(mapping(update.get("content")).get("text"))
         self._last_word = self._last_word or bool(piece.strip())
+        if usage := mapping(mapping(update.get("_meta")).get("usage")):  # qwen's, after each call of its model
+            self._counted = (self._counted or Tokens(0, 0, 0)).plus(tokens(usage))
         yield from self._speech.add(piece, text(update.get("messageId")))
 
     def _worked(self, piece: Mapping[str, Any]) -> Iterator[AgentEvent]:
@@ -158,7 +162,7 @@ class Turn:
 
     def _usage(self, said: Tokens) -> UsageReport:
         before = Tokens(self._before.tokens_in, self._before.tokens_out, self._before.tokens_cached)
-        used = said.since(before) if self._counts_tokens else Tokens()
+        used = self._counted or (said.since(before) if self._counts_tokens else Tokens())
         return UsageReport(used.tokens_in, used.tokens_out, used.tokens_cached, self._spent())
 
     def _spent(self) -> Decimal | None:
@@ -169,5 +173,4 @@ class Turn:
 
 
 def _http_status(info: Mapping[str, Any]) -> int | None:
-    found = next((mapping(each).get("httpStatusCode") for each in info.values()), None)
-    return found if isinstance(found, int) else None
+    return count(next((mapping(each).get("httpStatusCode") for each in info.values()), None))
