@@ -7,8 +7,6 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
-from yarl import URL
 
 from runner.agents.base import Wire
 from runner.gateway import wires
@@ -43,8 +41,8 @@ class Call:
 
     method: str
     path: str
-    url: URL
-    headers: CIMultiDict[str]
+    url: str
+    headers: tuple[tuple[str, str], ...]
     body: bytes
 
     @property
@@ -67,7 +65,7 @@ class Call:
 
         None: the call asks for it already, or it needs no asking.
         """
-        if self.wire is not Wire.OPENAI_CHAT or "Content-Encoding" in self.headers:
+        if self.wire is not Wire.OPENAI_CHAT or any(name.lower() == "content-encoding" for name, _ in self.headers):
             return None
         asked = _json(self.body)
         options = asked.get("stream_options") or {}
@@ -85,9 +83,9 @@ async def read_call(request: web.BaseRequest, upstream: Upstream) -> Call:
     body = await _read(request)
     rest = wires.without_credentials(query)
     target = upstream.url.rstrip("/") + path.removeprefix(prefix) + (f"?{rest}" if rest else "")
-    headers = CIMultiDict((name, value) for name, value in end_to_end(request.headers) if name.lower() not in _OURS)
-    headers["Accept-Encoding"] = "identity"  # or nothing can be counted
-    return Call(request.method, path, URL(target, encoded=True), headers, body)
+    kept = ((name, value) for name, value in end_to_end(request.headers) if name.lower() not in _OURS)
+    identity = ("Accept-Encoding", "identity")  # or nothing can be counted
+    return Call(request.method, path, target, (*kept, identity), body)
 
 
 def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -97,12 +95,15 @@ def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 async def _read(request: web.BaseRequest) -> bytes:
+    too_large = Refused(413, f"The request is larger than {LARGEST >> 20} MB.")
+    if (request.content_length or 0) > LARGEST:
+        raise too_large
     body = bytearray()
     try:
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > LARGEST:
-                raise Refused(413, f"The request is larger than {LARGEST >> 20} MB.")
+                raise too_large
     except HttpProcessingError:
         raise Refused(400, "The body of the request is not what its headers say.") from None
     return bytes(body)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -11,7 +12,6 @@ from typing import Self
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
 
 from runner.agents.base import Endpoint, Wire
 from runner.gateway import wires
@@ -21,10 +21,9 @@ from runner.gateway.counting import Counter, Told
 from runner.gateway.mask import Mask
 
 CONNECT_SECONDS = 10
+LINGER_SECONDS = 1
 LARGEST_HEADER = 1 << 16
 READ_AHEAD = 1 << 18
-REFUSED = 400
-"""No client repeats a 400. A 401, 403 or 429 is repeated by some of them, for minutes, or taken for a wrong key."""
 ACCEPTED = 300
 _NOT_UNDERSTOOD = {400, 422}
 _UNASKED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -50,6 +49,7 @@ class Gateway:
             handler_cancellation=True,
             auto_decompress=False,
             access_log=None,
+            lingering_time=LINGER_SECONDS,
             max_line_size=LARGEST_HEADER,
             max_field_size=LARGEST_HEADER,
         )
@@ -124,7 +124,7 @@ class Gateway:
 
     async def _pass_on(self, request: web.BaseRequest, account: Account, call: Call) -> web.StreamResponse:
         if account.refusal is not None:
-            raise Refused(REFUSED, f"Orch refuses this call: {account.refusal}.")
+            raise Refused(wires.refused(account.upstream.wire), f"Orch refuses this call: {account.refusal}.")
         connection = request.transport
         if connection is None or account.endpoint.key.encode() not in self._accounts:
             raise Refused(401, "This run is over.")  # since the reading of the call began
@@ -147,8 +147,7 @@ class Gateway:
 
     async def _send(self, account: Account, call: Call, body: bytes) -> aiohttp.ClientResponse:
         upstream = account.upstream
-        headers = CIMultiDict(call.headers)
-        headers.update(wires.authorization(upstream.wire, upstream.key))
+        headers = (*call.headers, wires.authorization(upstream.wire, upstream.key))
         try:
             return await self._session.request(
                 call.method, call.url, headers=headers, data=body or None, allow_redirects=False
@@ -164,7 +163,7 @@ class Gateway:
     ) -> web.StreamResponse:
         """Pass an answer on as it comes; what the agent gets is cut off where the answer was."""
         mask, counter = Mask(account.upstream.key), Counter(call.wire or account.upstream.wire)
-        headers = CIMultiDict((name, mask.text(value)) for name, value in end_to_end(answer.headers))
+        headers = [(name, mask.text(value)) for name, value in end_to_end(answer.headers)]
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if call.wire is not None:
             account.status = answer.status
@@ -222,7 +221,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return "its certificate cannot be trusted"
         case aiohttp.ClientConnectorError():
-            return error.strerror or "the connection failed"
+            return os.strerror(error.errno) if error.errno else "the connection failed"
         case TimeoutError():
             return f"no connection within {CONNECT_SECONDS} s"
         case aiohttp.ServerDisconnectedError() | ConnectionError():

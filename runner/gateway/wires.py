@@ -22,6 +22,7 @@ _QUERY_KEY = "key"
 _ERRORS = {
     400: ("invalid_request_error", "INVALID_ARGUMENT"),
     401: ("authentication_error", "UNAUTHENTICATED"),
+    403: ("permission_error", "PERMISSION_DENIED"),
     404: ("not_found_error", "NOT_FOUND"),
     413: ("request_too_large", "INVALID_ARGUMENT"),
     502: ("api_error", "UNAVAILABLE"),
@@ -51,15 +52,15 @@ def without_credentials(query: str) -> str:
     return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != _QUERY_KEY)
 
 
-def authorization(wire: Wire, key: str) -> dict[str, str]:
+def authorization(wire: Wire, key: str) -> tuple[str, str]:
     """Return the header in which the wire has a key."""
     match wire:
         case Wire.ANTHROPIC:
-            return {"x-api-key": key}
+            return "x-api-key", key
         case Wire.GEMINI:
-            return {"x-goog-api-key": key}
+            return "x-goog-api-key", key
         case _:
-            return {"Authorization": f"Bearer {key}"}
+            return "Authorization", f"Bearer {key}"
 
 
 def spoken(path: str) -> Wire | None:
@@ -97,6 +98,15 @@ def error(wire: Wire, status: int, message: str) -> dict[str, Any]:
             return {"error": {"code": status, "message": message, "status": google}}
         case _:
             return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+
+def refused(wire: Wire) -> int:
+    """Return the status at which clients of the wire stop at once.
+
+    A 401 or 429 is repeated by most of them. Codex repeats a 403 for seven seconds, Claude Code asks five times more
+    after a 400, each time for less; the others stop at either.
+    """
+    return 403 if wire is Wire.ANTHROPIC else 400
 
 
 def is_straight(path: str) -> bool:
