@@ -5,6 +5,7 @@ One client for every CLI that speaks it. An adapter composes it: `command()` giv
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -29,6 +30,8 @@ from runner.agents.reading import mapping, mappings, read_object, text, write_ob
 
 _VERSION = 1
 _METHOD_NOT_FOUND = -32601
+_MODEL = re.compile(r"[\w./:@+-]+")
+"""Not qwen's `$runtime|openai|name(openai)`, which names no model to anybody else."""
 _CANCELLED = {"outcome": {"outcome": "cancelled"}}
 
 
@@ -221,7 +224,8 @@ def _way_back(capabilities: Mapping[str, Any]) -> str | None:
 def _model(result: Mapping[str, Any]) -> str | None:
     options = (each for each in mappings(result.get("configOptions")) if each.get("category") == "model")
     chosen = next((text(each.get("currentValue")) for each in options), "")
-    return chosen or text(mapping(result.get("models")).get("currentModelId")) or None
+    name = chosen or text(mapping(result.get("models")).get("currentModelId"))
+    return name if _MODEL.fullmatch(name) else None
 
 
 def _message(**fields: Any) -> bytes:

@@ -31,11 +31,6 @@ class Tokens(NamedTuple):
             return self
         return Tokens(*(None if now is None or then is None else now - then for now, then in pairs))
 
-    def plus(self, more: "Tokens") -> "Tokens":
-        """Add another's; what is unknown once stays unknown."""
-        pairs = zip(self, more, strict=True)
-        return Tokens(*(None if one is None or other is None else one + other for one, other in pairs))
-
 
 def cut_request(line: bytes) -> int | str | None:
     """Return the id of a permission request that was too long to come whole, so that it can be refused."""

@@ -65,7 +65,7 @@ class Turn:
         self._begun = False
         self._before = NOTHING_USED
         self._cost: Decimal | None = None
-        self._counted: Tokens | None = None
+        self._counted = False
         self._last_word = False
         self._broken = self._limited = False
         self.refused = False
@@ -110,14 +110,14 @@ class Turn:
     def stop(self, answer: Mapping[str, Any]) -> Iterator[AgentEvent]:
         """Return the end that the answer to the prompt amounts to."""
         yield from self._speech.take()
-        yield self._usage(answered(answer))
+        yield from self._usage(answered(answer))
         yield self._judge(text(answer.get("stopReason")) or "no stop reason")
 
     def fail(self, method: str, error: Mapping[str, Any]) -> Iterator[AgentEvent]:
         """Return the end that an error in place of an answer amounts to."""
         yield from self._speech.take()
         if self._begun:
-            yield self._usage(Tokens())
+            yield from self._usage(Tokens())
         said = f"{method}: {text(error.get('message')) or 'an error without a message'} (error {error.get('code')})"
         if error.get("code") == _NO_LOGIN:
             yield Ended(EndStatus.FAILED, f"not authenticated: {said}")
@@ -129,9 +129,10 @@ class Turn:
     def _said(self, update: Mapping[str, Any]) -> Iterator[AgentEvent]:
         piece = text(mapping(update.get("content")).get("text"))
         self._last_word = self._last_word or bool(piece.strip())
-        if usage := mapping(mapping(update.get("_meta")).get("usage")):  # qwen's, after each call of its model
-            self._counted = (self._counted or Tokens(0, 0, 0)).plus(tokens(usage))
         yield from self._speech.add(piece, text(update.get("messageId")))
+        if usage := mapping(mapping(update.get("_meta")).get("usage")):  # qwen's, after each call of its model
+            self._counted = True
+            yield UsageReport(*tokens(usage))
 
     def _worked(self, piece: Mapping[str, Any]) -> Iterator[AgentEvent]:
         yield from self._speech.take()
@@ -160,10 +161,11 @@ class Turn:
             return Ended(EndStatus.FAILED, f"the turn ended without a last word ({why})")
         return Ended(EndStatus.COMPLETED, stop)
 
-    def _usage(self, said: Tokens) -> UsageReport:
-        before = Tokens(self._before.tokens_in, self._before.tokens_out, self._before.tokens_cached)
-        used = self._counted or (said.since(before) if self._counts_tokens else Tokens())
-        return UsageReport(used.tokens_in, used.tokens_out, used.tokens_cached, self._spent())
+    def _usage(self, said: Tokens) -> Iterator[UsageReport]:
+        if not self._counted:
+            before = Tokens(self._before.tokens_in, self._before.tokens_out, self._before.tokens_cached)
+            used = said.since(before) if self._counts_tokens else Tokens()
+            yield UsageReport(used.tokens_in, used.tokens_out, used.tokens_cached, self._spent())
 
     def _spent(self) -> Decimal | None:
         """Return the cost since the turn began; none at all is what agents say that know no price."""
