@@ -40,6 +40,7 @@ KINDS: Mapping[str, type[AgentEvent]] = {
 _FORMS = {kind: (name, tuple(field.name for field in fields(kind))) for name, kind in KINDS.items()}
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _READ: Mapping[str, Callable[[Any], Any]] = {
+    "input": dict,
     "cost": lambda cost: None if cost is None else Decimal(cost),
     "status": lambda status: EndStatus(status) if isinstance(status, str) else status,
     "data": lambda data: data.encode("utf-8", "surrogatepass"),
