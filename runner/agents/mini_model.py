@@ -235,7 +235,7 @@ class Model:
             try:
                 return self._ask(talk, body)
             except ModelError as error:
-                wait = delay if error.wait is None else error.wait
+                wait = max(delay, error.wait or 0.0)
                 if not (error.passes and left) or wait > self._orders.longest_delay:
                     raise
                 tell("retry", status=error.status, delay=wait, reason=str(error))
@@ -283,7 +283,7 @@ class Model:
             f"the model server refused{what} with HTTP status {status}: {said}",
             status,
             passes=status in _PASSING or status >= 500,
-            wait=_retry_after(response.headers.get("Retry-After")),
+            wait=read_retry_after(response.headers.get("Retry-After")),
         )
 
     def _shown(self, text: str) -> str:
@@ -299,7 +299,7 @@ def _split(url: str) -> SplitResult:
     raise ModelError(f"`{url}` is no address of a model server: http or https, a host, and perhaps a port and a path")
 
 
-def _retry_after(value: str | None) -> float | None:
+def read_retry_after(value: str | None) -> float | None:
     """Return the seconds in a Retry-After header, which holds seconds or a date."""
     if value is None:
         return None

@@ -47,11 +47,15 @@ class Request:
 
 @dataclass(slots=True)
 class ModelServer:
-    """`scenarios` can be added to; `calls` counts by scenario, `others` are requests that it had no answer to."""
+    """`scenarios` can be added to; `calls` counts calls of the model by scenario, `called` is set at the first one.
+
+    `others` are requests that it had no answer to.
+    """
 
     base: str = ""
     scenarios: dict[str, Scenario] = field(default_factory=lambda: dict(SCENARIOS))
     calls: Counter[str] = field(default_factory=Counter)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
     last: Request | None = None
     others: deque[str] = field(default_factory=lambda: deque(maxlen=100))
     _refused: int = 0
@@ -84,6 +88,7 @@ class ModelServer:
         scenario, body = request.match_info["scenario"], await _read_json(request)
         self.last = Request(wire, request.path_qs, dict(request.headers), body)
         self.calls[scenario] += 1
+        self.called.set()
         ask = DIALECTS[wire].read(body)
         if status := self._refusal(scenario, ask):
             headers = {"Retry-After": "1"} if status == 429 else {}
