@@ -33,6 +33,8 @@ from runner.supervision import Stream
 # The wall is the sandbox around the agent. Codex's own would need a second one inside it, which often cannot be made,
 # and what fails for that reason is not even told; it would also keep the agent's tests from their network.
 _SANDBOX = "danger-full-access"
+# What is typed into a terminal is not asked for once the program in it may run.
+_NO_TERMINALS = "features.unified_exec_tty=false"
 _PROVIDER = "orch"
 _RECONNECTING = re.compile(r"^Reconnecting\W+\d+/\d+")
 
@@ -73,7 +75,7 @@ class CodexAgent:
         program = str(native(Path(shutil.which(self._program, path=SYSTEM_PATH) or self._program)))
         if work.lane is Lane.GATED:
             self._dialogue = Dialogue(work, _SANDBOX)
-            argv = (program, "app-server", *_configuration(work))
+            argv = (program, "app-server", *_configuration(work), "-c", _NO_TERMINALS)
             return AgentCommand(argv, _environment(work), self._dialogue.first(), talks=True)
         argv = (program, "exec", *_exec_arguments(work))
         return AgentCommand(argv, _environment(work), work.prompt.text.encode(errors="replace"))

@@ -84,9 +84,10 @@ def test_it_is_let_go_inside_the_sandbox_and_not_steered_by_the_repository() -> 
     assert (made.stdin, made.talks) == (b"Fix it.\nPlease.", False)
 
 
-def test_the_app_server_is_configured_alike() -> None:
+def test_the_app_server_is_configured_alike_and_gives_no_terminals() -> None:
     made = CodexAgent("/opt/codex").command(GATED)
-    assert (made.argv, made.talks) == (("/opt/codex", "app-server", *CONFIGURATION), True)
+    argv = ("/opt/codex", "app-server", *CONFIGURATION, "-c", "features.unified_exec_tty=false")
+    assert (made.argv, made.talks) == (argv, True)
     assert json.loads(made.stdin or b"")["method"] == "initialize"
 
 
