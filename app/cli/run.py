@@ -51,7 +51,7 @@ async def _log(settings: "StateSettings", run_id: str, *, follow: bool, raw: boo
     async for said in read_run(settings, run_id, raw=raw, follow=follow):
         line = _line(said, raw=raw, as_json=as_json)
         if line or raw:
-            typer.echo(line)
+            typer.echo(line, color=True)  # or it would take colours out of what goes into a file
 
 
 def _line(said: dict[str, Any], *, raw: bool, as_json: bool) -> str:
