@@ -90,11 +90,11 @@ class _Stage:
     def targets(self) -> dict[str, Any]:
         """Name what the program tries its ways out on."""
         files = [place for place in self.state.iterdir() if place.is_file() and place != self.key]
-        outside = ("/", "/etc", "/usr", "/root", str(Path.home()), str(self.state), str(self.mirror))
+        outside = {"/", "/etc", "/usr", str(Path.home()), *map(str, (self.state, self.mirror, self.other))}
         return {
             "secrets": [str(place) for place in (self.key, *self.private, *sorted(files))],
             "workspaces": [str(self.other)],
-            "outside": [*outside, str(self.own[0].parent), str(self.other)],
+            "outside": [*sorted(outside), str(self.own[0].parent)],
             "trace": self.trace,
             "mirror": [str(self.repository), str(self.repository / "objects")],
             "victim": self.victim.pid,
@@ -195,11 +195,10 @@ def _judge(name: str, said: dict[str, dict[str, str]], stage: _Stage, kind: Sand
 def _seen(name: str, stage: _Stage) -> str:
     """Say what is to be seen from outside of a way that was tried."""
     if name in WRITES:
-        folders = [Path(folder) for folder in stage.targets()[WRITES[name]]]
-        found = [folder for folder in folders if (folder / stage.trace).exists()]
+        found = [folder for folder in stage.targets()[WRITES[name]] if os.path.lexists(f"{folder}/{stage.trace}")]
         for folder in found:
-            (folder / stage.trace).unlink()
-        return f"wrote into {', '.join(map(str, found))}" if found else ""
+            (Path(folder) / stage.trace).unlink()
+        return f"wrote into {', '.join(found)}" if found else ""
     if name == SERVER and stage.reached:
         return "a server heard of it"
     if name == SIGNAL and stage.victim.poll() is not None:
