@@ -41,27 +41,19 @@ _QUIET = {
     "DISABLE_AUTOUPDATER": "1",
     "DISABLE_TELEMETRY": "1",
     "DISABLE_ERROR_REPORTING": "1",
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # work that goes on after the last word would be lost, or ask nobody
     "CLAUDE_CODE_MAX_RETRIES": "3",  # the ten of the default are minutes of silence; Orch tries again by itself
 }
 _STREAMS = ("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose")
 # Hooks and MCP servers of the repository would run without a question otherwise.
 _OWN_SETTINGS = ("--setting-sources", "user", "--strict-mcp-config")
-# They wait for a person or a later hour, or take the work out of the workspace.
-_NOT_HERE = ("--disallowedTools", "AskUserQuestion,CronCreate,EnterPlanMode,EnterWorktree,ScheduleWakeup")
-# Read-only calls are not asked for unless a rule says so.
-_ASK_ALL = (
-    "Bash",
-    "Edit",
-    "Glob",
-    "Grep",
-    "Monitor",
-    "NotebookEdit",
-    "Read",
-    "WebFetch",
-    "WebSearch",
-    "Workflow",
-    "Write",
+# They wait for a person or a later hour, go on after the last word, or take the work out of the workspace.
+_NOT_HERE = (
+    "--disallowedTools",
+    "AskUserQuestion,CronCreate,EnterPlanMode,EnterWorktree,Monitor,ScheduleWakeup,Workflow",
 )
+# Read-only calls are not asked for unless a rule says so.
+_ASK_ALL = ("Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "WebFetch", "WebSearch", "Write")
 _INTERRUPT = {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
 _CUT_REQUEST = re.compile(rb'^\{"type":"control_request","request_id":"([\w-]{1,100})"')
 _CUT_TOOL = re.compile(rb'"tool_name":"([\w-]{1,100})"')

@@ -74,7 +74,10 @@ def test_it_is_let_go_inside_the_sandbox_and_not_steered_by_the_repository() -> 
         "/opt/claude",
         *("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
         *("--setting-sources", "user", "--strict-mcp-config"),
-        *("--disallowedTools", "AskUserQuestion,CronCreate,EnterPlanMode,EnterWorktree,ScheduleWakeup"),
+        *(
+            "--disallowedTools",
+            "AskUserQuestion,CronCreate,EnterPlanMode,EnterWorktree,Monitor,ScheduleWakeup,Workflow",
+        ),
         *("--permission-mode", "bypassPermissions"),
     )
 
@@ -89,6 +92,7 @@ def test_its_environment_holds_the_endpoint_and_nothing_of_the_runner() -> None:
         "DISABLE_AUTOUPDATER": "1",
         "DISABLE_TELEMETRY": "1",
         "DISABLE_ERROR_REPORTING": "1",
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
         "CLAUDE_CODE_MAX_RETRIES": "3",
         "IS_SANDBOX": "1",
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:1/anthropic",
