@@ -40,7 +40,10 @@ class KnownRun:
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """A run for people. What is unknown, or is not (yet), is None."""
+    """A run for people. What is unknown, or is not (yet), is None.
+
+    `state` is "at work"; "ended"; "given back", if its job is to be begun again; or "lost", with its runner.
+    """
 
     run: str
     state: str
@@ -132,4 +135,6 @@ def _state(run: KnownRun, left: Gathered) -> str:
         return "ended"
     if run.is_alive:
         return "at work"
-    return "given back" if left.has_ended else "lost"
+    if not left.has_ended:
+        return "lost"
+    return "given back" if run.lease else "ended"

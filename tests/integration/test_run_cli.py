@@ -206,6 +206,7 @@ STATES: dict[str, tuple[str, dict[str, Any]]] = {
     "forgotten by the store": (
         LEFT,
         {
+            "state": "ended",
             "task": None,
             "agent": None,
             "session": "s-9",

@@ -254,7 +254,8 @@ async def test_it_is_written_while_the_run_goes_on(tmp_path: Path) -> None:
         assert await events_in(disk) == [{"type": "text", "text": "first"}]
 
 
-async def test_little_is_gathered_and_much_is_written_at_once(tmp_path: Path) -> None:
+async def test_little_is_gathered_and_much_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS", 3600)
     disk = Gate(tmp_path)
     async with transcript(disk) as kept, asyncio.timeout(30):
         for _ in range(10):
