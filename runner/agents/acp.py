@@ -27,6 +27,7 @@ from runner.agents.base import (
     Unknown,
 )
 from runner.agents.reading import mapping, mappings, read_object, text, write_object
+from runner.agents.telling import plain_prompt
 
 _VERSION = 1
 _METHOD_NOT_FOUND = -32601
@@ -196,7 +197,7 @@ class AcpDialogue:
             yield from self._end([Ended(EndStatus.CANCELLED, "cancelled before the prompt")])
             return
         self._turn.begin()
-        words = [{"type": "text", "text": self._work.prompt.text}]
+        words = [{"type": "text", "text": plain_prompt(self._work.prompt.text)}]
         yield Send(self._request("session/prompt", {"sessionId": self._session, "prompt": words}))
 
     def _failed(self, method: str, error: Mapping[str, Any]) -> Iterator[AgentEvent]:

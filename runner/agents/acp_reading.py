@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from runner.agents.reading import amount, count, mapping, text
+from runner.agents.reading import amount, count, mapping
 
 _REQUEST = re.compile(rb'"method"\s*:\s*"session/request_permission"')
 _ID = re.compile(rb'"id"\s*:\s*(\d{1,18}|"[\w.:-]{1,100}")\s*,')
 _HEAD = 300
-_LIMITED = re.compile(r"rate.?limit|too many requests|resource.?exhausted|overloaded|\b[45]29\b", re.IGNORECASE)
 
 
 class Tokens(NamedTuple):
@@ -69,9 +68,3 @@ def tokens(usage: Mapping[str, Any]) -> Tokens:
 def _known(said: Tokens) -> Tokens:
     """Take a run without tokens for one that was not counted: opencode says so of a turn that was cancelled."""
     return said if said.tokens_in or said.tokens_out else Tokens()
-
-
-def limited(error: Mapping[str, Any]) -> bool:
-    """Say whether an error is the provider's, which takes no more calls for now; opencode has only its words for it."""
-    data = mapping(error.get("data"))
-    return data.get("errorKind") == "rate_limit" or bool(_LIMITED.search(text(error.get("message"))))

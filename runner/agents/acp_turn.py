@@ -6,13 +6,15 @@ from typing import Any
 
 from app.domain.outcomes import Usage
 from runner.agents.acp_calls import Call, Calls, InputFrom
-from runner.agents.acp_reading import Tokens, answered, dollars, limited, tokens
+from runner.agents.acp_reading import Tokens, answered, dollars, tokens
 from runner.agents.base import AgentEvent, Ended, EndStatus, Retry, Text, Unknown, UsageReport
 from runner.agents.reading import count, mapping, text
+from runner.agents.telling import failure
 
 NOTHING_USED = Usage(tokens_in=0, tokens_out=0, tokens_cached=0, cost=Decimal(0))
 _NO_LOGIN = -32000
 _TEXT_LIMIT = 16_384
+_TOO_MANY = "too many requests"
 _TURN_LIMIT = "maximum number of turns"
 _STOPS = {
     "max_turn_requests": EndStatus.LIMIT_REACHED,
@@ -118,13 +120,7 @@ class Turn:
         yield from self._speech.take()
         if self._begun:
             yield from self._usage(Tokens())
-        said = f"{method}: {text(error.get('message')) or 'an error without a message'} (error {error.get('code')})"
-        if error.get("code") == _NO_LOGIN:
-            yield Ended(EndStatus.FAILED, f"not authenticated: {said}")
-        elif _TURN_LIMIT in said:
-            yield Ended(EndStatus.LIMIT_REACHED, said)
-        else:
-            yield Ended(EndStatus.PROVIDER_LIMITED if limited(error) else EndStatus.FAILED, said)
+        yield _failure(method, error)
 
     def _said(self, update: Mapping[str, Any]) -> Iterator[AgentEvent]:
         piece = text(mapping(update.get("content")).get("text"))
@@ -172,6 +168,20 @@ class Turn:
         if self._cost is None or self._before.cost is None:
             return None
         return self._cost - self._before.cost if self._cost > self._before.cost else None
+
+
+def _failure(method: str, error: Mapping[str, Any]) -> Ended:
+    """Judge an error: its code is JSON-RPC's below zero, and an HTTP status above it in gemini."""
+    data, code = mapping(error.get("data")), error.get("code")
+    words = [text(error.get("message")), text(data.get("details"))]
+    said = f"{method}: {': '.join(each for each in words if each) or 'an error without words'} (error {code})"
+    if code == _NO_LOGIN:
+        return Ended(EndStatus.FAILED, f"not authenticated: {said}")
+    if _TURN_LIMIT in said:
+        return Ended(EndStatus.LIMIT_REACHED, said)
+    if data.get("errorKind") == "rate_limit" or _TOO_MANY in said.lower():
+        return Ended(EndStatus.PROVIDER_LIMITED, said)
+    return Ended(failure(" ".join(words), count(code)), said)
 
 
 def _http_status(info: Mapping[str, Any]) -> int | None:

@@ -458,6 +458,12 @@ def test_a_late_result_takes_no_last_word_away() -> None:
         ({"code": -32603, "message": "Internal error: scripted 401"}, EndStatus.FAILED),
         ({"code": -32000, "message": "Authentication required"}, EndStatus.FAILED),
         ({"code": -32603, "message": "Reached maximum number of turns (3)"}, EndStatus.LIMIT_REACHED),
+        (
+            {"code": -32603, "message": "Internal error", "data": {"details": "429 slow down"}},
+            EndStatus.PROVIDER_LIMITED,
+        ),
+        ({"code": 429, "message": "?"}, EndStatus.PROVIDER_LIMITED),
+        ({"code": 401, "message": "?"}, EndStatus.FAILED),
         ({"code": -32603}, EndStatus.FAILED),
         ("?", EndStatus.FAILED),
     ],
@@ -468,6 +474,11 @@ def test_an_error_ends_the_run(error: object, status: EndStatus) -> None:
     assert (usage, hangup) == (UNKNOWN, Hangup())
     assert isinstance(ended, Ended)
     assert ended.status is status
+
+
+def test_a_prompt_is_no_command_of_the_agent() -> None:
+    _, events = opened(Assignment(Prompt("/compact", ""), Path("/w"), Path("/h"), Path("/t")))
+    assert sent(events)[-1]["params"]["prompt"] == [{"type": "text", "text": "Task: /compact"}]
 
 
 def test_an_error_before_the_prompt_tells_no_usage() -> None:
