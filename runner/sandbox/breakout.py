@@ -43,16 +43,20 @@ class Escape:
     detail: str
 
 
-async def break_out(sandbox: Sandbox, state: Path, private: Sequence[Path] = ()) -> tuple[Escape, ...]:
+async def break_out(
+    sandbox: Sandbox, state: Path, network: Network = Network.FULL, private: Sequence[Path] = ()
+) -> tuple[Escape, ...]:
     """Try to get out as a run's agent would, and return what came of each way.
 
     `state` is an existing state directory, in which a mirror and two workspaces are made and removed again; `private`
     are more files that no agent may read, such as keys.
     """
     async with _stage(state, private) as stage:
-        said = await _try_all(sandbox, stage)
-        names = attempts.ways(stage.targets())
-        return tuple(_judge(name, said, stage, sandbox.kind) for name in names)
+        said = await _try_all(sandbox, stage, network)
+        promised = [name for name in attempts.ways(stage.targets()) if name != SERVER or network is not Network.FULL]
+        if sandbox.kind is SandboxKind.NONE:
+            promised = []
+        return tuple(_judge(name, said, stage, name in promised) for name in attempts.ways(stage.targets()))
 
 
 @dataclass(slots=True)
@@ -142,9 +146,8 @@ def _start_victim() -> subprocess.Popen[bytes]:
     )
 
 
-async def _try_all(sandbox: Sandbox, stage: _Stage) -> dict[str, dict[str, str]]:
+async def _try_all(sandbox: Sandbox, stage: _Stage, network: Network) -> dict[str, dict[str, str]]:
     """Return what the program says of each way; where it says nothing, `""` holds why."""
-    network = Network.NONE if sandbox.kind is SandboxKind.BUBBLEWRAP else Network.FULL
     argv = (_python(sandbox.kind), "-I", "-S", "-", json.dumps(stage.targets()))
     said: dict[str, dict[str, str]] = {}
     errors = []
@@ -181,8 +184,7 @@ def _python(kind: SandboxKind) -> str:
     return INTERPRETER
 
 
-def _judge(name: str, said: dict[str, dict[str, str]], stage: _Stage, kind: SandboxKind) -> Escape:
-    required = kind is SandboxKind.BUBBLEWRAP or (kind is SandboxKind.UID and name != SERVER)
+def _judge(name: str, said: dict[str, dict[str, str]], stage: _Stage, required: bool) -> Escape:
     told = said.get(name)
     if told is None:
         return Escape(name, False, required, f"it could not be tried: {said['']['why']}")
