@@ -163,6 +163,7 @@ async def model_server(port: int = 0) -> AsyncIterator[ModelServer]:
     server = ModelServer()
     app = web.Application(client_max_size=_BODY_BYTES)
     app.router.add_get("/_log", server.log)
+    app.router.add_route("*", "/{scenario}", server.answer)
     app.router.add_route("*", "/{scenario}/{rest:.*}", server.answer)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
