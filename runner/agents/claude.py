@@ -34,6 +34,7 @@ from runner.agents.base import (
 )
 from runner.agents.claude_result import ending, used
 from runner.agents.reading import amount, count, mapping, mappings, number, read_object, text, write_object
+from runner.agents.telling import plain_line
 from runner.supervision import Stream
 
 _QUIET = {
@@ -100,7 +101,7 @@ class ClaudeAgent:
 
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
         if stream is Stream.STDERR:
-            self._stderr = line.decode("utf-8", "replace").strip() or self._stderr
+            self._stderr = plain_line(line) or self._stderr
             return (Unknown("stderr"),)
         said = read_object(line)
         return tuple(self._events(said)) if said is not None else tuple(self._cut_off(line))

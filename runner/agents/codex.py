@@ -28,6 +28,7 @@ from runner.agents.base import (
 from runner.agents.codex_gated import Dialogue
 from runner.agents.codex_items import Items, Tokens, failed, read_tokens, status_in
 from runner.agents.reading import mapping, read_object, text
+from runner.agents.telling import plain_line
 from runner.supervision import Stream
 
 # The wall is the sandbox around the agent. Codex's own would need a second one inside it, which often cannot be made,
@@ -82,7 +83,7 @@ class CodexAgent:
 
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
         if stream is Stream.STDERR:
-            self._stderr = line.decode("utf-8", "replace").strip() or self._stderr
+            self._stderr = plain_line(line) or self._stderr
             return (Unknown("stderr"),)
         if self._dialogue:
             events = tuple(self._dialogue.read(line))

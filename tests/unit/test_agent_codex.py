@@ -195,7 +195,7 @@ def test_killed_before_its_last_word_it_says_none() -> None:
 
 def test_an_exit_without_a_last_word_is_explained_by_what_it_printed_as_an_error() -> None:
     agent = started()
-    assert list(agent.parse(b"Error: no rollout found", Stream.STDERR)) == [Unknown("stderr")]
+    assert list(agent.parse(b"\x1b[31mError\x1b[0m: no rollout found", Stream.STDERR)) == [Unknown("stderr")]
     assert list(agent.close(1)) == [Ended(EndStatus.FAILED, "Error: no rollout found")]
 
 
