@@ -71,7 +71,9 @@ class Call:
         options = asked.get("stream_options") or {}
         if asked.get("stream") is not True or not isinstance(options, dict) or options.get("include_usage") is True:
             return None
-        return json.dumps({**asked, "stream_options": {**options, "include_usage": True}}, ensure_ascii=False).encode()
+        if "stream_options" in asked:
+            return json.dumps({**asked, "stream_options": {**options, "include_usage": True}}).encode()
+        return b'{"stream_options":{"include_usage":true},' + self.body.partition(b"{")[2]
 
 
 async def read_call(request: web.BaseRequest, upstream: Upstream) -> Call:

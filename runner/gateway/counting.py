@@ -1,7 +1,6 @@
 """Read what a model's answer tells of itself while it passes by: which model it was and how many tokens it took."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ LONGEST = 8 << 20
 """Bytes of one event, or of an answer that is no stream, which are kept to be read; a longer one tells nothing."""
 
 _BLANK_LINE = b"\n\n"
-_USAGE = re.compile(rb'"usage(?:Metadata)?"\s*:\s*\{')
 _JSON = (b"{", b"[")
 
 # Where each wire tells a count: paths below its usage object, of which the first that holds a number is taken.
@@ -43,6 +41,13 @@ _COUNTS: dict[Wire, dict[str, tuple[str, ...]]] = {
         "thoughts": ("thoughtsTokenCount",),
     },
 }
+# What every event of the wire that tells a count holds. It is no "usage": many servers send that as null all the time.
+_SIGNS = {
+    Wire.ANTHROPIC: b'put_tokens"',
+    Wire.OPENAI_CHAT: b'prompt_tokens"',
+    Wire.OPENAI_RESPONSES: b'input_tokens"',
+    Wire.GEMINI: b'promptTokenCount"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Counter:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._held = bytearray()
+        self._held = b""
         self._is_json: bool | None = None
         self._gave_up = False
         self._model: str | None = None
@@ -70,42 +75,42 @@ class Counter:
         """Take the next bytes of the answer; never raises on what they are."""
         if self._gave_up:
             return
-        searched = max(0, len(self._held) - 1)
-        self._held += chunk
-        if self._is_json is None and (start := self._held.lstrip()[:1]):
+        searched, data = len(self._held), self._held + chunk
+        if self._is_json is None and (start := data.lstrip()[:1]):
             self._is_json = start in _JSON
-        if self._is_json is False:
-            self._take_events(searched)
-        if len(self._held) > LONGEST:
+        if not self._is_json:
+            data = self._take_events(data, searched)
+        if len(data) > LONGEST:
             self._gave_up = bool(self._is_json)
-            self._held.clear()
+            data = b""
+        self._held = data
 
     def told(self) -> Told:
         """Return what was told so far; what was not is None."""
-        rest = bytes(self._held)
         if self._is_json:
-            self._read(rest)
+            self._read(self._held)
         else:
-            self._read_events(rest)
+            self._read_events(self._held)
         counts = self._counts
         return Told(self._model, _usage(self._wire, counts), counts.get("written", 0), counts.get("written_1h", 0))
 
-    def _take_events(self, searched: int) -> None:
-        if b"\r" in self._held:
-            self._held = self._held.replace(b"\r\n", b"\n")
-            searched = 0
-        end = self._held.rfind(_BLANK_LINE, searched)
-        if end >= 0:
-            events = bytes(self._held[:end])
-            del self._held[: end + len(_BLANK_LINE)]
-            self._read_events(events)
+    def _take_events(self, data: bytes, searched: int) -> bytes:
+        """Read the events that are whole and return the rest."""
+        if b"\r" in data:
+            searched, data = 0, data.replace(b"\r\n", b"\n")
+        end = data.rfind(_BLANK_LINE, max(0, searched - 1))
+        if end < 0:
+            return data
+        self._read_events(data[:end])
+        return data[end + len(_BLANK_LINE) :]
 
     def _read_events(self, events: bytes) -> None:
-        """Read those events that speak of usage: to parse every one would take longer than to pass it on."""
-        if _USAGE.search(events) is None:
+        """Read those events that tell a count: to parse every one would take longer than to pass it on."""
+        sign = _SIGNS[self._wire]
+        if sign not in events:
             return
         for event in events.split(_BLANK_LINE):
-            if _USAGE.search(event) is not None:
+            if sign in event:
                 lines = (line.rstrip(b"\r") for line in event.split(b"\n"))
                 self._read(b"\n".join(line[5:] for line in lines if line.startswith(b"data:")))
 

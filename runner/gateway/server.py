@@ -50,6 +50,7 @@ class Gateway:
             auto_decompress=False,
             access_log=None,
             lingering_time=LINGER_SECONDS,
+            read_bufsize=READ_AHEAD,
             max_line_size=LARGEST_HEADER,
             max_field_size=LARGEST_HEADER,
         )
