@@ -54,7 +54,8 @@ class Account:
     `calls` counts the model calls that were passed on, `status` is the HTTP status that the last of them was answered
     with. `refusal` says why further calls are refused, None while they are not; `spent` is set when that is because a
     limit is reached, which the calls under way may overstep. `unmetered` says why usage is not fully known, if so: a
-    limit then holds for the known part alone. `plain` is the server's wish not to be asked for usage.
+    limit then holds for the known part alone. `plain` is the server's wish not to be asked for usage, `connections` are
+    those of the calls under way.
     """
 
     def __init__(

@@ -219,8 +219,10 @@ def _reason(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "its name is not known"
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+        case aiohttp.ClientConnectorCertificateError():
             return "its certificate cannot be trusted"
+        case aiohttp.ClientConnectorSSLError():
+            return "it does not speak TLS as it should"
         case aiohttp.ClientConnectorError():
             return os.strerror(error.errno) if error.errno else "the connection failed"
         case TimeoutError():
