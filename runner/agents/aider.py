@@ -112,7 +112,8 @@ class AiderAgent:
             self._error, self._answered = (found["kind"], found["words"]), False
         elif _ANSWERED.match(said):
             self._error, self._answered = None, True
-        yield Text(line.decode("utf-8", "replace"))
+        if said:
+            yield Text(line.decode("utf-8", "replace"))
 
     def _ending(self, code: int) -> Ended:
         """Judge by the last of an error and the line that follows each answer: the exit code of a 401 is 0."""
@@ -126,7 +127,7 @@ class AiderAgent:
 
 def _environment(work: Assignment) -> dict[str, str]:
     env = base_environment(work.home, work.tmp)
-    # Else the whole list of prices is fetched at each start.
+    # Else a library in it fetches the prices of all models at each start.
     return (
         env
         | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}

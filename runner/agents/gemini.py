@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from runner.agents.acp import AcpDialogue
+from runner.agents.acp_calls import InputFrom
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
@@ -16,6 +18,7 @@ from runner.agents.base import (
     Assignment,
     Ended,
     EndStatus,
+    Lane,
     OwnLimit,
     Refused,
     Retry,
@@ -56,17 +59,20 @@ class GeminiAgent:
         wire=Wire.GEMINI,
         key="GEMINI_API_KEY",
         url="https://generativelanguage.googleapis.com",
+        lanes=frozenset({Lane.EXEC, Lane.GATED}),
         limits=frozenset({OwnLimit.TURNS}),
         resumes=True,
         writes=(".gemini",),
         lacks=(
             "It tells no cost, and its tokens only at the end.",
+            "Where it asks before tool calls, it does not for what only reads, and takes up no session.",
             "It does not read the repository's own .gemini settings, hooks, MCP servers and GEMINI.md.",
         ),
     )
 
     def __init__(self, program: str = "gemini") -> None:
         self._program = program
+        self._dialogue: AcpDialogue | None = None
         self._words = ""
         self._tools: dict[str, str] = {}
         self._counted = False
@@ -74,6 +80,8 @@ class GeminiAgent:
         self._stderr = ""
 
     def command(self, work: Assignment) -> AgentCommand:
+        if work.lane is Lane.GATED:
+            return self._asking(work)
         return AgentCommand(
             argv=(
                 *(self._program, "-o", "stream-json", "--policy", str(work.home / POLICY)),
@@ -85,24 +93,42 @@ class GeminiAgent:
             files={SETTINGS: json.dumps(settings(work)).encode(), POLICY: _ALLOW_ALL},
         )
 
+    def _asking(self, work: Assignment) -> AgentCommand:
+        """Return the command without the policy that allows all."""
+        self._dialogue = AcpDialogue(mode="default", inputs=InputFrom.TITLE)
+        return AgentCommand(
+            argv=(self._program, "--acp", *(("-m", work.model) if work.model else ())),
+            env=environment(self._program, work),
+            stdin=self._dialogue.start(work),
+            talks=True,
+            files={SETTINGS: json.dumps(settings(work)).encode()},
+        )
+
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
         if stream is Stream.STDERR:
             return tuple(self._stderr_line(plain_line(line)))
+        if self._dialogue:
+            return self._dialogue.receive(line)
         said = read_object(line)
         return (Unknown("unreadable"),) if said is None else tuple(self._events(said))
 
     def close(self, code: int | None) -> Iterable[AgentEvent]:
+        if self._dialogue:
+            yield from self._dialogue.close(code)
+            return
         yield from self._flush()
         if not self._counted:
             yield UsageReport(None, None)
-        if code is not None and (code or self._ended is None):
-            yield self._ending(code)
+        if code is not None and (ending := self._ending(code)) != self._ended:
+            yield ending
 
     def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("gemini asks nobody in this lane")
+        if self._dialogue is None:
+            raise NotImplementedError("gemini -o stream-json asks nobody")
+        return self._dialogue.answer(asked, allowed, reason)
 
     def cancel(self) -> bytes:
-        return b""
+        return self._dialogue.cancel() if self._dialogue else b""
 
     def _stderr_line(self, line: str) -> Iterator[AgentEvent]:
         if found := _RETRY.search(line):
@@ -163,11 +189,11 @@ class GeminiAgent:
         yield self._ended
 
     def _ending(self, code: int) -> Ended:
-        """Judge an end without a result, or with an exit code that contradicts it; SIGTERM leads to exit code 0."""
-        if self._ended and self._ended.status is not EndStatus.COMPLETED:
-            return self._ended
+        """Judge by the result, which an exit code may contradict; SIGTERM leads to exit code 0 without one."""
         if code == _TURN_LIMIT:
             return Ended(EndStatus.LIMIT_REACHED, "it reached its limit of turns")
+        if self._ended and (not code or self._ended.status is not EndStatus.COMPLETED):
+            return self._ended
         if not code:
             return Ended(EndStatus.FAILED, "it ended without a result")
         reason = _EXIT_CODES.get(code) or self._stderr or "it ended with an error"

@@ -59,12 +59,13 @@ class KimiAgent:
     def __init__(self, program: str = "kimi") -> None:
         self._program = program
         self._model: str | None = None
+        self._session: str | None = None
         self._finished = False
         self._error: tuple[str, str] | None = None
         self._stderr = ""
 
     def command(self, work: Assignment) -> AgentCommand:
-        self._model = work.model
+        self._model, self._session = work.model, work.session.id if work.session else None
         prompt, files = _prompt(work)
         return AgentCommand(
             argv=(
@@ -115,10 +116,10 @@ class KimiAgent:
     def _meta(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         match said.get("type"):
             case "system.version":
-                yield Started(None, self._model)
+                yield Started(self._session, self._model)
             case "session.resume_hint":
                 self._finished = True
-                yield Started(text(said.get("session_id")) or None, self._model)
+                yield Started(text(said.get("session_id")) or self._session, self._model)
             case "turn.step.retrying":
                 delay = number(said.get("delay_ms"))
                 yield Retry(count(said.get("status_code")), None if delay is None else delay / 1000)

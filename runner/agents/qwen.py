@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.domain.outcomes import Usage
+from runner.agents.acp import AcpDialogue
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
@@ -14,6 +15,7 @@ from runner.agents.base import (
     Assignment,
     Ended,
     EndStatus,
+    Lane,
     OwnLimit,
     Refused,
     Retry,
@@ -44,12 +46,14 @@ class QwenAgent:
         wire=Wire.OPENAI_CHAT,
         key="OPENAI_API_KEY",
         url="https://api.openai.com/v1",
+        lanes=frozenset({Lane.EXEC, Lane.GATED}),
         limits=frozenset({OwnLimit.TURNS, OwnLimit.TOOL_CALLS, OwnLimit.WALL}),
         resumes=True,
         writes=(".qwen",),
         lacks=(
             "It has no default model: name one.",
             "It tells no cost.",
+            "Where it asks before tool calls, it does not for what only reads.",
             "It waits a minute in silence before each new try when its provider limits it.",
             "It does not read the repository's own .qwen settings, hooks, `.env`, MCP servers, AGENTS.md and QWEN.md.",
         ),
@@ -57,11 +61,14 @@ class QwenAgent:
 
     def __init__(self, program: str = "qwen") -> None:
         self._program = program
+        self._dialogue: AcpDialogue | None = None
         self._counter = _Counter()
         self._ended: Ended | None = None
         self._stderr = ""
 
     def command(self, work: Assignment) -> AgentCommand:
+        if work.lane is Lane.GATED:
+            return self._asking(work)
         if work.session:
             self._counter = _Counter(work.session.usage)
         return AgentCommand(
@@ -76,24 +83,36 @@ class QwenAgent:
             stdin=plain_prompt(work.prompt.text).encode("utf-8", "replace"),
         )
 
+    def _asking(self, work: Assignment) -> AgentCommand:
+        self._dialogue = AcpDialogue(mode="default")
+        argv = (self._program, "--acp", "--auth-type", "openai", "--bare", *(("-m", work.model) if work.model else ()))
+        return AgentCommand(argv, environment(self._program, work), self._dialogue.start(work), talks=True)
+
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
         if stream is Stream.STDERR:
             self._stderr = plain_line(line) or self._stderr
             return (Unknown("stderr"),)
+        if self._dialogue:
+            return self._dialogue.receive(line)
         said = read_object(line)
         return (Unknown("unreadable"),) if said is None else tuple(self._events(said))
 
     def close(self, code: int | None) -> Iterable[AgentEvent]:
+        if self._dialogue:
+            yield from self._dialogue.close(code)
+            return
         if not self._counter.reported:
             yield UsageReport(None, None)
         if code and (self._ended is None or self._ended.status is EndStatus.COMPLETED):
             yield self._cut_off(code)
 
     def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("qwen asks nobody in this lane")
+        if self._dialogue is None:
+            raise NotImplementedError("qwen -o stream-json asks nobody")
+        return self._dialogue.answer(asked, allowed, reason)
 
     def cancel(self) -> bytes:
-        return b""
+        return self._dialogue.cancel() if self._dialogue else b""
 
     def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         match said.get("type"):
