@@ -142,6 +142,12 @@ class RunnerSettings(StateSettings):
         return beat
 
 
+class AgentsSettings(RunnerSettings):
+    """What `orch agents` needs: which agents are used, if any is."""
+
+    agents: list[str] = []
+
+
 class ServeSettings(RunnerSettings):
     """What the whole of Orch in one process needs, and its web and worker half."""
 

@@ -1,12 +1,9 @@
 """One run: prepare, agent, commit, push. It ends in an Outcome, or in Retryable when only the world is at fault."""
 
-import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,23 +12,40 @@ from app.domain.grants import Grant, TokenKind
 from app.domain.jobs import Job
 from app.domain.names import run_ref
 from app.domain.outcomes import Outcome, RunResult, Usage
+from app.domain.tools.profiles import find_profile
 from app.log import log
 from app.ports import Clock, Runs
-from runner.agents.base import Agent, Assignment, Ended, EndStatus, Prompt, Text, UsageReport
+from runner.agents.base import EndStatus, Lane
+from runner.driving import TEXT_LIMIT, Story
+from runner.equipment import AgentSetup, Equipment
 from runner.git import GitFailed, Identity, Transient
+from runner.meter import Cut
 from runner.pulse import Pulse
-from runner.supervision import Command, Exit, ExitReason, Limits, Supervised, supervise
+from runner.supervision import Exit, ExitReason
+from runner.working import Working
 from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
 
 TRIES = 4
 PAUSE = 0.25
 LONGEST_PAUSE = 30
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-TEXT_LIMIT = 4000
+KEEPS_WORK = (
+    Outcome.TIMED_OUT,
+    Outcome.STALLED,
+    Outcome.BUDGET_SPENT,
+    Outcome.APPROVAL_NEEDED,
+    Outcome.PROVIDER_LIMITED,
+)
+"""Ends after which the next run goes on from what is there: none is the agent's failure."""
+LAST_WORDS = {
+    EndStatus.FAILED: Outcome.AGENT_FAILED,
+    EndStatus.CANCELLED: Outcome.AGENT_FAILED,
+    EndStatus.LIMIT_REACHED: Outcome.BUDGET_SPENT,
+    EndStatus.BUDGET_SPENT: Outcome.BUDGET_SPENT,
+    EndStatus.PROVIDER_LIMITED: Outcome.PROVIDER_LIMITED,
+}
 
 T = TypeVar("T")
-N = TypeVar("N", int, Decimal)
-Agents = Mapping[str, Callable[[], Agent]]
 
 
 class Ending(Exception):
@@ -49,9 +63,17 @@ class Report:
 
     started_at: datetime
     usage: Usage = field(default_factory=Usage)
-    text: str = ""
-    ended: Ended | None = None
+    story: Story = field(default_factory=Story)
     head_sha: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run works: the tree holds `start`, what is made of it goes onto `parent`."""
+
+    workspace: Workspace
+    parent: str
+    resumed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,7 @@ class Run:
     runs: Runs
     clock: Clock
     root: Path
-    agents: Agents
+    equipment: Equipment
 
     async def __call__(self) -> RunResult:
         """Do the run and return how it ended; raises Retryable when it should be begun again."""
@@ -92,25 +114,42 @@ class Run:
         return self._result(report, Outcome.DELIVERED, f"pushed {report.head_sha}")
 
     async def _work(self, report: Report) -> None:
-        make = self.agents.get(self.grant.agent)
-        if make is None:
-            raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the agent `{self.grant.agent}` is not set up on this runner")
-        workspace, start = await self._prepare()
+        setup = self._setup()
+        place = await self._prepare()
         try:
-            await self._deliver(make(), workspace, start, report)
+            self._begin(f"agent {self.grant.agent} works")
+            work = Working(self.grant, setup, self.equipment, self.clock, self.pulse, place.workspace, place.resumed)
+            ended = await work(report.story)
+            report.usage = work.usage
+            self._judge(ended, work.cut, report.story)
+            await self._deliver(place, report)
         except Ending as ending:
             if ending.outcome is Outcome.CANCELLED:
-                await self._clear(workspace)
+                await self._clear(place.workspace)
+            elif ending.outcome in KEEPS_WORK:
+                await self._keep_work(place, report)
             raise
 
-    async def _deliver(self, agent: Agent, workspace: Workspace, start: str, report: Report) -> None:
-        self._begin(f"agent {self.grant.agent} works")
-        await self._run_agent(agent, workspace, report)
+    def _setup(self) -> AgentSetup:
+        """Return how the agent is set up here, or end the run because of what it lacks."""
+        name, profile = self.grant.agent, find_profile(self.grant.profile)
+        setup = self.equipment.agents.get(name)
+        lacks = setup.missing if setup else "it is not set up on this runner"
+        if setup and profile.needs_gate and Lane.GATED not in setup.make().traits.lanes:
+            lacks = f"the profile `{profile.name}` rules on each tool call, and this agent asks for none"
+        if setup is None or lacks:
+            raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the agent `{name}` cannot run: {lacks}.")
+        return setup
+
+    async def _deliver(self, place: Place, report: Report) -> None:
         self._begin("committing")
-        report.head_sha = await self._commit(workspace, start, report)
+        sha = await self._commit(place, report)
+        if sha is None:
+            said = report.story.ended.reason if report.story.ended else "the agent ended"
+            raise Ending(Outcome.NO_CHANGE, f"the agent changed no file ({said}).")
         self._begin("pushing")
-        sha = report.head_sha
-        await self._persist(lambda: self._push(workspace, sha))
+        await self._persist(lambda: self._push(place.workspace, sha))
+        report.head_sha = sha
 
     def _begin(self, step: str) -> None:
         """Begin a step, unless the run was told to stop."""
@@ -126,78 +165,68 @@ class Run:
         except (WorkspaceBusy, WorkspaceDamaged) as error:
             log().warning("workspace not removed", reason=str(error))
 
-    async def _prepare(self) -> tuple[Workspace, str]:
+    async def _keep_work(self, place: Place, report: Report) -> None:
+        """Push what is there for the next run to go on from; without it, that one begins anew."""
+        try:
+            sha = await self._commit(place, report)
+            if sha is not None:
+                await self._persist(lambda: self._push(place.workspace, sha))
+                report.head_sha = sha
+        except (NestedRepository, WorkspaceDamaged, GitFailed, Permanent, Retryable) as error:
+            log().warning("unfinished work not kept", reason=str(error))
+
+    async def _prepare(self) -> Place:
         repository = self.job.task.repository
         mirror = Mirror.under(self.root, repository.full_name, repository.id)
-        await self._persist(lambda: self._fetch(mirror))
+        kept = await self._persist(lambda: self._fetch(mirror))
         branches = await mirror.branches()
         start = self.grant.start_sha or branches.get(self.grant.base_branch)
         if start is None:
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, _nothing_to_start_from(self.grant.base_branch, branches))
         self._begin("preparing the workspace")
         workspace = mirror.workspace(str(self.job.task.number))
-        await self._persist(lambda: workspace.prepare(start))
-        return workspace, start
+        resumes = self.grant.session is not None and workspace.has_home
+        tree, parent = kept or (start, start)
+        await self._persist(lambda: workspace.prepare(tree, keep_home=resumes))
+        return Place(workspace, parent, resumes)
 
-    async def _fetch(self, mirror: Mirror) -> None:
-        """Fetch with a token of its own at each try, because a token also says where a renamed repository is."""
+    async def _fetch(self, mirror: Mirror) -> tuple[str, str] | None:
+        """Fetch with a token of its own at each try, because a token also says where a renamed repository is.
+
+        Return what an earlier run left unfinished and the commit that it was made on, if it is still there.
+        """
         token = await self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH)
-        await mirror.fetch(token.clone_url or self.grant.clone_url, token.value)
+        url, left = token.clone_url or self.grant.clone_url, self.grant.unfinished
+        if left and await mirror.fetch_run(url, token.value, run_ref(left.run_id), left.sha):
+            parent = await mirror.parent(left.sha)
+            return (left.sha, parent) if parent else None
+        await mirror.fetch(url, token.value)
+        return None
 
-    async def _run_agent(self, agent: Agent, workspace: Workspace, report: Report) -> None:
-        prompt = Prompt(text=f"{self.grant.title}\n\n{self.grant.body}", body=self.grant.body)
-        asked = agent.command(Assignment(prompt, workspace.tree, workspace.home, workspace.tmp))
-        limits = Limits(self.grant.wall_seconds, self.grant.silence_seconds)
-        command = Command(asked.argv, asked.env, workspace.tree, workspace.lock_path, limits, asked.stdin)
-        async with supervise(command) as supervised:
-            obeying = asyncio.create_task(self._obey(supervised), name=f"orders of run {self.grant.run_id}")
-            try:
-                async for line in supervised.lines():
-                    for event in agent.parse(line.data, line.stream):
-                        _note(report, event)
-                ended = await supervised.wait()
-            finally:
-                obeying.cancel()
-                with suppress(asyncio.CancelledError):
-                    await obeying
-        self._judge(ended, report)
-
-    async def _obey(self, supervised: Supervised) -> None:
-        await self.pulse.stopped.wait()
-        await supervised.stop()
-
-    def _judge(self, ended: Exit, report: Report) -> None:
+    def _judge(self, ended: Exit, cut: Cut | None, story: Story) -> None:
         """Go on only if the agent itself said that it is done, and its process agrees."""
+        if self.pulse.verdict is not None:
+            raise Ending(Outcome.CANCELLED, "it was told to stop")
+        if cut is not None:
+            raise Ending(cut.outcome, cut.reason)
         match ended.reason:
             case ExitReason.WALL_TIME:
-                raise Ending(Outcome.TIMED_OUT, f"the agent took longer than {self.grant.wall_seconds:g} s")
+                raise Ending(Outcome.TIMED_OUT, f"the agent took longer than {self.grant.limits.wall_seconds:g} s")
             case ExitReason.SILENCE:
-                raise Ending(Outcome.TIMED_OUT, f"the agent said nothing for {self.grant.silence_seconds:g} s")
-            case ExitReason.STOPPED:
-                raise Ending(Outcome.CANCELLED, "it was told to stop")
+                raise Ending(Outcome.TIMED_OUT, f"the agent said nothing for {self.grant.limits.silence_seconds:g} s")
             case ExitReason.WORKSPACE_BUSY | ExitReason.SUPERVISOR_LOST:
                 raise Retryable(f"{ended.reason.value}: {ended.detail}")
-            case ExitReason.EXITED:
-                pass
-        if ended.signal is not None:
-            raise Ending(Outcome.AGENT_FAILED, f"the agent was ended by signal {ended.signal}")
-        if report.ended is None:
-            raise Ending(Outcome.AGENT_FAILED, f"the agent ended with exit code {ended.code} and no last word")
-        if report.ended.status is not EndStatus.COMPLETED or ended.code:
-            raise Ending(Outcome.AGENT_FAILED, f"{report.ended.reason} (exit code {ended.code})")
+            case ExitReason.STOPPED | ExitReason.EXITED:
+                _judge_last_word(ended, story)
 
-    async def _commit(self, workspace: Workspace, start: str, report: Report) -> str:
+    async def _commit(self, place: Place, report: Report) -> str | None:
         grant, task = self.grant, self.job.task
         requester = Identity(
             grant.requested_by, f"{grant.requested_by_id}+{grant.requested_by}@users.noreply.github.com"
         )
         author = Identity(grant.author.bot_login, grant.author.email)
         message = f"{grant.title}\n\nOrch run {grant.run_id} for #{task.number}, agent {grant.agent}."
-        sha = await workspace.snapshot(message, author, requester, start, report.started_at)
-        if sha is None:
-            said = report.ended.reason if report.ended else "the agent ended"
-            raise Ending(Outcome.NO_CHANGE, f"the agent changed no file ({said}).")
-        return sha
+        return await place.workspace.snapshot(message, author, requester, place.parent, report.started_at)
 
     async def _push(self, workspace: Workspace, sha: str) -> None:
         """Push with a token minted for it, and revoke that."""
@@ -231,44 +260,29 @@ class Run:
             outcome=outcome,
             reason=reason,
             agent=self.grant.agent,
-            model=self.grant.model,
+            model=report.story.model or self.grant.model,
             head_sha=report.head_sha,
             usage=report.usage,
-            text=report.text[-TEXT_LIMIT:],
+            text=report.story.text[-TEXT_LIMIT:],
+            session=report.story.session,
             started_at=report.started_at,
             ended_at=self.clock.now(),
         )
+
+
+def _judge_last_word(ended: Exit, story: Story) -> None:
+    if story.ended is not None and story.ended.status in LAST_WORDS:
+        code = f" (exit code {ended.code})" if ended.code else ""
+        raise Ending(LAST_WORDS[story.ended.status], f"{story.ended.reason}{code}")
+    if ended.signal is not None:
+        raise Ending(Outcome.AGENT_FAILED, f"the agent was ended by signal {ended.signal}")
+    if story.ended is None:
+        raise Ending(Outcome.AGENT_FAILED, f"the agent ended with exit code {ended.code} and no last word")
+    if ended.code:
+        raise Ending(Outcome.AGENT_FAILED, f"{story.ended.reason} (exit code {ended.code})")
 
 
 def _nothing_to_start_from(branch: str, branches: Collection[str]) -> str:
     if not branches:
         return f"the repository has no commit yet. Push a first one to {branch}, for example a README."
     return f"the repository has no branch {branch}. Push one, or make another its default branch."
-
-
-def _note(report: Report, event: object) -> None:
-    match event:
-        case Text(text=text):
-            report.text = (report.text + text + "\n")[-2 * TEXT_LIMIT :]
-        case UsageReport():
-            report.usage = _add(report.usage, event)
-        case Ended():
-            report.ended = event
-
-
-def _add(usage: Usage, more: UsageReport) -> Usage:
-    """Add a report; what is unknown once stays unknown."""
-    if usage == Usage():
-        return Usage(
-            tokens_in=more.tokens_in, tokens_out=more.tokens_out, tokens_cached=more.tokens_cached, cost=more.cost
-        )
-    return Usage(
-        tokens_in=_sum(usage.tokens_in, more.tokens_in),
-        tokens_out=_sum(usage.tokens_out, more.tokens_out),
-        tokens_cached=_sum(usage.tokens_cached, more.tokens_cached),
-        cost=_sum(usage.cost, more.cost),
-    )
-
-
-def _sum(one: N | None, other: N | None) -> N | None:
-    return None if one is None or other is None else one + other

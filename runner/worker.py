@@ -12,8 +12,9 @@ from app.domain.grants import Grant, Refused
 from app.domain.jobs import Job, JobKind
 from app.log import bound, log
 from app.ports import Clock, JobQueue, Lease, LeaseLost, Runs
+from runner.equipment import Equipment
 from runner.pulse import Heart, Verdict
-from runner.run import Agents, Run
+from runner.run import Run
 from runner.workspace import Mirror, WorkspaceBusy
 
 WAIT = 5.0
@@ -33,7 +34,7 @@ class Worker:
     runs: Runs
     clock: Clock
     root: Path
-    agents: Agents
+    equipment: Equipment
     slots: int
     beat: float
     job_lease: float
@@ -117,7 +118,7 @@ class Worker:
             log().info("run began", agent=grant.agent)
             try:
                 async with heart.beating(grant.run_id, job, lease) as pulse:
-                    run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.agents)
+                    run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.equipment)
                     result = await run()
                     if pulse.verdict is Verdict.NOT_CURRENT:
                         log().warning("the run is not current any more; its end changes nothing")

@@ -90,6 +90,24 @@ class Mirror:
             await self._repair()
             await self.git("fetch", *options, remote_url(url), *refspecs, timeout=timeout, token=token)
 
+    async def fetch_run(self, url: str, token: str | None, ref: str, sha: str) -> bool:
+        """Bring what a run pushed to its ref; False if it is not there any more."""
+        try:
+            await self.fetch(url, token, refs=[ref])
+        except GitFailed as failure:
+            if "couldn't find remote ref" in failure.stderr:
+                return False
+            raise
+        return await self.parent(sha) is not None
+
+    async def parent(self, sha: str) -> str | None:
+        """Return the first parent of a commit, None if the commit is not here."""
+        try:
+            found = await self.git("rev-parse", "--verify", "--quiet", f"{full_sha(sha)}^")
+        except GitFailed:
+            return None
+        return found.decode().strip()
+
     async def branches(self) -> dict[str, str]:
         """Map the remote's branches, as of the last fetch, to their commits."""
         listed = await self.git("for-each-ref", "--format=%(objectname) %(refname:lstrip=3)", "refs/remotes/origin")
@@ -146,13 +164,24 @@ class Workspace:
             self._held = False
             os.close(descriptor)
 
-    async def prepare(self, start_sha: str, *, timeout: float = 300) -> None:
-        """Make the tree exactly the start commit, with an empty HOME and TMPDIR. Raises WorkspaceBusy."""
+    @property
+    def has_home(self) -> bool:
+        """Say whether an earlier run's HOME is still here."""
+        return self.home.is_dir() and not self.home.is_symlink()
+
+    async def prepare(self, start_sha: str, *, keep_home: bool = False, timeout: float = 300) -> None:
+        """Make the tree exactly the start commit, with an empty TMPDIR and, unless it is kept, an empty HOME.
+
+        Raises WorkspaceBusy.
+        """
         full_sha(start_sha)
         with self._entered():
-            await _remove(self.path)
+            kept = keep_home and self.has_home
+            for left in sorted(self.path.iterdir()) if kept else [self.path]:
+                if left != self.home:
+                    await _remove(left)
             for folder in (self.tree, self.home, self.tmp):
-                folder.mkdir(parents=True, mode=0o700)
+                folder.mkdir(parents=True, mode=0o700, exist_ok=folder == self.home)
             await self._git(self._index)("read-tree", "--reset", "-u", start_sha, timeout=timeout)
             await self._give_agent_a_repository(start_sha)
             self._start.write_text(start_sha)

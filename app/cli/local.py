@@ -8,15 +8,21 @@ import typer
 
 Repo = Annotated[Path, typer.Option("--repo", help="the repository, or a folder in it")]
 State = Annotated[Path | None, typer.Option("--state", help="where its state is kept, if not in ~/.local/state/orch")]
+Sandbox = Annotated[
+    str | None,
+    typer.Option("--sandbox", help="what isolates agents: bubblewrap, uid or none; the best there is, if not given"),
+]
 Agent = Annotated[str, typer.Option("--agent", help="who works on issues; `script` runs their bash blocks")]
 
 
 def local(
+    *,
     repo: Repo = Path(),
     agent: Agent = "script",
     base: Annotated[str | None, typer.Option(help="the branch that work starts from and is merged into")] = None,
     port: Annotated[int, typer.Option(help="port of the page; 0 takes that of last time, or a free one")] = 0,
     state: State = None,
+    sandbox: Sandbox = None,
 ) -> None:
     """Run hub and Orch for a git repository.
 
@@ -27,12 +33,13 @@ def local(
     from app.entry.local_place import find_place
     from app.entry.local_settings import Wish
 
-    asyncio.run(run_local(find_place(repo, state), Wish(agent, base, port), _tell))
+    asyncio.run(run_local(find_place(repo, state), Wish(agent, base, port, sandbox), _tell))
 
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="leave it up afterwards, until Ctrl-C")] = False,
     agent: Agent = "script",
+    sandbox: Sandbox = None,
 ) -> None:
     """Watch an issue become a merged pull request.
 
@@ -41,7 +48,7 @@ def demo(
     from app.entry.demo import run_demo
     from app.entry.local_settings import Wish
 
-    raise typer.Exit(0 if asyncio.run(run_demo(Wish(agent), keep=keep)) else 1)
+    raise typer.Exit(0 if asyncio.run(run_demo(Wish(agent, sandbox=sandbox), keep=keep)) else 1)
 
 
 def new(

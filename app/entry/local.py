@@ -11,7 +11,7 @@ from app.entry.local_hub import LocalHub, open_hub
 from app.entry.local_mirror import Mirror
 from app.entry.local_person import Person, open_person
 from app.entry.local_place import Place, Tell, default_branch
-from app.entry.local_settings import HOST, Wish, check_agent, free_port, hub_settings, orch_settings
+from app.entry.local_settings import HOST, Wish, check_agent, free_port, hub_settings, orch_settings, with_sandbox
 from app.entry.serve import serve
 from app.entry.stopping import Stop, stop_on_signals
 from app.log import configure
@@ -53,6 +53,7 @@ async def open_local(place: Place, wish: Wish, stop: Stop, tell: Tell) -> AsyncI
     Raises UserError or Permanent for what keeps it from starting. Logs go to files in the place's state.
     """
     check_agent(wish.agent)
+    wish = await asyncio.to_thread(with_sandbox, wish, tell)
     branch = default_branch(place, wish.base)
     port = free_port()
     async with AsyncExitStack() as stack:

@@ -4,17 +4,17 @@ import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from app.domain.errors import UserError
-from app.entry.local_place import Place
-from app.entry.runner import AGENTS
-from app.settings import ServeSettings
+from app.domain.errors import Permanent, UserError
+from app.entry.local_place import Place, Tell
+from app.settings import KNOWN_AGENTS, ServeSettings
 from infra.hub.settings import HubSettings, Seed
+from runner.sandbox import SandboxKind, find_sandbox
 
 HOST = "127.0.0.1"
 OWNER = "local"
@@ -22,17 +22,35 @@ OWNER = "local"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Port 0 is the one of last time if it can be had, else any; `base` None lets the repository say."""
+    """Port 0 is the one of last time if it can be had, else any; `base` None lets the repository say.
+
+    `sandbox` None is the best there is here, none at all included.
+    """
 
     agent: str = "script"
     base: str | None = None
     port: int = 0
+    sandbox: str | None = None
 
 
 def check_agent(name: str) -> None:
     """Raise UserError naming the agents there are if this is none."""
-    if name not in AGENTS:
-        raise UserError(f"there is no agent `{name}` here; there is: {', '.join(sorted(AGENTS))}")
+    if name not in KNOWN_AGENTS:
+        raise UserError(f"there is no agent `{name}` here; there is: {', '.join(sorted(KNOWN_AGENTS))}")
+
+
+def with_sandbox(wish: Wish, tell: Tell) -> Wish:
+    """Choose what isolates agents where the person did not, and say so if nothing can. Raises UserError."""
+    known = [kind.value for kind in SandboxKind]
+    if wish.sandbox is not None:
+        if wish.sandbox not in known:
+            raise UserError(f"there is no sandbox `{wish.sandbox}`; there is: {', '.join(known)}")
+        return wish
+    try:
+        return replace(wish, sandbox=find_sandbox().kind.value)
+    except Permanent:
+        tell("Agents are not isolated from this machine here; install bubblewrap to have that.")
+        return replace(wish, sandbox=SandboxKind.NONE.value)
 
 
 def hub_settings(place: Place, wish: Wish, branch: str, webhook: str) -> HubSettings:
@@ -57,6 +75,7 @@ def orch_settings(place: Place, wish: Wish, about: Mapping[str, Any], port: int)
         webhook_secret=SecretStr(about["webhook_secret"]),
         state_dir=place.state / "orch",
         agents=[wish.agent],
+        sandbox=wish.sandbox,
         host=HOST,
         port=port,
         beat=1,

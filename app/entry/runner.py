@@ -1,52 +1,130 @@
 """A runner: beside the worker in one process, or a process of its own over the same files."""
 
 import asyncio
+import os
 import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.domain.errors import Permanent
-from app.entry.parts import Wrap, build_core, open_ports, plain
+from app.entry.parts import Ports, Wrap, build_core, open_ports, plain
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
-from app.ports import Clock, JobQueue, Runs
-from app.settings import ServeSettings
-from runner.agents.script import ScriptAgent
-from runner.run import Agents
+from app.ports import Artifacts, Runs
+from app.redaction import Redaction
+from app.settings import RunnerSettings, ServeSettings, provider_key
+from runner.agents.registry import ADAPTERS
+from runner.equipment import AgentSetup, Equipment
+from runner.gateway import Gateway, Upstream
+from runner.sandbox import Network, Sandbox, SandboxKind, find_sandbox
 from runner.worker import Worker
 
-AGENTS: Agents = {"script": ScriptAgent}
+PYTHON = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2] / "runner")
+"""Where what Orch itself starts as an agent is: an interpreter, and the programs it executes."""
 
 
-def require_git() -> None:
-    """Raise Permanent if there is no git."""
+def require_tools(settings: RunnerSettings) -> Sandbox:
+    """Return what isolates agents; raises Permanent if that, or git, is not to be had."""
     if shutil.which("git") is None:
         raise Permanent("git is not on PATH, and a runner needs it; install it (Debian: apt-get install git)")
+    return find_sandbox(SandboxKind(settings.sandbox) if settings.sandbox else None)
 
 
-def build_worker(settings: ServeSettings, jobs: JobQueue, runs: Runs, clock: Clock) -> Worker:
-    """Return the worker with the agents that the settings name."""
-    return Worker(
-        jobs=jobs,
-        runs=runs,
-        clock=clock,
-        root=settings.state_dir / "repositories",
-        agents={name: AGENTS[name] for name in settings.agents},
-        slots=settings.slots,
-        beat=settings.beat,
-        job_lease=settings.job_lease,
-        again=settings.retry_base,
+def set_up(settings: RunnerSettings, name: str) -> AgentSetup:
+    """Say how an agent is set up on this machine, and what it lacks."""
+    options = settings.options_of(name)
+    adapter = options.adapter or name
+    traits = ADAPTERS[adapter](adapter, options).traits
+    wanted = options.program or (options.argv[0] if options.argv else traits.program)
+    found = shutil.which(wanted) if wanted else None
+    missing = f"`{wanted}` is not on the runner's PATH; install it there" if wanted and not found else None
+    if adapter == "command" and not options.argv:
+        missing = "it has no `argv` (see ORCH_AGENT_OPTIONS)"
+    upstream = None
+    if traits.wire is not None:
+        key_name, url = options.key or traits.key or "", options.base_url or traits.url
+        key = provider_key(key_name)
+        if key is None or url is None:
+            what = f"{key_name} is not set: it is the key of its model's provider" if url else "it has no `base_url`"
+            missing = missing or f"{what} (see ORCH_AGENT_OPTIONS)"
+        else:
+            upstream = Upstream(url=url, key=key, wire=traits.wire)
+    return AgentSetup(
+        make=lambda: ADAPTERS[adapter](found or adapter, options),
+        program=Path(found) if found else None,
+        model=options.model,
+        upstream=upstream,
+        missing=missing,
     )
+
+
+@asynccontextmanager
+async def open_worker(settings: ServeSettings, ports: Ports, runs: Runs, sandbox: Sandbox) -> AsyncIterator[Worker]:
+    """Open the worker with the agents that the settings name."""
+    agents = {name: set_up(settings, name) for name in settings.agents}
+    for name, setup in agents.items():
+        if setup.missing:
+            log().warning("an agent cannot run here", agent=name, reason=setup.missing)
+    log().info("runner ready", agents=sorted(agents), sandbox=sandbox.kind.value, network=settings.network)
+    async with _gateway(Network(settings.network)) as (gateway, socket):
+        yield Worker(
+            jobs=ports.jobs,
+            runs=runs,
+            clock=ports.clock,
+            root=settings.state_dir / "repositories",
+            equipment=replace(_equipment(settings, ports.artifacts, agents, sandbox, gateway), socket=socket),
+            slots=settings.slots,
+            beat=settings.beat,
+            job_lease=settings.job_lease,
+            again=settings.retry_base,
+        )
+
+
+def _equipment(
+    settings: ServeSettings, artifacts: Artifacts, agents: Mapping[str, AgentSetup], sandbox: Sandbox, gateway: Gateway
+) -> Equipment:
+    keys = [setup.upstream.key for setup in agents.values() if setup.upstream]
+    key_file = settings.private_key_file
+    return Equipment(
+        agents=agents,
+        sandbox=sandbox,
+        gateway=gateway,
+        artifacts=artifacts,
+        redaction=Redaction([*settings.secrets(), *keys]),
+        network=Network(settings.network),
+        hosts=tuple(settings.hosts),
+        readable=PYTHON,
+        private=(settings.state_dir.resolve(), *([key_file.resolve()] if key_file else [])),
+    )
+
+
+@asynccontextmanager
+async def _gateway(network: Network) -> AsyncIterator[tuple[Gateway, Path | None]]:
+    """Open the gateway; where agents have no network, on a socket too."""
+    if network is Network.FULL:
+        async with Gateway() as gateway:
+            yield gateway, None
+        return
+    with TemporaryDirectory(prefix="orch-gateway-") as folder:
+        os.chmod(folder, 0o711)  # noqa: PTH101, S103 - agents may run as others, and know the name
+        socket = Path(folder, "socket")
+        async with Gateway(socket) as gateway:
+            yield gateway, socket
 
 
 async def run_runner(settings: ServeSettings, wrap: Wrap = plain) -> None:
     """Do jobs until SIGTERM or SIGINT; what is still under way after the time to drain goes back to the queue."""
-    require_git()
+    sandbox = require_tools(settings)
     stop = stop_on_signals()
     async with open_ports(settings, wrap) as ports:
         core = await unless(stop, build_core(settings, ports, wrap))
         if core is None:
             return
-        worker = build_worker(settings, ports.jobs, core.runs, ports.clock)
-        async with asyncio.TaskGroup() as group:
+        async with open_worker(settings, ports, core.runs, sandbox) as worker, asyncio.TaskGroup() as group:
             working = group.create_task(worker(), name="runner")
             await stop.wait()
             log().info("stopping", seconds=settings.drain_seconds)

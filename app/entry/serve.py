@@ -5,14 +5,14 @@ import errno
 import gc
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
 
 from app.domain.errors import Permanent, Retryable
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
-from app.entry.runner import build_worker, require_git
+from app.entry.runner import open_worker, require_tools
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
 from app.process import Process
@@ -20,6 +20,7 @@ from app.settings import ServeSettings
 from app.web.asgi import web_app
 from app.web.health import Health, Probe
 from app.web.receive import Receiver
+from runner.sandbox import Sandbox
 
 WAIT = 5.0
 AGAIN = 1.0
@@ -59,14 +60,13 @@ async def serve(
 
     Takes deliveries at once, looks for what was missed, and then works on all of it.
     """
-    if with_runner:
-        require_git()
+    sandbox = require_tools(settings) if with_runner else None
     stop = stop or stop_on_signals()
     with closing(_listen(settings)) as listener:
         async with open_ports(settings, wrap) as ports, _taking_deliveries(settings, ports, listener) as web:
             started = await unless(stop, _start(settings, ports, wrap))
             if started is not None:
-                await _run(settings, ports, started, web, stop, with_runner=with_runner)
+                await _run(settings, ports, started, web, stop, sandbox=sandbox)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
@@ -153,12 +153,16 @@ async def _run(
     web: _Web,
     stop: asyncio.Event,
     *,
-    with_runner: bool,
+    sandbox: Sandbox | None,
 ) -> None:
+    """Do all that there is to do; runs too, if there is a sandbox for them."""
     core = started.core
     web.health.begin()
-    worker = build_worker(settings, ports.jobs, core.runs, ports.clock) if with_runner else None
-    async with asyncio.TaskGroup() as group:
+    async with AsyncExitStack() as stack:
+        worker = None
+        if sandbox is not None:
+            worker = await stack.enter_async_context(open_worker(settings, ports, core.runs, sandbox))
+        group = await stack.enter_async_context(asyncio.TaskGroup())
         watching = group.create_task(_watch_web(web), name="web server")
         handling = {
             group.create_task(_handle_events(ports, core.process, stop), name=f"events worker {number}")

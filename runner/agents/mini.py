@@ -33,6 +33,7 @@ from runner.supervision import Stream
 
 _DRIVER = str(Path(mini_driver.__file__).resolve())
 _STATUSES = frozenset(EndStatus)
+_KEYS = {Wire.OPENAI_CHAT: "OPENAI_API_KEY", Wire.ANTHROPIC: "ANTHROPIC_API_KEY"}
 _URLS = {Wire.OPENAI_CHAT: "https://api.openai.com/v1", Wire.ANTHROPIC: "https://api.anthropic.com"}
 
 
@@ -65,7 +66,7 @@ class MiniAgent:
             name="mini",
             program=None,
             wire=wire,
-            key=mini_model.KEY,
+            key=_KEYS[wire],
             url=_URLS[wire],
             limits=frozenset({OwnLimit.TURNS}),
             lacks=(

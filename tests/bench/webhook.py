@@ -36,6 +36,7 @@ def _orch_settings(state: Path, port: int) -> dict[str, str]:
         "PRIVATE_KEY_FILE": str(new_key(state / "app.pem")),
         "WEBHOOK_SECRET": SECRET.decode(),
         "AGENTS": "script",
+        "SANDBOX": "none",
         "GITHUB_API_URL": NOBODY,
         "STATE_DIR": str(state),
         "PORT": str(port),

@@ -121,7 +121,9 @@ class Desk:
 
     async def local(self, *argv: str) -> Command:
         """Start `orch local` and wait until it serves the repository."""
-        command = await self.start("local", "--repo", str(self.repository), "--state", str(self.state), *argv)
+        command = await self.start(
+            "local", "--repo", str(self.repository), "--state", str(self.state), "--sandbox", "none", *argv
+        )
         await command.until_said("Ctrl-C stops")
         return command
 

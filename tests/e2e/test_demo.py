@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.entry.demo import NAMES
+from app.settings import KNOWN_AGENTS
 from tests.e2e.local_stage import Desk, new_desk
 
 MOST_MEGABYTES = 350
@@ -56,5 +57,5 @@ async def test_a_demo_that_is_kept_serves_its_page_until_it_is_stopped(desk: Des
 async def test_an_unknown_agent_is_refused_with_those_that_are_known(desk: Desk) -> None:
     assert await desk.run("demo", "--agent", "nobody") == (
         2,
-        ["orch: there is no agent `nobody` here; there is: script"],
+        [f"orch: there is no agent `nobody` here; there is: {', '.join(sorted(KNOWN_AGENTS))}"],
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import KNOWN_AGENTS
 from tests.e2e.local_stage import SERVED, Desk, new_desk
 from tests.integration.test_core_stop import processes_in
 
@@ -170,13 +171,14 @@ async def test_mistakes_are_one_line_that_says_what_to_do(desk: Desk) -> None:
     (desk.home / "empty").mkdir()
     desk.git("-C", str(desk.home / "empty"), "init", "--quiet")
     desk.git("clone", "--quiet", "--depth=1", f"file://{desk.repository}", str(desk.home / "shallow"))
+    known = ", ".join(sorted(KNOWN_AGENTS))
     told = {
         ("--repo", "nowhere"): "there is no directory nowhere",
         ("--repo", "plain"): "plain is not a git repository: name one with --repo, or make one with `git init`",
         ("--repo", "empty"): f"{desk.home}/empty has no commits yet: make a first one with `git commit`",
         ("--repo", "shallow"): f"{desk.home}/shallow is a shallow clone: complete it with `git fetch --unshallow`",
         ("--repo", "widgets", "--base", "dev"): f"{desk.repository} has no branch dev; it has main",
-        ("--repo", "widgets", "--agent", "x"): "there is no agent `x` here; there is: script",
+        ("--repo", "widgets", "--agent", "x"): f"there is no agent `x` here; there is: {known}",
         ("--repo", "widgets", "--state", "/proc/x"): "/proc/x cannot be written (No such file or directory): "
         "choose another with --state",
     }

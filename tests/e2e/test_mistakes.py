@@ -193,7 +193,7 @@ async def test_a_typo_in_a_file_is_said_with_its_place(world: World, name: str, 
 
 async def test_an_agent_that_nobody_knows_is_said_with_those_known(world: World) -> None:
     line = await said(world.folder, changed(world, AGENTS="scirpt"), "serve")
-    assert "scirpt is unknown; known: script" in line
+    assert "scirpt is unknown; known: claude, codex," in line
 
 
 # 9: GitHub is down

@@ -39,6 +39,7 @@ class World:
     hub: Process | None = None
     orch: list[Process] = field(default_factory=list)
     repository: str = "acme/widgets"
+    environment: dict[str, str] = field(default_factory=dict)
     patience: float = PATIENCE
     pause: float = 0.05
 
@@ -63,7 +64,7 @@ class World:
                 await asyncio.sleep(0.02)
 
     def settings(self, **more: Any) -> dict[str, str]:
-        """Return the environment of an Orch that is in a hurry."""
+        """Return the environment of an Orch that is in a hurry: `environment`, and settings."""
         values: dict[str, Any] = {
             "GITHUB_API_URL": self.about["api_url"],
             "GITHUB_WEB_URL": self.about["web_url"],
@@ -73,6 +74,7 @@ class World:
             "STATE_DIR": self.folder / "orch",
             "PORT": self.port,
             "AGENTS": json.dumps(["script"]),
+            "SANDBOX": "none",
             "JOB_LEASE": 1,
             "RUN_LEASE": 1,
             "EVENT_LEASE": 5,
@@ -86,7 +88,7 @@ class World:
             "DRAIN_SECONDS": 3,
             **more,
         }
-        return {f"ORCH_{name}": str(value) for name, value in values.items()}
+        return self.environment | {f"ORCH_{name}": str(value) for name, value in values.items()}
 
     @property
     def log(self) -> Path:

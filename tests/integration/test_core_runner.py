@@ -12,6 +12,12 @@ from app.domain.errors import Missing, Retryable
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
 from app.domain.jobs import Job, run_job
 from app.domain.outcomes import Outcome, RunResult
+from app.domain.policy import RunLimits
+from app.redaction import Redaction
+from runner.agents.script import ScriptAgent
+from runner.equipment import AgentSetup, Equipment
+from runner.gateway import Gateway
+from runner.sandbox import SandboxKind, find_sandbox
 from runner.worker import Worker
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
 
@@ -28,8 +34,8 @@ GRANT = Grant(
     author=IDENTITY,
     requested_by="writer",
     requested_by_id=11,
-    wall_seconds=60,
-    silence_seconds=60,
+    limits=RunLimits(wall_seconds=60, silence_seconds=60),
+    profile="trusted",
 )
 Step = Callable[[], Awaitable[Any]]
 
@@ -84,8 +90,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def worker_of(stage: Stage, runs: FakeRuns, root: Path) -> Worker:
-    agents: dict[str, Any] = {"script": lambda: None}
-    return Worker(stage.jobs, runs, stage.clock, root, agents, slots=1, beat=2, job_lease=LEASE, again=5)
+    sandbox = find_sandbox(SandboxKind.NONE)
+    equipment = Equipment({"script": AgentSetup(ScriptAgent)}, sandbox, Gateway(), stage.artifacts, Redaction())
+    return Worker(stage.jobs, runs, stage.clock, root, equipment, slots=1, beat=2, job_lease=LEASE, again=5)
 
 
 async def work(stage: Stage, runs: FakeRuns, root: Path) -> None:

@@ -40,6 +40,7 @@ def settings(folder: Path, key: Path, **more: object) -> dict[str, str]:
         "PRIVATE_KEY_FILE": key,
         "WEBHOOK_SECRET": SECRET,
         "AGENTS": "script",
+        "SANDBOX": "none",
         "STATE_DIR": folder / "state",
         "PORT": free_port(),
         "GITHUB_API_URL": f"http://127.0.0.1:{free_port()}",

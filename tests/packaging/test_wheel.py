@@ -148,6 +148,7 @@ async def test_hub_and_orch_find_each_other_and_end_in_order(installed: Installe
             "ORCH_PRIVATE_KEY_FILE": about["key_file"],
             "ORCH_WEBHOOK_SECRET": about["webhook_secret"],
             "ORCH_AGENTS": "script",
+            "ORCH_SANDBOX": "none",
             "ORCH_STATE_DIR": str(tmp_path / "state"),
             "ORCH_PORT": str(port),
         }

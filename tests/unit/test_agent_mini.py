@@ -74,12 +74,15 @@ def orders(agent: MiniAgent, assignment: Assignment) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("wire", "url"),
-    [(Wire.OPENAI_CHAT, "https://api.openai.com/v1"), (Wire.ANTHROPIC, "https://api.anthropic.com")],
+    ("wire", "url", "key"),
+    [
+        (Wire.OPENAI_CHAT, "https://api.openai.com/v1", "OPENAI_API_KEY"),
+        (Wire.ANTHROPIC, "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    ],
 )
-def test_it_speaks_two_protocols(wire: Wire, url: str) -> None:
+def test_it_speaks_two_protocols(wire: Wire, url: str, key: str) -> None:
     agent: Agent = MiniAgent(wire)
-    assert (agent.traits.wire, agent.traits.url, agent.traits.key) == (wire, url, "ORCH_MODEL_KEY")
+    assert (agent.traits.wire, agent.traits.url, agent.traits.key) == (wire, url, key)
 
 
 def test_it_speaks_no_other_protocol() -> None:

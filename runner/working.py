@@ -1,0 +1,202 @@
+"""Put together what one agent needs to work: prompt, model, isolation, limits, leave, and a transcript."""
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from app.domain.grants import Grant
+from app.domain.outcomes import Outcome, Usage
+from app.domain.tools.judge import judge
+from app.domain.tools.profiles import find_profile
+from app.domain.tools.rules import RuleEffect
+from app.domain.tools.uses import ToolUse
+from app.ports import Clock
+from runner.agents.base import Agent, AgentCommand, Asked, Assignment, Endpoint, Lane, Session, UsageReport
+from runner.driving import Drive, Leave, Story
+from runner.equipment import AgentSetup, Equipment
+from runner.gateway import Account
+from runner.meter import Cut, Meter
+from runner.prices import price
+from runner.prompts import work_prompt
+from runner.pulse import Pulse
+from runner.sandbox import Confined, Confinement
+from runner.supervision import Command, Exit, Limits
+from runner.transcript import Transcript
+from runner.workspace import Workspace, WorkspaceDamaged
+
+_LEAVE = {RuleEffect.ALLOW: True, RuleEffect.ASK: None, RuleEffect.DENY: False}
+LONGEST_LOOK = 20_000
+"""Files whose times are read to see whether anything changed; what lies beyond them is not looked at."""
+
+
+@dataclass(slots=True)
+class Working:
+    """One agent at work on one grant; `usage` and `cut` are known at the end."""
+
+    grant: Grant
+    setup: AgentSetup
+    equipment: Equipment
+    clock: Clock
+    pulse: Pulse
+    workspace: Workspace
+    resumed: bool
+    usage: Usage = field(default_factory=Usage)
+    cut: Cut | None = None
+
+    async def __call__(self, story: Story) -> Exit:
+        """Let the agent work to its end, and return how its process ended."""
+        agent, limits = self.setup.make(), self.grant.limits
+        meter = Meter(limits, partial(fingerprint, self.workspace.tree))
+        async with AsyncExitStack() as stack:
+            opened = Transcript.open(self.equipment.artifacts, self.clock, self.grant.run_id, self.equipment.redaction)
+            transcript = await stack.enter_async_context(opened)
+            account = self._account(stack)
+            asked = self._ask(agent, account)
+            confining = self.equipment.sandbox.confine(asked.argv, asked.env, self._confinement())
+            drive = Drive(
+                agent=agent,
+                command=self._command(asked, await stack.enter_async_context(confining)),
+                meter=meter,
+                transcript=transcript,
+                judge=self._judge,
+                priced=self._priced,
+                until=(self._stopped, *((partial(_spent, account),) if account else ())),
+                story=story,
+            )
+            try:
+                return await drive()
+            finally:
+                self.cut = drive.cut
+                self.usage = _best(meter.usage, account)
+
+    def _account(self, stack: AsyncExitStack) -> Account | None:
+        """Open an account at the gateway for an agent whose model is known."""
+        if self.setup.upstream is None:
+            return None
+        limits = self.grant.limits
+        account = self.equipment.gateway.open(
+            self.setup.upstream, price=price, max_cost=limits.cost, max_tokens=limits.tokens
+        )
+        stack.callback(self.equipment.gateway.close, account)
+        return account
+
+    def _ask(self, agent: Agent, account: Account | None) -> AgentCommand:
+        """Ask the adapter what to start, and write the files that it wants in HOME."""
+        asked = agent.command(self._assignment(agent, account.endpoint if account else None))
+        for name, data in asked.files.items():
+            _write_in(self.workspace.home, name, data)
+        return asked
+
+    def _command(self, asked: AgentCommand, confined: Confined) -> Command:
+        limits, place = self.grant.limits, self.workspace
+        return Command(
+            argv=confined.argv,
+            env=confined.env,
+            cwd=place.tree,
+            lock=place.lock_path,
+            limits=Limits(limits.wall_seconds, limits.silence_seconds),
+            stdin=asked.stdin,
+            talks=asked.talks,
+            sandboxed=confined.sandboxed,
+        )
+
+    def _assignment(self, agent: Agent, endpoint: Endpoint | None) -> Assignment:
+        grant, place = self.grant, self.workspace
+        gated = find_profile(grant.profile).needs_gate
+        return Assignment(
+            prompt=work_prompt(grant, resumed=self.resumed),
+            workspace=place.tree,
+            home=place.home,
+            tmp=place.tmp,
+            model=grant.model or self.setup.model,
+            endpoint=endpoint,
+            session=Session(grant.session.id, grant.session.usage) if grant.session and self.resumed else None,
+            lane=Lane.GATED if gated else Lane.EXEC,
+            max_turns=grant.limits.turns,
+            max_cost=grant.limits.cost,
+        )
+
+    def _confinement(self) -> Confinement:
+        place, equipment = self.workspace, self.equipment
+        return Confinement(
+            workspace=place.tree,
+            home=place.home,
+            tmp=place.tmp,
+            mirror=place.mirror.repository,
+            readable=(*equipment.readable, *_installation(self.setup.program)),
+            private=equipment.private,
+            network=equipment.network,
+            gateway=equipment.socket,
+            port=equipment.gateway.port,
+            hosts=equipment.hosts,
+        )
+
+    def _judge(self, asked: Asked) -> Leave:
+        call = ToolUse(asked.tool, asked.input)
+        ruling = judge(find_profile(self.grant.profile), call, PurePosixPath(self.workspace.tree))
+        return Leave(_LEAVE[ruling.effect], f"{ruling.why} ({ruling.rule})")
+
+    def _priced(self, report: UsageReport, model: str | None) -> UsageReport:
+        """Give a report its price where the agent told none and it is known."""
+        named = model or self.grant.model or self.setup.model
+        if report.cost is not None or named is None:
+            return report
+        used = Usage(tokens_in=report.tokens_in, tokens_out=report.tokens_out, tokens_cached=report.tokens_cached)
+        provider = self.setup.upstream.url if self.setup.upstream else None
+        return replace(report, cost=price(named, used, provider))
+
+    async def _stopped(self) -> Cut:
+        await self.pulse.stopped.wait()
+        return Cut(Outcome.CANCELLED, "it was told to stop")
+
+
+def _write_in(home: Path, name: str, data: bytes) -> None:
+    """Write a file in HOME, and nowhere else: in one that is kept, an agent may have left links."""
+    path = home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.resolve().is_relative_to(home.resolve()):
+        raise WorkspaceDamaged(f"{name} in the agent's HOME leads out of it")
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+
+
+async def _spent(account: Account) -> Cut:
+    await account.spent.wait()
+    return Cut(Outcome.BUDGET_SPENT, account.refusal or "the budget is spent")
+
+
+def _best(told: Usage, account: Account | None) -> Usage:
+    """Believe the agent where it tells a cost, else the gateway, which sees what the model bills."""
+    if account is None or told.cost is not None or not account.calls:
+        return told
+    counted = account.usage
+    return counted if counted.cost is not None or told.tokens_in is None else told
+
+
+def _installation(program: Path | None) -> tuple[Path, ...]:
+    """Name what must be readable for a program to run: its directory, and the package that a link leads to."""
+    if program is None:
+        return ()
+    real = program.resolve()
+    tops = [parent for parent in real.parents if parent.name == "node_modules"]
+    return tuple({program.parent, (tops[-1] if tops else real.parent)})
+
+
+def fingerprint(tree: Path) -> str:
+    """Return something that changes when a file of the tree does, by names, sizes and times; `.git` does not count."""
+    digest, count = sha256(), 0
+    for folder, folders, files in os.walk(tree):
+        folders[:] = sorted(each for each in folders if each != ".git")
+        for name in sorted(files):
+            count += 1
+            if count > LONGEST_LOOK:
+                return digest.hexdigest()
+            try:
+                found = os.lstat(f"{folder}/{name}")
+            except OSError:
+                continue
+            digest.update(f"{folder}/{name} {found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
