@@ -26,6 +26,13 @@ LARGEST_HEADER = 1 << 16
 READ_AHEAD = 1 << 18
 ACCEPTED = 300
 _NOT_UNDERSTOOD = {400, 422}
+_REASONS = (
+    (aiohttp.ClientConnectorDNSError, "its name is not known"),
+    (aiohttp.ClientConnectorCertificateError, "its certificate cannot be trusted"),
+    (aiohttp.ClientConnectorSSLError, "it does not speak TLS as it should"),
+    (TimeoutError, f"no connection within {CONNECT_SECONDS} s"),
+    ((aiohttp.ServerDisconnectedError, ConnectionError), "it closed the connection"),
+)
 _UNASKED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -216,18 +223,9 @@ def _models(told: Told, call: Call) -> Iterator[str]:
 
 def _reason(error: Exception) -> str:
     """Say what is wrong without the words of an error, which may hold the request."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "its name is not known"
-        case aiohttp.ClientConnectorCertificateError():
-            return "its certificate cannot be trusted"
-        case aiohttp.ClientConnectorSSLError():
-            return "it does not speak TLS as it should"
-        case aiohttp.ClientConnectorError():
-            return os.strerror(error.errno) if error.errno else "the connection failed"
-        case TimeoutError():
-            return f"no connection within {CONNECT_SECONDS} s"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "it closed the connection"
-        case _:
-            return "its answer is not HTTP"
+    for kinds, reason in _REASONS:
+        if isinstance(error, kinds):
+            return reason
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno:
+        return os.strerror(error.errno)
+    return "it cannot be connected to, or its answer is not HTTP"
