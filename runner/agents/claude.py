@@ -70,7 +70,7 @@ class ClaudeAgent:
         program="claude",
         wire=Wire.ANTHROPIC,
         key="ANTHROPIC_API_KEY",
-        url="ANTHROPIC_BASE_URL",
+        url="https://api.anthropic.com",
         lanes=frozenset({Lane.EXEC, Lane.GATED}),
         limits=frozenset({OwnLimit.TURNS, OwnLimit.COST}),
         resumes=True,

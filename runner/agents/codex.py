@@ -48,7 +48,7 @@ class CodexAgent:
         program="codex",
         wire=Wire.OPENAI_RESPONSES,
         key="OPENAI_API_KEY",
-        url="OPENAI_BASE_URL",
+        url="https://api.openai.com/v1",
         lanes=frozenset({Lane.EXEC, Lane.GATED}),
         resumes=True,
         writes=(".codex",),
