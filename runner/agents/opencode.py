@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from runner.agents.acp import AcpDialogue
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
@@ -15,6 +16,7 @@ from runner.agents.base import (
     Assignment,
     Ended,
     EndStatus,
+    Lane,
     Refused,
     Started,
     Text,
@@ -50,17 +52,20 @@ class OpencodeAgent:
         wire=Wire.OPENAI_CHAT,
         key="OPENAI_API_KEY",
         url="https://api.openai.com/v1",
+        lanes=frozenset({Lane.EXEC, Lane.GATED}),
         resumes=True,
         writes=(".cache/opencode", ".config/opencode", ".local/share/opencode", ".local/state/opencode"),
         lacks=(
             "It has no default model: name one.",
             "It obeys no limit of its own on turns or cost.",
+            "Where it asks before each tool call, it tells no tokens, and its cost only at the end.",
             "It does not read the repository's own opencode.json, plugins, MCP servers and skills.",
         ),
     )
 
     def __init__(self, program: str = "opencode") -> None:
         self._program = program
+        self._dialogue: AcpDialogue | None = None
         self._session = ""
         self._model: str | None = None
         self._last_step = ""
@@ -70,6 +75,10 @@ class OpencodeAgent:
 
     def command(self, work: Assignment) -> AgentCommand:
         self._model = work.model
+        if work.lane is Lane.GATED:
+            self._dialogue = AcpDialogue(counts_tokens=False)
+            argv = (self._program, "acp")
+            return AgentCommand(argv, environment(work), self._dialogue.start(work), talks=True)
         model = _model(work)
         return AgentCommand(
             argv=(
@@ -85,18 +94,24 @@ class OpencodeAgent:
         if stream is Stream.STDERR:
             self._stderr = plain_line(line) or self._stderr
             return (Unknown("stderr"),)
+        if self._dialogue:
+            return self._dialogue.receive(line)
         said = read_object(line)
         return (Unknown("unreadable"),) if said is None else tuple(self._events(said))
 
     def close(self, code: int | None) -> Iterable[AgentEvent]:
         """Judge by the last step: a question that nobody answers ends the run with exit code 0 and no error."""
+        if self._dialogue:
+            return self._dialogue.close(code)
         return () if code is None else (self._ending(code),)
 
     def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("opencode asks nobody in this lane")
+        if self._dialogue is None:
+            raise NotImplementedError("opencode run asks nobody")
+        return self._dialogue.answer(asked, allowed, reason)
 
     def cancel(self) -> bytes:
-        return b""
+        return self._dialogue.cancel() if self._dialogue else b""
 
     def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         session, part = text(said.get("sessionID")), mapping(said.get("part"))
@@ -153,17 +168,21 @@ def environment(work: Assignment) -> dict[str, str]:
 def configuration(work: Assignment) -> dict[str, Any]:
     """Build the configuration of opencode, which beats what it finds elsewhere.
 
-    All is allowed, because a question ends the run; what keeps the agent in is the isolation around it.
+    Where nobody answers all is allowed, because a question ends the run; what keeps the agent in is the isolation
+    around it. Where each call is asked for, only the agent's own list of things to do is not.
     """
+    asks = {"*": "ask", "todoread": "allow", "todowrite": "allow"}
     config: dict[str, Any] = {
         "share": "disabled",
         "autoupdate": False,
-        "permission": {"*": "allow"},
+        "permission": asks if work.lane is Lane.GATED else {"*": "allow"},
         "instructions": [str(work.workspace / "AGENTS.md")],  # it goes with the project's configuration otherwise
     }
     if work.endpoint:
         config |= {"provider": {"orch": _provider(work, work.endpoint.url)}, "enabled_providers": ["orch"]}
         config |= {"model": _model(work), "small_model": _model(work)}
+    elif work.model:  # the gated lane has no option for it
+        config["model"] = work.model
     return config
 
 

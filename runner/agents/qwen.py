@@ -53,7 +53,7 @@ class QwenAgent:
         lacks=(
             "It has no default model: name one.",
             "It tells no cost.",
-            "Where it asks before tool calls, it does not for what only reads.",
+            "Where it asks before tool calls, it does not for what only reads, and obeys no limit of its own.",
             "It waits a minute in silence before each new try when its provider limits it.",
             "It does not read the repository's own .qwen settings, hooks, `.env`, MCP servers, AGENTS.md and QWEN.md.",
         ),

@@ -12,12 +12,15 @@ from app.domain.outcomes import Usage
 from runner.agents.acp import AcpDialogue
 from runner.agents.acp_calls import InputFrom
 from runner.agents.base import (
+    Agent,
     AgentEvent,
     Asked,
     Assignment,
     Ended,
+    Endpoint,
     EndStatus,
     Hangup,
+    Lane,
     Prompt,
     Refused,
     Retry,
@@ -30,6 +33,10 @@ from runner.agents.base import (
     Unknown,
     UsageReport,
 )
+from runner.agents.gemini import GeminiAgent
+from runner.agents.opencode import OpencodeAgent
+from runner.agents.qwen import QwenAgent
+from runner.supervision import Stream
 from tests.unit.draw import examine, examine_few
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "agents"
@@ -244,6 +251,69 @@ def test_nothing_that_was_recorded_is_unknown(name: str) -> None:
     assert {event.kind for event in events if isinstance(event, Unknown)} <= known_by_nobody_else | {
         "fs/write_text_file"
     }
+
+
+# The adapters that compose it
+
+ADAPTERS = [OpencodeAgent, GeminiAgent, QwenAgent]
+Adapter = type[OpencodeAgent | GeminiAgent | QwenAgent]
+ENDPOINT = Endpoint("http://127.0.0.1:1/v1", "token")
+
+
+@pytest.mark.parametrize("make", ADAPTERS)
+def test_an_adapter_asks_in_its_gated_lane(make: Adapter) -> None:
+    agent: Agent = make()
+    assert Lane.GATED in agent.traits.lanes
+    command = agent.command(work(lane=Lane.GATED, model="m", endpoint=ENDPOINT))
+    assert command.talks
+    assert json.loads(command.stdin or b"")["method"] == "initialize"
+    events = [
+        each
+        for message in recorded(f"{make.traits.name}acp-allow", "INCOMING")
+        for each in agent.parse(line(message), Stream.STDOUT)
+    ]
+    (asked,) = (event for event in events if isinstance(event, Asked))
+    assert asked.input["command"] == SHELL["command"]
+    assert json.loads(agent.answer(asked, False, ""))["result"]["outcome"]["outcome"] == "selected"
+    assert Ended(EndStatus.COMPLETED, "end_turn") in events
+    assert tuple(agent.close(0)) == ()
+
+
+@pytest.mark.parametrize("make", ADAPTERS)
+def test_an_adapter_asks_nobody_in_its_other_lane(make: Adapter) -> None:
+    agent: Agent = make()
+    command = agent.command(work(model="m", endpoint=ENDPOINT))
+    assert not command.talks
+    assert agent.cancel() == b""
+    with pytest.raises(NotImplementedError):
+        agent.answer(Asked("0", "execute", {}), True, "")
+
+
+@pytest.mark.parametrize(
+    ("make", "argv"),
+    [
+        (OpencodeAgent, ("opencode", "acp")),
+        (GeminiAgent, ("gemini", "--acp", "-m", "m")),
+        (QwenAgent, ("qwen", "--acp", "--auth-type", "openai", "--bare", "-m", "m")),
+    ],
+)
+def test_an_adapter_starts_its_cli_as_an_acp_agent(make: Adapter, argv: tuple[str, ...]) -> None:
+    assert make().command(work(lane=Lane.GATED, model="m", endpoint=ENDPOINT)).argv == argv
+
+
+@pytest.mark.parametrize(("lane", "rule"), [(Lane.GATED, "ask"), (Lane.EXEC, "allow")])
+def test_opencode_is_told_by_its_configuration_whether_to_ask(lane: Lane, rule: str) -> None:
+    env = OpencodeAgent().command(work(lane=lane, model="m", endpoint=ENDPOINT)).env
+    assert json.loads(env["OPENCODE_CONFIG_CONTENT"])["permission"]["*"] == rule
+
+
+def test_opencode_takes_a_model_of_its_own_from_its_configuration() -> None:
+    env = OpencodeAgent().command(work(lane=Lane.GATED, model="anthropic/m")).env
+    assert json.loads(env["OPENCODE_CONFIG_CONTENT"])["model"] == "anthropic/m"
+
+
+def test_gemini_has_no_policy_that_allows_all_where_it_asks() -> None:
+    assert list(GeminiAgent().command(work(lane=Lane.GATED, endpoint=ENDPOINT)).files) == [".gemini/settings.json"]
 
 
 # The dialogue
