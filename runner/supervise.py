@@ -242,6 +242,7 @@ class Supervisor:
         self.reaper = Reaper()
         self.sources: dict[int, bytes] = {}
         self.told: int | None = None
+        self.heard = b""
         self.sink: int | None = None
         self.inbox = bytearray()
         self.unsent = memoryview(order.stdin)
@@ -265,7 +266,7 @@ class Supervisor:
                 self.turn()
                 self.reaper.reap()
             survivors = purge(self.reaper.reap, KILL_SECONDS)
-            while self.sources and not survivors:
+            while (self.sources or self.told is not None) and not survivors:
                 self.turn()
             self.outbox += frame(END, json.dumps(self.report(survivors)).encode())
             while self.outbox:
@@ -313,6 +314,8 @@ class Supervisor:
         if len(self.outbox) < _OUTBOX_BYTES or not self.room:  # else the agent waits for the runner: nothing is lost
             for fd in self.sources:
                 poller.register(fd, select.POLLIN)
+        if self.told is not None:
+            poller.register(self.told, select.POLLIN)
         if self.sink is not None and (self.unsent or not self.talks):
             poller.register(self.sink, select.POLLOUT)
         for fd, events in poller.poll(self.patience_ms()):
@@ -328,6 +331,8 @@ class Supervisor:
             os.read(fd, _CHUNK)
         elif fd == self.sink:
             self.feed()
+        elif fd == self.told:
+            self.hear()
         else:
             self.forward(fd)
 
@@ -372,7 +377,7 @@ class Supervisor:
 
     def is_out_of_patience(self) -> bool:
         """Send what is due of the planned end; say whether it has come to killing."""
-        while self.ending and self.ending[0][0] <= time.monotonic():
+        while self.ending and self.ending[0 if self.is_heard() else -1][0] <= time.monotonic():
             number = self.ending.pop(0)[1]
             if number == signal.SIGKILL:
                 return True
@@ -385,7 +390,21 @@ class Supervisor:
     def patience_ms(self) -> float | None:
         if not self.ending or self.reaper.status is not None:
             return None
-        return max(0.0, self.ending[0][0] - time.monotonic()) * 1000 + 1
+        due = self.ending[0 if self.is_heard() else -1][0]
+        return max(0.0, due - time.monotonic()) * 1000 + 1
+
+    def is_heard(self) -> bool:
+        """Say whether signals reach the agent: a sandbox that is not made yet passes none on."""
+        return not self.order.sandboxed or self.heard.startswith(TOLD)
+
+    def hear(self) -> None:
+        """Read what the first process in the sandbox tells."""
+        assert self.told is not None
+        data = os.read(self.told, _CHUNK)
+        self.heard += data
+        if not data:
+            os.close(self.told)
+            self.told = None
 
     def feed(self) -> None:
         assert self.sink is not None
@@ -423,8 +442,8 @@ class Supervisor:
         status = self.reaper.status
         code = None if status is None else os.waitstatus_to_exitcode(status)
         started = True
-        if self.told is not None:
-            started, code, reaped = read_told(self.told, code)
+        if self.order.sandboxed:
+            started, code, reaped = read_told(self.heard, code)
             self.reaper.reaped += reaped
         return {
             "exit": code,
@@ -439,15 +458,11 @@ class Supervisor:
         }
 
 
-def read_told(fd: int, outer: int | None) -> tuple[bool, int | None, int]:
+def read_told(told: bytes, outer: int | None) -> tuple[bool, int | None, int]:
     """Return whether the agent in the sandbox was started, how it ended, and how many processes ended besides.
 
     `outer` is the sandbox's own exit code: like a shell's it is past 128 for a process inside that was killed.
     """
-    try:
-        told = os.read(fd, _CHUNK)
-    except BlockingIOError:
-        told = b""
     started, ending = told.startswith(TOLD), told[len(TOLD) :].split()
     if started and ending:
         return started, os.waitstatus_to_exitcode(int(ending[0])), int(ending[1])

@@ -28,7 +28,7 @@ ALONE = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-tr
 # The first process ends with bubblewrap and everything ends with it. No --new-session: the supervisor has made one, and
 # without a controlling terminal there is none to push input into.
 TIED = ("--die-with-parent", "--as-pid-1", "--chdir", "/", "--cap-drop", "ALL")
-TO_BECOME_ANOTHER = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+TO_BECOME_ANOTHER = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL")
 
 
 @dataclass(frozen=True, slots=True)

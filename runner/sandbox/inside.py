@@ -28,6 +28,7 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CAPABILITIES_V3 = 0x20080522
+_MAY_KILL = 1 << 5
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 _TAKEN = {signal.SIGCHLD, *_PASSED_ON}
 _UNCHANGEABLE = {signal.SIGKILL, signal.SIGSTOP}
@@ -116,7 +117,7 @@ def be_first(spec: dict[str, Any], argv: list[str], env: dict[bytes, bytes]) -> 
     if agent == 0:
         os.setsid()
         become_agent(spec, argv, env)
-    drop_capabilities()
+    keep_capabilities(_MAY_KILL if spec["user"] else 0)
     let_go_of_streams()
     for listener, path in listening:
         threading.Thread(target=forward, args=(listener, path), daemon=True).start()
@@ -126,10 +127,10 @@ def be_first(spec: dict[str, Any], argv: list[str], env: dict[bytes, bytes]) -> 
     return code if code >= 0 else 128 - code
 
 
-def drop_capabilities() -> None:
-    """Give up what was needed to become the run's user."""
+def keep_capabilities(kept: int) -> None:
+    """Give up what was needed to become the run's user, but for the set `kept`."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
-    _check(_libc.capset(header, (ctypes.c_uint32 * 6)()))
+    _check(_libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept)))
 
 
 def let_go_of_streams() -> None:

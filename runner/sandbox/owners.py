@@ -44,9 +44,9 @@ def lease_user(groups: tuple[int, ...] = ()) -> Iterator[User]:
 
 
 def _has_processes(uid: int) -> bool:
-    for each in os.scandir("/proc"):
+    for process in Path("/proc").iterdir():
         try:
-            if each.name.isdigit() and each.stat().st_uid == uid:
+            if process.name.isdigit() and process.stat().st_uid == uid:
                 return True
         except OSError:  # it ended meanwhile
             continue
@@ -110,7 +110,7 @@ def _new_group(mirror: Path) -> int:
     fd = os.open(mirror.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        taken = {entry.stat().st_gid for entry in os.scandir(mirror.parent)}
+        taken = {place.stat().st_gid for place in mirror.parent.iterdir()}
         free = next((gid for gid in GROUPS if gid not in taken), None)
         if free is None:
             raise Permanent(f"{mirror.parent} holds more repositories than this runner can keep apart: remove some")
