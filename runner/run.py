@@ -12,13 +12,13 @@ from app.domain.grants import Grant, TokenKind
 from app.domain.jobs import Job
 from app.domain.names import run_ref
 from app.domain.outcomes import Outcome, RunResult, Usage
-from app.domain.tools.profiles import find_profile
 from app.log import log
 from app.ports import Clock, Runs
 from runner.agents.base import EndStatus, Lane
 from runner.driving import TEXT_LIMIT, Story
 from runner.equipment import AgentSetup, Equipment
 from runner.git import GitFailed, Identity, Transient
+from runner.leave import needs_gate
 from runner.meter import Cut
 from runner.pulse import Pulse
 from runner.supervision import Exit, ExitReason
@@ -132,11 +132,11 @@ class Run:
 
     def _setup(self) -> AgentSetup:
         """Return how the agent is set up here, or end the run because of what it lacks."""
-        name, profile = self.grant.agent, find_profile(self.grant.profile)
+        name, profile = self.grant.agent, self.grant.profile
         setup = self.equipment.agents.get(name)
         lacks = setup.missing if setup else "it is not set up on this runner"
-        if setup and profile.needs_gate and Lane.GATED not in setup.make().traits.lanes:
-            lacks = f"the profile `{profile.name}` rules on each tool call, and this agent asks for none"
+        if setup and needs_gate(profile) and Lane.GATED not in setup.make().traits.lanes:
+            lacks = f"the profile `{profile}` rules on each tool call, and this agent asks for none"
         if setup is None or lacks:
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the agent `{name}` cannot run: {lacks}.")
         return setup
@@ -216,6 +216,9 @@ class Run:
                 raise Ending(Outcome.TIMED_OUT, f"the agent said nothing for {self.grant.limits.silence_seconds:g} s")
             case ExitReason.WORKSPACE_BUSY | ExitReason.SUPERVISOR_LOST:
                 raise Retryable(f"{ended.reason.value}: {ended.detail}")
+            case ExitReason.NOT_STARTED:
+                said = story.ended.reason if story.ended else f"exit code {ended.code}"
+                raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the sandbox could not be set up: {said}")
             case ExitReason.STOPPED | ExitReason.EXITED:
                 _judge_last_word(ended, story)
 
