@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic_settings import BaseSettings, DotEnvSettingsSource
+from dotenv import dotenv_values
 
 PREFIX = "ORCH_"
 CONFIG_FILE = "config_file"
@@ -78,7 +78,7 @@ def _dot_env(path: Path, names: Collection[str], sources: Sources) -> dict[str, 
         return {}
     with _complaints() as complaints:
         try:
-            values = DotEnvSettingsSource(BaseSettings, env_file=path, case_sensitive=True).env_vars
+            values = dotenv_values(path, encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             sources.give_up(f".env cannot be read: {_say(error)}")
             return {}

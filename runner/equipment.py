@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.ports import Artifacts
 from app.redaction import Redaction
 from runner.agents.base import Agent
-from runner.gateway import Gateway, Upstream
+from runner.gateway.account import Upstream
 from runner.sandbox import Network, Sandbox
+
+if TYPE_CHECKING:
+    from runner.gateway.server import Gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,15 @@ class AgentSetup:
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What a runner has. `artifacts` keep transcripts; `redaction` is applied before anything is kept.
+    """What a runner has; `gateway` is None if no agent needs one.
 
+    `artifacts` keep transcripts; `redaction` is applied before anything is kept.
     The gateway listens on `socket`, too, where agents have no network. Agents may read `readable`, never `private`.
     """
 
     agents: Mapping[str, AgentSetup]
     sandbox: Sandbox
-    gateway: Gateway
+    gateway: "Gateway | None"
     artifacts: Artifacts
     redaction: Redaction
     socket: Path | None = None

@@ -5,19 +5,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from app.domain.grants import Grant
 from app.domain.outcomes import Outcome, Usage
-from app.domain.tools.judge import judge
-from app.domain.tools.profiles import find_profile
-from app.domain.tools.rules import RuleEffect
-from app.domain.tools.uses import ToolUse
 from app.ports import Clock
 from runner.agents.base import Agent, AgentCommand, Asked, Assignment, Endpoint, Lane, Session, UsageReport
 from runner.driving import Drive, Leave, Story
 from runner.equipment import AgentSetup, Equipment
-from runner.gateway import Account
+from runner.gateway.account import Account
+from runner.leave import leave_for, needs_gate
 from runner.meter import Cut, Meter
 from runner.prices import price
 from runner.prompts import work_prompt
@@ -27,7 +24,6 @@ from runner.supervision import Command, Exit, Limits
 from runner.transcript import Transcript
 from runner.workspace import Workspace, WorkspaceDamaged
 
-_LEAVE = {RuleEffect.ALLOW: True, RuleEffect.ASK: None, RuleEffect.DENY: False}
 LONGEST_LOOK = 20_000
 """Files whose times are read to see whether anything changed; what lies beyond them is not looked at."""
 
@@ -74,13 +70,12 @@ class Working:
 
     def _account(self, stack: AsyncExitStack) -> Account | None:
         """Open an account at the gateway for an agent whose model is known."""
-        if self.setup.upstream is None:
+        gateway = self.equipment.gateway
+        if self.setup.upstream is None or gateway is None:
             return None
         limits = self.grant.limits
-        account = self.equipment.gateway.open(
-            self.setup.upstream, price=price, max_cost=limits.cost, max_tokens=limits.tokens
-        )
-        stack.callback(self.equipment.gateway.close, account)
+        account = gateway.open(self.setup.upstream, price=price, max_cost=limits.cost, max_tokens=limits.tokens)
+        stack.callback(gateway.close, account)
         return account
 
     def _ask(self, agent: Agent, account: Account | None) -> AgentCommand:
@@ -105,7 +100,7 @@ class Working:
 
     def _assignment(self, agent: Agent, endpoint: Endpoint | None) -> Assignment:
         grant, place = self.grant, self.workspace
-        gated = find_profile(grant.profile).needs_gate
+        gated = needs_gate(grant.profile)
         return Assignment(
             prompt=work_prompt(grant, resumed=self.resumed),
             workspace=place.tree,
@@ -130,14 +125,12 @@ class Working:
             private=equipment.private,
             network=equipment.network,
             gateway=equipment.socket,
-            port=equipment.gateway.port,
+            port=equipment.gateway.port if equipment.gateway else None,
             hosts=equipment.hosts,
         )
 
     def _judge(self, asked: Asked) -> Leave:
-        call = ToolUse(asked.tool, asked.input)
-        ruling = judge(find_profile(self.grant.profile), call, PurePosixPath(self.workspace.tree))
-        return Leave(_LEAVE[ruling.effect], f"{ruling.why} ({ruling.rule})")
+        return leave_for(self.grant.profile, asked, self.workspace.tree)
 
     def _priced(self, report: UsageReport, model: str | None) -> UsageReport:
         """Give a report its price where the agent told none and it is known."""

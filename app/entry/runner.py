@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from app.domain.errors import Permanent
 from app.entry.parts import Ports, Wrap, build_core, open_ports, plain
@@ -19,9 +20,12 @@ from app.redaction import Redaction
 from app.settings import RunnerSettings, ServeSettings, provider_key
 from runner.agents.registry import ADAPTERS
 from runner.equipment import AgentSetup, Equipment
-from runner.gateway import Gateway, Upstream
+from runner.gateway.account import Upstream
 from runner.sandbox import Network, Sandbox, SandboxKind, find_sandbox
 from runner.worker import Worker
+
+if TYPE_CHECKING:
+    from runner.gateway.server import Gateway
 
 PYTHON = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2] / "runner")
 """Where what Orch itself starts as an agent is: an interpreter, and the programs it executes."""
@@ -70,7 +74,8 @@ async def open_worker(settings: ServeSettings, ports: Ports, runs: Runs, sandbox
         if setup.missing:
             log().warning("an agent cannot run here", agent=name, reason=setup.missing)
     log().info("runner ready", agents=sorted(agents), sandbox=sandbox.kind.value, network=settings.network)
-    async with _gateway(Network(settings.network)) as (gateway, socket):
+    wanted = any(setup.upstream for setup in agents.values())
+    async with _gateway(Network(settings.network), wanted=wanted) as (gateway, socket):
         yield Worker(
             jobs=ports.jobs,
             runs=runs,
@@ -85,7 +90,11 @@ async def open_worker(settings: ServeSettings, ports: Ports, runs: Runs, sandbox
 
 
 def _equipment(
-    settings: ServeSettings, artifacts: Artifacts, agents: Mapping[str, AgentSetup], sandbox: Sandbox, gateway: Gateway
+    settings: ServeSettings,
+    artifacts: Artifacts,
+    agents: Mapping[str, AgentSetup],
+    sandbox: Sandbox,
+    gateway: "Gateway | None",
 ) -> Equipment:
     keys = [setup.upstream.key for setup in agents.values() if setup.upstream]
     key_file = settings.private_key_file
@@ -103,8 +112,13 @@ def _equipment(
 
 
 @asynccontextmanager
-async def _gateway(network: Network) -> AsyncIterator[tuple[Gateway, Path | None]]:
-    """Open the gateway; where agents have no network, on a socket too."""
+async def _gateway(network: Network, *, wanted: bool) -> "AsyncIterator[tuple[Gateway | None, Path | None]]":
+    """Open the gateway if it is wanted; where agents have no network, on a socket too."""
+    if not wanted:
+        yield None, None
+        return
+    from runner.gateway.server import Gateway  # noqa: PLC0415 - a web server costs memory that others can spare
+
     if network is Network.FULL:
         async with Gateway() as gateway:
             yield gateway, None

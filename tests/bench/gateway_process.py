@@ -12,7 +12,8 @@ from aiohttp import web
 
 from app.domain.outcomes import Usage
 from runner.agents.base import Wire
-from runner.gateway import Gateway, Upstream
+from runner.gateway.account import Upstream
+from runner.gateway.server import Gateway
 
 KEY = "the-key-of-the-bench"
 PATH = "/chat/completions"
@@ -25,6 +26,7 @@ BLOCKS = (1_600, 500)
 """As much as goes through a socket, which no model says."""
 PROMPT = "What an agent sends with every call: all that was said before. " * 5000
 WARM_UP = 20
+STREAMS = 5
 
 
 async def serve_model(port: int) -> None:
@@ -73,8 +75,11 @@ async def compare(direct: str, through: str, token: str, calls: int) -> dict[str
         before, after = median(first[direct]), median(first[through])
         found = {"first direct": before, "first later": after - before}
         for name, shape in {"events": EVENTS, "blocks": BLOCKS}.items():
-            for way, url in {"direct": direct, "through": through}.items():
-                found[f"{name} {way}"] = (await _call(agent, url, token, *shape))[1]
+            rates: dict[str, list[float]] = {direct: [], through: []}
+            for _ in range(STREAMS):
+                for url, each in rates.items():
+                    each.append((await _call(agent, url, token, *shape))[1])
+            found |= {f"{name} direct": median(rates[direct]), f"{name} through": median(rates[through])}
         return found
 
 

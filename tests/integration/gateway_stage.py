@@ -14,7 +14,8 @@ from aiohttp.test_utils import RawTestServer
 
 from app.domain.outcomes import Usage
 from runner.agents.base import Wire
-from runner.gateway import Account, Gateway, Upstream
+from runner.gateway.account import Account, Upstream
+from runner.gateway.server import Gateway
 
 KEY = "the-key-of-the-provider"
 PATHS = {

@@ -16,7 +16,6 @@ from app.domain.policy import RunLimits
 from app.redaction import Redaction
 from runner.agents.script import ScriptAgent
 from runner.equipment import AgentSetup, Equipment
-from runner.gateway import Gateway
 from runner.sandbox import SandboxKind, find_sandbox
 from runner.worker import Worker
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
@@ -91,7 +90,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 def worker_of(stage: Stage, runs: FakeRuns, root: Path) -> Worker:
     sandbox = find_sandbox(SandboxKind.NONE)
-    equipment = Equipment({"script": AgentSetup(ScriptAgent)}, sandbox, Gateway(), stage.artifacts, Redaction())
+    equipment = Equipment({"script": AgentSetup(ScriptAgent)}, sandbox, None, stage.artifacts, Redaction())
     return Worker(stage.jobs, runs, stage.clock, root, equipment, slots=1, beat=2, job_lease=LEASE, again=5)
 
 

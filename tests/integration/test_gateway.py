@@ -13,7 +13,7 @@ from aiohttp import web
 
 from app.domain.outcomes import Usage
 from runner.agents.base import Wire
-from runner.gateway import Upstream
+from runner.gateway.account import Upstream
 from runner.gateway.account import NOTHING
 from runner.prices import price
 from tests.integration.gateway_stage import (
