@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.bench.figures import Bench, Figure, at_least, at_most
-from tests.bench.processes import SAFETY, listening, output_of, python, running
+from tests.bench.processes import SAFETY, Running, listening, output_of, python, running
 from tests.e2e.processes import free_port
 
 CALLS = 200
@@ -36,22 +36,24 @@ def _ratios(found: Sequence[Mapping[str, float]], name: str) -> list[float]:
 
 
 async def _once(bench: Bench) -> dict[str, float]:
+    """Let agent and gateway share a CPU, as they share a machine; the model server has one of its own."""
     state, port = Path(mkdtemp(dir=bench.scratch)), free_port()
     url = f"http://127.0.0.1:{port}"
-    server, client = bench.cpus
-    async with running([*python(MODULE), "model", str(port)], state / "model.log", client) as model:
+    ours, theirs = bench.cpus
+    async with running([*python(MODULE), "model", str(port)], state / "model.log", theirs) as model:
         await listening(port, model)
-        async with running([*python(MODULE), "gateway", url], state / "gateway.log", server):
-            endpoint, token = json.loads(await _first_line(state / "gateway.log"))
+        async with running([*python(MODULE), "gateway", url], state / "gateway.log", ours) as gateway:
+            endpoint, token = json.loads(await _first_line(gateway))
             agent = [*python(MODULE), "agent", url, endpoint, token, str(CALLS)]
-            found: dict[str, float] = json.loads(await output_of(agent, client))
+            found: dict[str, float] = json.loads(await output_of(agent, ours))
             return found
 
 
-async def _first_line(log: Path) -> str:
-    """Wait for what a process says first; raises TimeoutError if that is nothing."""
+async def _first_line(running: Running) -> str:
+    """Wait for what a process says first; raises RuntimeError if it ends instead."""
     async with asyncio.timeout(SAFETY):
-        while True:
-            if (text := await asyncio.to_thread(log.read_text)).endswith("\n"):
+        while running.process.returncode is None:
+            if (text := await asyncio.to_thread(running.log.read_text)).endswith("\n"):
                 return text
             await asyncio.sleep(0.05)
+    raise RuntimeError(f"the process ended: {running.log.read_text()[-2000:]}")
