@@ -93,8 +93,6 @@ def accesses_of(simple: Simple, depth: int = 0) -> Iterator[Access]:
 
 def script_accesses(text: str, depth: int = 0) -> Iterator[Access]:
     """List what the text of a shell script does; raises Unreadable."""
-    if depth > DEEPEST:
-        raise Unreadable("the command is nested too deeply")
     script = read_script(text)
     found = [access for simple in script.commands for access in accesses_of(simple, depth)]
     if not found:
@@ -112,7 +110,7 @@ def command_accesses(words: tuple[str, ...], depth: int = 0) -> Iterator[Access]
         raise Unreadable("which program runs is known only when it does")
     program = _program(words[0])
     words = (program, *words[1:])
-    if program in _FOREIGN:
+    if program in _FOREIGN or program.startswith("="):  # zsh puts a path in place of `=name`
         raise Unreadable(f"what `{program}` does is not taken apart")
     if program in _SHELLS:
         yield from _shell(words, depth)
@@ -160,7 +158,8 @@ def _shell(words: tuple[str, ...], depth: int) -> Iterator[Access]:
         elif word not in _SHELL_LONG:
             letters = set(word[1:])
             takes_text |= "c" in letters
-            if not letters - {"c"} <= _SHELL_FLAGS:
+            index += "o" in letters
+            if not letters - {"c", "o"} <= _SHELL_FLAGS or word.startswith("+c"):
                 raise Unreadable(f"the option {word} of a shell is not taken apart")
     rest = words[index:]
     if takes_text:
@@ -222,8 +221,7 @@ def _with_input(inner: tuple[str, ...], values: dict[str, str]) -> tuple[str, ..
 
 
 def _find(words: tuple[str, ...], depth: int) -> Iterator[Access]:
-    tests = [word for index, word in enumerate(words) if words[index - 1] not in _FIND_TEXTS or is_marked(word)]
-    yield Access(ToolKind.SHELL, say(words), words, _paths(tuple(tests)))
+    yield Access(ToolKind.SHELL, say(words), words, _paths(tuple(_without_patterns(words))))
     rest = list(words)
     while rest:
         if rest.pop(0) in _FIND_RUNS:
@@ -231,6 +229,14 @@ def _find(words: tuple[str, ...], depth: int) -> Iterator[Access]:
             if not ends or not ends[0]:
                 raise Unreadable("what `find` starts does not end")
             yield from command_accesses(tuple(word.replace("{}", ANY) for word in rest[: ends[0]]), depth + 1)
+
+
+def _without_patterns(words: tuple[str, ...]) -> Iterator[str]:
+    is_pattern = False
+    for word in words:
+        if not is_pattern or is_marked(word):
+            yield word
+        is_pattern = not is_pattern and word in _FIND_TEXTS
 
 
 # Other programs

@@ -23,9 +23,11 @@ _PATHS = (
         "dir_path",
         "directory",
     ),
-    *("from", "to", "source", "destination", "old_path", "new_path", "move_path", "filename"),
+    *("from", "to", "source", "destination", "old_path", "new_path", "move_path", "filepath"),
 )
 _LISTS = ("paths", "files", "include", "locations", "changes", "fileChanges", "content")
+_NO_PATHS = ("include", "content")
+"""Fields which are text where they are not lists: what names must be like, what a file is to hold."""
 _PATCHES = ("patch", "input", "patchText", "patch_text")
 _ADDRESSES = ("url", "urls", "uri")
 _QUESTIONS = ("query", "prompt")
@@ -129,8 +131,7 @@ def _paths(given: Mapping[str, Any]) -> Iterator[str]:
         for path in _texts(key, given.get(key)):
             yield _path(path)
     for key in _LISTS:
-        if not isinstance(given.get(key), str):
-            yield from _listed(key, given.get(key))
+        yield from _listed(key, given.get(key))
     for key in _PATCHES:
         if isinstance(given.get(key), str):
             yield from _patched(given[key])
@@ -154,6 +155,8 @@ def _listed(key: str, value: object) -> Iterator[str]:
     match value:
         case None:
             return
+        case str():
+            yield from () if key in _NO_PATHS else (_path(value),)
         case Mapping():
             for path, change in value.items():
                 yield _path(str(path))
@@ -167,8 +170,8 @@ def _listed(key: str, value: object) -> Iterator[str]:
 
 def _item(key: str, item: object) -> Iterator[str]:
     match item:
-        case str() as path:
-            yield _path(path)
+        case str():
+            yield _path(item.replace("*", STAR) if key == "include" else item)
         case {"path": str() as path}:
             yield _path(path)
             yield from _moved(item)

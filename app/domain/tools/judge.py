@@ -64,11 +64,13 @@ def _rulings(profile: Profile, call: ToolUse, access: Access) -> Iterator[Ruling
 
 
 def _own(profile: Profile, call: ToolUse, access: Access) -> Ruling:
+    """Rule by the profile's own rules; what nobody knows has to be named by one."""
+    known = access.kind is not None
     for number, rule in enumerate(profile.rules, 1):
         meets = certainly if rule.effect is RuleEffect.ALLOW else possibly
-        if is_about(rule, call.name, access.kind) and meets(rule, access):
+        if (known or rule.tools) and is_about(rule, call.name, access.kind) and meets(rule, access):
             return _ruled(profile, str(number), rule, access.text)
-    if access.kind is None:
+    if not known:
         return _unreadable(profile, call, f"no agent is known to have a tool `{call.name}`")
     return Ruling(effect=RuleEffect.DENY, rule=f"{profile.name}: no rule", why=_line(access.text))
 

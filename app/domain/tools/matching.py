@@ -4,15 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from app.domain.tools.globs import is_marked, word_fits, word_may_fit
 from app.domain.tools.paths import covers, may_cover
-from app.domain.tools.rules import Rule, RuleEffect
+from app.domain.tools.rules import Rule
 from app.domain.tools.uses import Access, ToolKind
 
 
 def is_about(rule: Rule, name: str, kind: ToolKind | None) -> bool:
-    """Say whether the rule names the tool; one that names none allows only what is known."""
-    if not rule.tools:
-        return kind is not None or rule.effect is not RuleEffect.ALLOW
-    return any(tool == kind or word_fits(tool.casefold(), name.casefold()) for tool in rule.tools)
+    """Say whether the rule names the tool, by a glob or as one of its kind, or names none."""
+    return not rule.tools or any(tool == kind or word_fits(tool.casefold(), name.casefold()) for tool in rule.tools)
 
 
 def certainly(rule: Rule, access: Access) -> bool:

@@ -12,7 +12,7 @@ from app.domain.errors import UserError
 SHOWN = 6
 """Names of one condition that a ruling repeats; `orch policy show` has them all."""
 
-Globs = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
+Globs = tuple[Annotated[str, Field(max_length=200, pattern=r"\S")], ...]
 
 
 class RuleEffect(StrEnum):

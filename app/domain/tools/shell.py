@@ -5,7 +5,7 @@ for what stands in them may run. What is not understood is `Unreadable`, never g
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.domain.tools.globs import ANY, MARKS, ONE, STAR, is_marked
 
@@ -23,9 +23,9 @@ _PLACE = re.compile(r"[0-9]*-?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-_STATUS = re.compile(r"\$[?#$!]")
+_NUMBER = re.compile(r"\$[?#$]")
 _VARIABLE = re.compile(
-    r"\$(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*-]"
+    r"\$(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*!-]"
     r"|\{#?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*])"
     r"(?:(?::?[-+?]|##?|%%?|//?)[A-Za-z0-9_./:,@%+*#~ -]*|:[0-9]+(?::[0-9]+)?)?\})"
 )
@@ -72,9 +72,13 @@ class _Word:
 
 @dataclass(slots=True)
 class _Draft:
+    """A command in the making; behind a redirection, no word is a keyword any more."""
+
     words: list[_Word] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
+    redirected: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ class _Reader:
         elif here == "(":
             self._subshell(draft)
         elif not self._substitutes() and (redirection := self._take(_REDIRECTION)):
+            draft.redirected = True
+            draft.over |= redirection[1].startswith("&>")
             self._redirect(redirection[1], draft)
             return draft
         elif separator := self._take(_SEPARATOR):
@@ -149,14 +155,17 @@ class _Reader:
                 raise Unreadable("`case` is not taken apart")
             self._finish(draft)
         else:
-            draft.words.append(self._word())
+            if draft.over:  # to a plain sh, `&` ends the command there
+                raise Unreadable("shells differ on words behind `&>`")
+            word = self._word()
+            draft.words.append(replace(word, keyword="") if draft.redirected else word)
             return draft
         return _Draft()
 
     def _subshell(self, draft: _Draft) -> None:
         if self.text.startswith("((", self.at):
             raise Unreadable("`((` is not taken apart")
-        if draft.reads or draft.writes or not all(word.keyword in _OPENERS for word in draft.words):
+        if draft.redirected or not all(word.keyword in _OPENERS for word in draft.words):
             raise Unreadable("a parenthesis stands after a word")
         self._finish(draft)
         self.at += 1
@@ -317,7 +326,7 @@ class _Reader:
     # What a shell puts in place of something else
 
     def _expansion(self, *, quoted: bool) -> str:
-        if self._take(_STATUS):
+        if self._take(_NUMBER):
             return "0"
         if self._take(_SUM) or self._take(_VARIABLE):
             return ANY

@@ -59,7 +59,7 @@ def _plain(name: str) -> str:
 _NAMES = {
     ToolKind.SHELL: "shell execute bash exec_command local_shell container.exec unified_exec run_shell_command "
     "command_execution commandExecution item/commandExecution/requestApproval execCommandApproval run_command terminal",
-    ToolKind.READ: "read read_file ReadManyFiles NotebookRead view_image ReadMediaFile zoom_image",
+    ToolKind.READ: "read read_file ReadManyFiles NotebookRead view_image image_view ReadMediaFile zoom_image",
     ToolKind.WRITE: "write write_file create_file",
     ToolKind.EDIT: "edit delete move multi_edit edit_file NotebookEdit str_replace_file replace patch apply_patch "
     "file_change fileChange item/fileChange/requestApproval applyPatchApproval",
