@@ -24,6 +24,8 @@ from runner.supervision import Command, Exit, Limits
 from runner.transcript import Transcript
 from runner.workspace import Workspace, WorkspaceDamaged
 
+MOST_OUTPUT = 1 << 30
+"""Bytes of an agent's output that are read: its last word is the last. The transcript has a limit of its own."""
 LONGEST_LOOK = 20_000
 """Files whose times are read to see whether anything changed; what lies beyond them is not looked at."""
 
@@ -92,7 +94,7 @@ class Working:
             env=confined.env,
             cwd=place.tree,
             lock=place.lock_path,
-            limits=Limits(limits.wall_seconds, limits.silence_seconds),
+            limits=Limits(limits.wall_seconds, limits.silence_seconds, output_bytes=MOST_OUTPUT),
             stdin=asked.stdin,
             talks=asked.talks,
             sandboxed=confined.sandboxed,

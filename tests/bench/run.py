@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench import github_requests, label_start, memory, noop, queues, startup, webhook
+from tests.bench import gateway, github_requests, label_start, memory, noop, queues, startup, supervision, webhook
 from tests.bench.figures import Bench, Part, Skipped
 from tests.bench.machine import describe
 from tests.bench.processes import TREE
@@ -23,6 +23,8 @@ PARTS: Mapping[str, Part] = {
     "queues": queues.measure,
     "memory": memory.measure,
     "help": startup.measure,
+    "supervision": supervision.measure,
+    "gateway": gateway.measure,
 }
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from runner.agents.base import Wire
+from runner.sandbox import SandboxKind
 from tests.e2e.world import World
+from tests.integration.sandboxes import sandbox_or_skip
 from tests.model.script import Scenario, Shell, Turn
 from tests.model.server import ModelServer, model_server
 
@@ -146,3 +148,35 @@ async def test_i5_the_providers_key_is_nowhere_but_in_the_runner(world: World, m
     text = base64.b64decode((await world.read("/contents/env.txt?ref=orch/1-spy"))["content"]).decode()
     names = {line.partition("=")[0] for line in text.splitlines()}
     assert names - SHELLS_OWN == {"HOME", "LANG", "PATH", "TMPDIR"}
+
+
+@pytest.mark.parametrize("network", ["full", "none"])
+async def test_an_isolated_agent_does_its_task_and_sees_nothing_of_the_runner(
+    world: World, model: ModelServer, network: str
+) -> None:
+    sandbox_or_skip(SandboxKind.BUBBLEWRAP)
+    look = (
+        f"ls {world.folder}/orch > seen.txt 2>&1; cat /proc/[0-9]*/environ > environ.txt; git log --oneline > log.txt"
+    )
+    model.scenarios["spy"] = shells(look)
+    await start(world, model, "spy", SANDBOX="bubblewrap", NETWORK=network)
+    number = await world.open_issue("Spy", "Look around.")
+    await comment_of(world, number, "in_review")
+    seen, environ, log = [await content(world, name) for name in ("seen.txt", "environ.txt", "log.txt")]
+    assert "queue.db" not in seen
+    assert (KEY in environ, "ORCH_" in environ.replace("ORCH_MODEL_KEY", "")) == (False, False)
+    assert len(log.splitlines()) == 1
+    assert processes_in(world.folder) == []
+
+
+async def content(world: World, name: str) -> str:
+    """Read a file of the first task's branch."""
+    found = await world.read(f"/contents/{name}?ref=orch/1-spy")
+    return base64.b64decode(found["content"]).decode()
+
+
+async def test_people_are_told_that_agents_are_not_isolated(world: World, model: ModelServer) -> None:
+    await start(world, model, "ok")
+    number = await world.open_issue("Say hello", "Make hello.txt say hello.")
+    said = await comment_of(world, number, "in_review")
+    assert "Agents are not isolated from the machine that they run on" in said
