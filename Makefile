@@ -6,9 +6,13 @@ DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
 BENCH := .bench
 PROBOT := $(BENCH)/.tried
+AGENTS := .agents
+CLIS := $(AGENTS)/.installed
+# Without @latest npm takes an older Claude Code for an older Node, which it does not need.
+NPM_AGENTS := @anthropic-ai/claude-code@latest @openai/codex opencode-ai
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: help demo check test test-fast kill bench format requirements clean
+.PHONY: help demo check test test-fast test-agents kill bench format requirements clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +44,15 @@ test: check  ## every check and every test
 test-fast: $(READY)  ## every test but the kill harness and the wheel
 	$(PYTEST) -m 'not kill and not packaging'
 
+$(CLIS):
+	@command -v npm >/dev/null || { echo "npm is missing: it installs the agents (Debian: apt-get install npm)"; exit 2; }
+	@mkdir -p $(AGENTS)
+	npm install --no-audit --no-fund --loglevel=error --prefix $(AGENTS) $(NPM_AGENTS)
+	@touch $@
+
+test-agents: $(READY) $(CLIS)  ## whole runs with real agent CLIs, which it installs (1.1 GB)
+	$(BIN)/pytest -n 2 --dist worksteal -m agents tests/agents
+
 kill: $(READY)  ## the kill harness alone, with its report
 	$(BIN)/pytest -m kill -s
 
@@ -62,4 +75,4 @@ requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --group dev -o requirements/dev.txt pyproject.toml
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist $(BENCH)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist $(BENCH) $(AGENTS)
