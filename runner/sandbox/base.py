@@ -63,6 +63,11 @@ class Confinement:
     file_bytes: int | None = None
     nesting: bool = False
 
+    @property
+    def own(self) -> tuple[Path, Path, Path]:
+        """The places that are the run's own."""
+        return self.workspace, self.home, self.tmp
+
 
 @dataclass(frozen=True, slots=True)
 class Confined:

@@ -68,8 +68,7 @@ class Bubblewrap:
             return None
         user = stack.enter_context(lease_user())
         await asyncio.to_thread(open_to_all, confinement.mirror)
-        files = handed_over((confinement.workspace, confinement.home, confinement.tmp), user)
-        await asyncio.to_thread(stack.enter_context, files)
+        await stack.enter_async_context(handed_over(confinement.own, user))
         return user
 
     async def _ports(self, stack: AsyncExitStack, own: Path, confinement: Confinement) -> list[tuple[int, Path]]:

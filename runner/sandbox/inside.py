@@ -117,6 +117,7 @@ def be_first(spec: dict[str, Any], argv: list[str], env: dict[bytes, bytes]) -> 
     if agent == 0:
         os.setsid()
         become_agent(spec, argv, env)
+    _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))  # an agent of the same user may not look into this process
     keep_capabilities(_MAY_KILL if spec["user"] else 0)
     let_go_of_streams()
     for listener, path in listening:

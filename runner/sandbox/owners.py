@@ -1,11 +1,12 @@
 """A user of its own for each run, where the runner is root: nothing of the runner's, or of another run's, is its."""
 
+import asyncio
 import fcntl
 import os
 import socket
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +54,15 @@ def _has_processes(uid: int) -> bool:
     return False
 
 
-@contextmanager
-def handed_over(folders: Iterable[Path], user: User) -> Iterator[None]:
+@asynccontextmanager
+async def handed_over(doors: Sequence[Path], user: User) -> AsyncIterator[None]:
     """Give the folders with all that is in them to the user, and take back at least the doors to them."""
-    doors = tuple(folders)
-    for door in doors:
-        _give(door, user)
+    giving = asyncio.create_task(asyncio.to_thread(_give, doors, user), name="handing files over")
     try:
+        await asyncio.shield(giving)
         yield
     finally:
+        await asyncio.wait({giving})
         for door in doors:
             take_back(door)
 
@@ -73,9 +74,9 @@ def take_back(door: Path) -> None:
         os.chown(door, os.geteuid(), os.getegid(), follow_symlinks=False)
 
 
-def _give(door: Path, user: User) -> None:
+def _give(doors: Sequence[Path], user: User) -> None:
     """An earlier run may have made hard links to what is not its own: what has two names is given to nobody."""
-    for folder, _, files in os.walk(door):
+    for folder, _, files in (each for door in doors for each in os.walk(door)):
         os.chown(folder, user.uid, user.gid, follow_symlinks=False)
         for name in files:
             path = f"{folder}/{name}"

@@ -55,17 +55,17 @@ def visible(confinement: Confinement, accounts: Path, sockets: Sequence[tuple[Pa
 
     `accounts` holds the passwd and group to show; `sockets` are to be found inside under another name.
     """
-    readable = [place for place in (*confinement.readable, *_interpreter()) if place.exists()]
+    readable = [place.absolute() for place in (*confinement.readable, *_interpreter()) if place.exists()]
     _refuse_too_much(readable, confinement)
     return [
         *BARE,
         *_folders({*FOLDERS, *_ways(_etc())}),
         *_system(),
         *_private_tmp(confinement, readable),
-        *_folders(_ways([*readable, *_own(confinement), confinement.mirror])),
+        *_folders(_ways([*readable, *confinement.own, confinement.mirror])),
         *(word for place in readable if not _is_under(place, SYSTEM) for word in _same("--ro-bind", place)),
         *_hidden(confinement.private, [SYSTEM, *_others_of_opt(), *readable]),
-        *(word for place in _own(confinement) for word in _same("--bind", place)),
+        *(word for place in confinement.own for word in _same("--bind", place)),
         *_same("--ro-bind", confinement.mirror),
         *(word for name in ("passwd", "group") for word in ("--ro-bind", str(accounts / name), f"/etc/{name}")),
         *(word for socket, name in sockets for word in ("--ro-bind", str(socket), name)),
@@ -86,10 +86,6 @@ def write_accounts(folder: Path, uid: int, gid: int, home: Path) -> None:
 
 def _same(option: str, place: Path) -> tuple[str, str, str]:
     return option, str(place), str(place)
-
-
-def _own(confinement: Confinement) -> tuple[Path, Path, Path]:
-    return confinement.workspace, confinement.home, confinement.tmp
 
 
 def _interpreter() -> tuple[Path, ...]:
@@ -123,7 +119,7 @@ def _others_of_opt() -> list[Path]:
 
 def _private_tmp(confinement: Confinement, readable: list[Path]) -> Iterator[str]:
     """Show the run's own as /tmp, or memory where something of the run itself has to be mounted below."""
-    shown = (*readable, *_own(confinement), confinement.mirror)
+    shown = (*readable, *confinement.own, confinement.mirror)
     for place in (TMP, VAR_TMP):
         if any(_is_under(each, place) for each in shown):
             yield from ("--perms", "1777", "--tmpfs", str(place))
@@ -143,7 +139,7 @@ def _folders(folders: set[Path]) -> Iterator[str]:
 
 
 def _hidden(private: Sequence[Path], shown: Sequence[Path]) -> Iterator[str]:
-    for place in private:
+    for place in (each.resolve() for each in private):
         if place.exists() and any(_is_under(place, each) for each in shown):
             yield from ("--tmpfs", str(place)) if place.is_dir() else ("--ro-bind", os.devnull, str(place))
 

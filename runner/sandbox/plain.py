@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -35,9 +36,8 @@ class OwnUser:
         async with AsyncExitStack() as stack:
             group = await asyncio.to_thread(_shut, confinement)
             user = stack.enter_context(lease_user((group,)))
-            doors = (confinement.workspace, confinement.home, confinement.tmp)
             _take_back_left_behind(confinement, user)
-            await asyncio.to_thread(stack.enter_context, handed_over(doors, user))
+            await stack.enter_async_context(handed_over(confinement.own, user))
             yield Confined(*start_inside(argv, env, confinement, user, None))
 
 
@@ -61,17 +61,27 @@ def _shut(confinement: Confinement) -> int:
     group = group_of(mirror)
     open_to_all(confinement.mirror)
     way = set(confinement.workspace.parents)
-    for place in confinement.private:
+    for place in (each.resolve() for each in confinement.private if each.exists()):
         for each in [place, *(place.iterdir() if place in way else ())]:
-            if each in way and each != mirror:
-                each.chmod(each.stat().st_mode & 0o770 | 0o001)
-            elif each not in way and each != mirror and not each.is_symlink() and each.stat().st_mode & 0o007:
-                each.chmod(each.stat().st_mode & 0o770)
+            if each != mirror and not each.is_symlink():
+                _close(each, is_way=each in way)
     for place in way:
         if place.is_relative_to(mirror) and place != mirror:
             place.chmod(place.stat().st_mode | 0o001)
     _require_way(confinement, mirror)
     return group
+
+
+def _close(place: Path, *, is_way: bool) -> None:
+    mode = stat.S_IMODE(place.stat().st_mode)
+    wanted = mode & 0o770 | is_way
+    try:
+        if mode != wanted:
+            place.chmod(wanted)
+    except OSError as error:
+        raise Permanent(
+            f"agents with users of their own may read {place}: {error.strerror}; close it to others"
+        ) from error
 
 
 def _require_way(confinement: Confinement, mirror: Path) -> None:

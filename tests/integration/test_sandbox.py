@@ -531,7 +531,9 @@ def test_none_is_used_only_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_sandbox(SandboxKind.NONE).kind is SandboxKind.NONE
     with pytest.raises(Permanent, match=r"bubblewrap is not on PATH.*ORCH_SANDBOX=none"):
         find_sandbox(SandboxKind.BUBBLEWRAP)
-    if not is_root():
+    if is_root():
+        assert find_sandbox().kind is SandboxKind.UID
+    else:
         with pytest.raises(Permanent, match="need a runner that is root"):
             find_sandbox()
 
