@@ -21,7 +21,7 @@ from pydantic import (
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
-from app.sources import PREFIX, Sources, gather
+from app.sources import PREFIX, Sources, gather, read_dot_env
 
 KNOWN_AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "kimi", "aider", "mini", "command", "script")
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
@@ -309,8 +309,8 @@ def _problem(item: Any, sources: Sources) -> str:
 
 
 def provider_key(name: str) -> str | None:
-    """Return the provider's key that the environment holds under that name."""
-    return os.environ.get(name) or None
+    """Return the provider's key that the environment, or else `.env`, holds under that name."""
+    return os.environ.get(name) or read_dot_env(Path(".env")).get(name) or None
 
 
 def user_environment() -> dict[str, str]:

@@ -73,6 +73,14 @@ def _variables(
     return found
 
 
+def read_dot_env(path: Path) -> Mapping[str, str | None]:
+    """Return what a `.env` holds, nothing if it cannot be read; Orch's own settings are read by `gather`."""
+    try:
+        return dotenv_values(path, encoding="utf-8") if path.is_file() else {}
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
 def _dot_env(path: Path, names: Collection[str], sources: Sources) -> dict[str, Given]:
     if not path.is_file():
         return {}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from app.domain.outcomes import Outcome
@@ -23,10 +23,12 @@ from runner.agents.base import (
     UsageReport,
 )
 from runner.meter import Cut, Meter
-from runner.supervision import Command, Exit, Line, Supervised, supervise
+from runner.supervision import Command, Exit, ExitReason, Line, Supervised, supervise
 
 CANCEL_SECONDS = 3.0
 """What an agent has to end by itself after it was asked to, before it gets a signal."""
+LEAVE_SECONDS = 10.0
+"""What an agent that was told that nothing follows has to end, before it is ended."""
 TEXT_LIMIT = 4000
 
 
@@ -95,6 +97,9 @@ class Drive:
     until: tuple[Callable[[], Awaitable[Cut]], ...] = ()
     story: Story = field(default_factory=Story)
     cut: Cut | None = None
+    cancel_seconds: float = CANCEL_SECONDS
+    leave_seconds: float = LEAVE_SECONDS
+    _hung_up: bool = False
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def __call__(self) -> Exit:
@@ -105,6 +110,8 @@ class Drive:
                 for event in self.agent.parse(line.data, line.stream):
                     await self._take(event, supervised)
             ended = await supervised.wait()
+        if self._hung_up and self.cut is None and ended.reason is ExitReason.STOPPED:
+            ended = replace(ended, reason=ExitReason.EXITED, code=0, signal=None)  # it was done, and did not leave
         for event in self.agent.close(ended.code):
             await self._take(event, None)
         return ended
@@ -145,7 +152,11 @@ class Drive:
             case Send(data=data):
                 await supervised.send(data)
             case Hangup():
+                self._hung_up = True
                 await supervised.hang_up()
+                self._watchers.append(
+                    asyncio.create_task(_stop_later(supervised, self.leave_seconds), name="end of a talk")
+                )
             case Asked():
                 await self._rule(event, supervised)
 
@@ -168,11 +179,12 @@ class Drive:
         """Ask the agent to end where it can be asked, and let the supervisor do it if it does not."""
         if cancel := self.agent.cancel():
             await supervised.send(cancel)
-            self._watchers.append(asyncio.create_task(_stop_later(supervised), name="last patience with an agent"))
+            later = _stop_later(supervised, self.cancel_seconds)
+            self._watchers.append(asyncio.create_task(later, name="last patience with an agent"))
         else:
             await supervised.stop()
 
 
-async def _stop_later(supervised: Supervised) -> None:
-    await asyncio.sleep(CANCEL_SECONDS)
+async def _stop_later(supervised: Supervised, seconds: float) -> None:
+    await asyncio.sleep(seconds)
     await supervised.stop()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.entry.configuration import reference
-from app.settings import ServeSettings, StateSettings, check_settings
+from app.settings import ServeSettings, StateSettings, check_settings, provider_key
 from app.sources import Given, Sources, gather
 
 KNOWN = ServeSettings.model_fields
@@ -185,3 +185,13 @@ def test_the_policy_says_what_the_operator_set(tmp_path: Path) -> None:
     given = ENOUGH | {"ORCH_TRIGGER_LABEL": "orch", "ORCH_MAX_ATTEMPTS": "2", "ORCH_PORT": "3"}
     policy = settings(read(tmp_path, given)).policy()
     assert policy.stated == {"agents", "trigger", "max_attempts"}
+
+
+def test_a_providers_key_may_stand_in_the_dot_env_beside_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("SOME_PROVIDERS_KEY=from-file\nOTHER_KEY=hidden\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTHER_KEY", "from-environment")
+    names = ("SOME_PROVIDERS_KEY", "OTHER_KEY", "NO_KEY")
+    assert [provider_key(name) for name in names] == ["from-file", "from-environment", None]
