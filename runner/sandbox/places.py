@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import runner
-from app.domain.errors import Permanent
 from runner.sandbox.base import Confinement
 
 SYSTEM = Path("/usr")
@@ -56,15 +55,16 @@ def visible(confinement: Confinement, accounts: Path, sockets: Sequence[tuple[Pa
     `accounts` holds the passwd and group to show; `sockets` are to be found inside under another name.
     """
     readable = [place.absolute() for place in (*confinement.readable, *_interpreter()) if place.exists()]
-    _refuse_too_much(readable, confinement)
+    never = (*confinement.private, confinement.mirror.parent.parent)  # where all repositories and workspaces are
     return [
         *BARE,
         *_folders({*FOLDERS, *_ways(_etc())}),
         *_system(),
         *_private_tmp(confinement, readable),
-        *_folders(_ways([*readable, *confinement.own, confinement.mirror])),
+        *_folders(_ways(readable)),
         *(word for place in readable if not _is_under(place, SYSTEM) for word in _same("--ro-bind", place)),
-        *_hidden(confinement.private, [SYSTEM, *_others_of_opt(), *readable]),
+        *_hidden(never, [SYSTEM, *_others_of_opt(), *readable]),
+        *_folders(_ways([*confinement.own, confinement.mirror])),
         *(word for place in confinement.own for word in _same("--bind", place)),
         *_same("--ro-bind", confinement.mirror),
         *(word for name in ("passwd", "group") for word in ("--ro-bind", str(accounts / name), f"/etc/{name}")),
@@ -138,16 +138,11 @@ def _folders(folders: set[Path]) -> Iterator[str]:
             yield from ("--perms", "0755", "--dir", str(folder))
 
 
-def _hidden(private: Sequence[Path], shown: Sequence[Path]) -> Iterator[str]:
-    for place in (each.resolve() for each in private):
+def _hidden(never: Sequence[Path], shown: Sequence[Path]) -> Iterator[str]:
+    for place in sorted({each.resolve() for each in never}):
         if place.exists() and any(_is_under(place, each) for each in shown):
-            yield from ("--tmpfs", str(place)) if place.is_dir() else ("--ro-bind", os.devnull, str(place))
-
-
-def _refuse_too_much(readable: Sequence[Path], confinement: Confinement) -> None:
-    for place in readable:
-        if _is_under(confinement.workspace, place) or _is_under(confinement.mirror, place):
-            raise Permanent(f"to show an agent {place} is to show it all workspaces: install its program elsewhere")
+            empty = ("--perms", "0755", "--tmpfs") if place.is_dir() else ("--ro-bind", os.devnull)
+            yield from (*empty, str(place))
 
 
 def _is_under(place: Path, folder: Path) -> bool:

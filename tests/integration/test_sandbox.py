@@ -283,11 +283,15 @@ async def test_what_is_private_is_not_there_even_where_more_is_shown(
     assert (tool / "new").exists() is False
 
 
-async def test_a_program_installed_above_all_workspaces_is_refused(
-    bubblewrap: Sandbox, ground: Ground, confinement: Confinement
-) -> None:
-    with pytest.raises(Permanent, match="all workspaces"):
-        await shell(bubblewrap, replace(confinement, readable=(ground.state,)), "true")
+async def test_a_program_installed_above_all_workspaces_shows_none_of_them(bubblewrap: Sandbox, ground: Ground) -> None:
+    confinement = ground.confinement()
+    (ground.confinement("two").workspace / "secret").write_text("seen\n")
+    (ground.state / "tool").write_text("there\n")
+    shown = replace(confinement, readable=(ground.state,), private=())
+    look = f"cd {ground.state}; cat tool; ls repositories repositories/*/tasks"
+    done = await shell(bubblewrap, shown, f"touch mine; {look}; cat {ground.task('two')}/tree/secret")
+    assert done.out == ["there", "repositories:", "project", "", "repositories/project/tasks:", "one"]
+    assert (confinement.workspace / "mine").exists()
 
 
 @pytest.mark.parametrize(
