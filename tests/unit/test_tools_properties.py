@@ -105,7 +105,6 @@ anything = st.recursive(
     max_leaves=6,
 )
 inputs = st.dictionaries(st.sampled_from(FIELDS), anything, max_size=4)
-globs = st.lists(st.text("abr*/.", min_size=1, max_size=5).filter(str.strip), max_size=2).map(tuple)
 profiles = st.sampled_from(tuple(PROFILES.values()))
 
 
