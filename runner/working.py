@@ -1,5 +1,6 @@
 """Put together what one agent needs to work: prompt, model, isolation, limits, leave, and a transcript."""
 
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from runner.equipment import AgentSetup, Equipment
 from runner.gateway.account import Account
 from runner.leave import leave_for, needs_gate
 from runner.meter import Cut, Meter
-from runner.prices import price
+from runner.prices import load, price
 from runner.prompts import work_prompt
 from runner.pulse import Pulse
 from runner.sandbox import Confined, Confinement
@@ -51,7 +52,7 @@ class Working:
         async with AsyncExitStack() as stack:
             opened = Transcript.open(self.equipment.artifacts, self.clock, self.grant.run_id, self.equipment.redaction)
             transcript = await stack.enter_async_context(opened)
-            account = self._account(stack)
+            account = await self._account(stack)
             asked = self._ask(agent, account)
             confining = self.equipment.sandbox.confine(asked.argv, asked.env, self._confinement())
             drive = Drive(
@@ -70,13 +71,20 @@ class Working:
                 self.cut = drive.cut
                 self.usage = _best(meter.usage, account)
 
-    def _account(self, stack: AsyncExitStack) -> Account | None:
+    async def _account(self, stack: AsyncExitStack) -> Account | None:
         """Open an account at the gateway for an agent whose model is known."""
         gateway = self.equipment.gateway
         if self.setup.upstream is None or gateway is None:
             return None
+        await asyncio.to_thread(load)  # now, and not when the first answer waits to be priced
         limits = self.grant.limits
-        account = gateway.open(self.setup.upstream, price=price, max_cost=limits.cost, max_tokens=limits.tokens)
+        account = gateway.open(
+            self.setup.upstream,
+            price=price,
+            max_cost=limits.cost,
+            max_tokens=limits.tokens,
+            max_calls=limits.turns,
+        )
         stack.callback(gateway.close, account)
         return account
 

@@ -35,7 +35,12 @@ def require_tools(settings: RunnerSettings) -> Sandbox:
     """Return what isolates agents; raises Permanent if that, or git, is not to be had."""
     if shutil.which("git") is None:
         raise Permanent("git is not on PATH, and a runner needs it; install it (Debian: apt-get install git)")
-    return find_sandbox(SandboxKind(settings.sandbox) if settings.sandbox else None)
+    sandbox = find_sandbox(SandboxKind(settings.sandbox) if settings.sandbox else None)
+    if settings.network != "full" and sandbox.kind is not SandboxKind.BUBBLEWRAP:
+        raise Permanent(
+            f"the sandbox `{sandbox.kind}` cannot withhold the network; install bubblewrap, or set ORCH_NETWORK=full"
+        )
+    return sandbox
 
 
 def set_up(settings: RunnerSettings, name: str) -> AgentSetup:

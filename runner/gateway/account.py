@@ -59,10 +59,17 @@ class Account:
     """
 
     def __init__(
-        self, upstream: Upstream, endpoint: Endpoint, price: Price, max_cost: Decimal | None, max_tokens: int | None
+        self,
+        upstream: Upstream,
+        endpoint: Endpoint,
+        price: Price,
+        *,
+        max_cost: Decimal | None = None,
+        max_tokens: int | None = None,
+        max_calls: int | None = None,
     ) -> None:
         self.upstream, self.endpoint = upstream, endpoint
-        self.max_cost, self.max_tokens = max_cost, max_tokens
+        self.max_cost, self.max_tokens, self.max_calls = max_cost, max_tokens, max_calls
         self.calls = 0
         self.status: int | None = None
         self.refusal: str | None = None
@@ -117,6 +124,8 @@ class Account:
             self._spend(f"the run has spent ${cost:.2f} of ${self.max_cost:.2f}")
         elif self.max_tokens is not None and tokens >= self.max_tokens:
             self._spend(f"the run has used {tokens:,} of {self.max_tokens:,} tokens")
+        elif self.max_calls is not None and self.calls >= self.max_calls:
+            self._spend(f"the model has answered {self.calls} times, which is the limit")
 
     def _spend(self, reason: str) -> None:
         self.refuse(reason)

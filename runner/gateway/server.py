@@ -78,15 +78,21 @@ class Gateway:
         await self._stop()
 
     def open(
-        self, upstream: Upstream, *, price: Price, max_cost: Decimal | None = None, max_tokens: int | None = None
+        self,
+        upstream: Upstream,
+        *,
+        price: Price,
+        max_cost: Decimal | None = None,
+        max_tokens: int | None = None,
+        max_calls: int | None = None,
     ) -> Account:
         """Return a new account, under a token of its own.
 
-        Limits are in US dollars, and in tokens in and out, cached ones too; None is no limit.
+        Limits are in US dollars, in tokens in and out, cached ones too, and in answers; None is no limit.
         """
         token = f"sk-orch-{secrets.token_hex(24)}"
         endpoint = Endpoint(f"http://127.0.0.1:{self.port}{wires.prefix(upstream.wire)}", token)
-        account = Account(upstream, endpoint, price, max_cost, max_tokens)
+        account = Account(upstream, endpoint, price, max_cost=max_cost, max_tokens=max_tokens, max_calls=max_calls)
         self._accounts[token.encode()] = account
         return account
 

@@ -71,6 +71,8 @@ MISTAKES = {
     "two keys": ({"PRIVATE_KEY": "pem"}, "either ORCH_PRIVATE_KEY"),
     "no key": ({"PRIVATE_KEY_FILE": "{folder}/binary"}, "ORCH_PRIVATE_KEY_FILE cannot be read"),
     "unknown agent": ({"AGENTS": "script,nobody"}, "nobody is unknown"),
+    "network": ({"NETWORK": "none"}, "the sandbox `none` cannot withhold the network"),
+    "unknown profile": ({"PROFILE": "safe"}, "ORCH_PROFILE"),
     "malformed agents": ({"AGENTS": '["script"'}, "ORCH_AGENTS"),
     "log level": ({"LOG_LEVEL": "loud"}, "ORCH_LOG_LEVEL"),
     "port": ({"PORT": "{taken}"}, "cannot listen on 127.0.0.1:"),

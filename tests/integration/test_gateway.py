@@ -13,8 +13,7 @@ from aiohttp import web
 
 from app.domain.outcomes import Usage
 from runner.agents.base import Wire
-from runner.gateway.account import Upstream
-from runner.gateway.account import NOTHING
+from runner.gateway.account import NOTHING, Upstream
 from runner.prices import price
 from tests.integration.gateway_stage import (
     ANSWERS,
@@ -417,6 +416,12 @@ async def test_a_limit_in_tokens_counts_those_in_and_out() -> None:
     async with new_stage(gives(), max_tokens=30) as stage:
         assert [(await stage.said())[0] for _ in range(3)] == [200, 200, 400]
         assert stage.account.refusal == "the run has used 30 of 30 tokens"
+
+
+async def test_a_limit_in_answers_holds_whatever_they_cost() -> None:
+    async with new_stage(gives(), max_calls=2) as stage:
+        assert [(await stage.said())[0] for _ in range(3)] == [200, 200, 400]
+        assert stage.account.refusal == "the model has answered 2 times, which is the limit"
 
 
 async def test_an_unknown_price_stops_nobody_and_is_told() -> None:
