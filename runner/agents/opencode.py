@@ -178,6 +178,8 @@ def configuration(work: Assignment) -> dict[str, Any]:
         "permission": asks if work.lane is Lane.GATED else {"*": "allow"},
         "instructions": [str(work.workspace / "AGENTS.md")],  # it goes with the project's configuration otherwise
     }
+    if work.lane is Lane.GATED:
+        config["experimental"] = {"continue_loop_on_deny": True}  # else one refusal ends the whole turn
     if work.endpoint:
         config |= {"provider": {"orch": _provider(work, work.endpoint.url)}, "enabled_providers": ["orch"]}
         config |= {"model": _model(work), "small_model": _model(work)}

@@ -244,6 +244,11 @@ def test_opencode_is_told_by_its_configuration_whether_to_ask(lane: Lane, rule: 
     assert json.loads(env["OPENCODE_CONFIG_CONTENT"])["permission"]["*"] == rule
 
 
+def test_opencode_goes_on_after_a_refusal() -> None:
+    env = OpencodeAgent().command(work(lane=Lane.GATED, model="m", endpoint=ENDPOINT)).env
+    assert json.loads(env["OPENCODE_CONFIG_CONTENT"])["experimental"] == {"continue_loop_on_deny": True}
+
+
 def test_opencode_takes_a_model_of_its_own_from_its_configuration() -> None:
     env = OpencodeAgent().command(work(lane=Lane.GATED, model="anthropic/m")).env
     assert json.loads(env["OPENCODE_CONFIG_CONTENT"])["model"] == "anthropic/m"
