@@ -39,6 +39,12 @@ _QUIET = {
 }
 # Else plugins and MCP servers of the repository run before the first word, and skills of `.claude` join in.
 _OWN_SETTINGS = {"OPENCODE_DISABLE_PROJECT_CONFIG": "1", "OPENCODE_DISABLE_EXTERNAL_SKILLS": "1"}
+# Else it fetches this package, for plugins that nobody has, from npm in every run.
+_HAS_PLUGIN = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "*"}}}}
+_FILES = {
+    ".config/opencode/package-lock.json": json.dumps(_HAS_PLUGIN).encode(),
+    ".config/opencode/node_modules/.package-lock.json": b"{}",
+}
 _REJECTED = "rejected permission"
 DONE = "stop"
 
@@ -78,7 +84,7 @@ class OpencodeAgent:
         if work.lane is Lane.GATED:
             self._dialogue = AcpDialogue(counts_tokens=False)
             argv = (self._program, "acp")
-            return AgentCommand(argv, environment(work), self._dialogue.start(work), talks=True)
+            return AgentCommand(argv, environment(work), self._dialogue.start(work), talks=True, files=_FILES)
         model = _model(work)
         return AgentCommand(
             argv=(
@@ -88,6 +94,7 @@ class OpencodeAgent:
             ),
             env=environment(work),
             stdin=work.prompt.text.encode("utf-8", "replace"),
+            files=_FILES,
         )
 
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:

@@ -72,6 +72,11 @@ def test_without_an_endpoint_the_model_is_as_opencode_names_it() -> None:
     assert "provider" not in configured(dict(made.env))
 
 
+def test_it_is_told_that_it_has_what_it_would_fetch_from_npm() -> None:
+    lock = json.loads(OpencodeAgent().command(WORK).files[".config/opencode/package-lock.json"])
+    assert lock["packages"][""]["dependencies"] == {"@opencode-ai/plugin": "*"}
+
+
 def test_a_session_is_resumed() -> None:
     made = OpencodeAgent().command(replace(WORK, session=with_session("ses_1")))
     assert made.argv[-2:] == ("--session", "ses_1")
