@@ -172,11 +172,17 @@ async def _spent(account: Account) -> Cut:
 
 
 def _best(told: Usage, account: Account | None) -> Usage:
-    """Believe the agent where it tells a cost, else the gateway, which sees what the model bills."""
-    if account is None or told.cost is not None or not account.calls:
+    """Believe the gateway where every answer told what it took, else the agent.
+
+    An agent that was cut off has not told all, one that goes on with a session may not know what that had used, and
+    calls for titles are often not counted.
+    """
+    if account is None or not account.calls:
         return told
     counted = account.usage
-    return counted if counted.cost is not None or told.tokens_in is None else told
+    if counted.tokens_in is None or counted.tokens_out is None:
+        return told
+    return counted if counted.cost is not None else counted.model_copy(update={"cost": told.cost})
 
 
 def _installation(program: Path | None) -> tuple[Path, ...]:
