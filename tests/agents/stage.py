@@ -1,7 +1,6 @@
 """A world whose default agent is a real CLI, and what can be seen of it from outside."""
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ PREFIX = Path(__file__).parents[2] / ".agents"
 WIRES = {"claude": Wire.ANTHROPIC, "codex": Wire.OPENAI_RESPONSES, "opencode": Wire.OPENAI_CHAT}
 MODELS = {"claude": "claude-sonnet-4-5", "codex": "gpt-5.5", "opencode": "gpt-5.5"}
 KEY = "sk-canary-of-the-provider-0123456789abcdef"
+SECONDS = {"claude": 8, "codex": 8, "opencode": 25}
+"""Within these an agent has begun with a tool that takes long; Codex lets one that takes 10 s go on by itself."""
 WAITS = "python3 -c 'import time; time.sleep(300)'"
 """A command that takes long. Claude Code refuses a bare `sleep 300`."""
 
@@ -81,15 +82,20 @@ class Stage:
         An agent has it in its environment, a sandbox in its arguments, a supervisor holds its lock.
         """
         ours = {child.pid for child in self.world.orch}
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if pid not in ours and self._of(pid)]
+        pids = {int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()}
+        return [pid for pid in pids - ours if self._of(pid)]
 
     def _of(self, pid: int) -> bool:
         places = f"{self.world.folder}/orch/repositories/"
         return any(places in told for told in (_read(pid, "cmdline"), _read(pid, "environ"), *_open_files(pid)))
 
-    def log(self) -> str:
-        """Return what Orch logged."""
-        return self.world.log.read_text()
+    def told_to_processes(self) -> str:
+        """Return arguments and environment of all processes of a run."""
+        return "\n".join(_read(pid, name) for pid in self.processes() for name in ("cmdline", "environ"))
+
+    def last_asked(self) -> str:
+        """Return all that the model was told with the last call."""
+        return json.dumps(self.model.last.body) if self.model.last else ""
 
     def transcripts(self) -> str:
         """Return all that was kept of the agent's words and doings."""
@@ -112,6 +118,6 @@ def _read(pid: int, name: str) -> str:
 def _open_files(pid: int) -> list[str]:
     try:
         links = [*Path(f"/proc/{pid}/fd").iterdir(), Path(f"/proc/{pid}/cwd")]
-        return [os.readlink(link) for link in links]
+        return [str(link.readlink()) for link in links]
     except OSError:
         return []

@@ -1,0 +1,72 @@
+"""How runs of real agents end that do not go well: what people are told, and that no process is left."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.agents.stage import SECONDS, WAITS, Stage, shells
+
+
+async def ended(stage: Stage, scenario: str, **settings: Any) -> str:
+    """Let a task end with a question to people, and return the living comment."""
+    stage.world.patience = 100
+    await stage.start(scenario, **settings)
+    said = await stage.comment(await stage.ask(), "needs_review")
+    await stage.until_nobody()
+    return said
+
+
+async def test_time_that_is_up_loses_no_work(stage: Stage) -> None:
+    stage.model.scenarios["slow"] = shells("echo begun > begun.txt", WAITS)
+    seconds = SECONDS[stage.agent]
+    said = await ended(stage, "slow", WALL_SECONDS=seconds)
+    assert "`timed_out` after" in said
+    assert f"the agent took longer than {seconds} s" in said
+    assert "What it did so far is kept." in said
+    [ref] = [ref for ref in await stage.world.refs() if "orch/runs" in ref]
+    assert (await stage.world.read(f"/contents/begun.txt?ref={ref.removeprefix('refs/')}"))["name"] == "begun.txt"
+
+
+async def test_a_budget_that_is_spent_ends_the_run(stage: Stage) -> None:
+    stage.model.scenarios["long"] = shells(*["date +%N; echo {step} > step.txt"] * 50)
+    said = await ended(stage, "long", MAX_TOKENS=6000)
+    assert "The run reached a limit: " in said
+    assert "of 6,000 tokens" in said
+    assert stage.model.calls["long"] < 12
+
+
+async def test_a_run_is_cancelled_in_the_middle_of_a_tool(stage: Stage) -> None:
+    await stage.start("sleep")
+    number = await stage.ask()
+    await stage.until_tool_works()
+    await stage.world.call("DELETE", f"/repos/{stage.world.repository}/issues/{number}/labels/orch")
+    await stage.world.until_status(number, "paused")
+    async with asyncio.timeout(15):
+        await stage.until_nobody()
+    await stage.world.until_idle()
+    assert stage.world.workspaces() == []
+
+
+async def test_a_provider_that_was_busy_is_asked_again(stage: Stage) -> None:
+    await stage.start("flaky")
+    await stage.comment(await stage.ask(), "in_review")
+    assert stage.model.calls["flaky"] >= 4
+
+
+async def test_a_provider_that_stays_busy_is_told(stage: Stage) -> None:
+    assert "`provider_limited` after" in await ended(stage, "e429")
+
+
+async def test_a_provider_that_is_down_for_ever_is_told(stage: Stage) -> None:
+    said = await ended(stage, "e500")
+    assert "`agent_failed` after" in said
+    # Codex tells no status.
+    assert "500" in said or "Internal Server Error" in said or "experiencing high demand" in said
+
+
+@pytest.mark.parametrize("scenario", ["hang", "hangmid"])
+async def test_a_model_that_says_no_more_ends_the_run(stage: Stage, scenario: str) -> None:
+    said = await ended(stage, scenario, SILENCE_SECONDS=8)
+    assert "`timed_out` after" in said
+    assert "the agent said nothing for 8 s" in said
