@@ -15,8 +15,10 @@ PREFIX = Path(__file__).parents[2] / ".agents"
 WIRES = {"claude": Wire.ANTHROPIC, "codex": Wire.OPENAI_RESPONSES, "opencode": Wire.OPENAI_CHAT}
 MODELS = {"claude": "claude-sonnet-4-5", "codex": "gpt-5.5", "opencode": "gpt-5.5"}
 KEY = "sk-canary-of-the-provider-0123456789abcdef"
-SECONDS = {"claude": 8, "codex": 8, "opencode": 25}
+SECONDS = {"claude": 12, "codex": 8, "opencode": 30}
 """Within these an agent has begun with a tool that takes long; Codex lets one that takes 10 s go on by itself."""
+PATIENCE = 150.0
+"""Opencode takes some 75 s to give up on a model server that only fails."""
 WAITS = "python3 -c 'import time; time.sleep(300)'"
 """A command that takes long. Claude Code refuses a bare `sleep 300`."""
 
@@ -48,6 +50,7 @@ class Stage:
             "model": MODELS[self.agent],
         }
         self.world.environment["MODEL_KEY"] = KEY
+        self.world.patience = PATIENCE
         agents = {"AGENTS": json.dumps([self.agent]), "AGENT_OPTIONS": json.dumps({self.agent: options})}
         await self.world.start_orch(**{**agents, "SANDBOX": "bubblewrap", "MAX_ATTEMPTS": 1, **settings})
 

@@ -10,7 +10,6 @@ from tests.agents.stage import SECONDS, WAITS, Stage, shells
 
 async def ended(stage: Stage, scenario: str, **settings: Any) -> str:
     """Let a task end with a question to people, and return the living comment."""
-    stage.world.patience = 100
     await stage.start(scenario, **settings)
     said = await stage.comment(await stage.ask(), "needs_review")
     await stage.until_nobody()
