@@ -14,7 +14,7 @@ from app.domain.jobs import Job
 from app.domain.names import digest_of
 from app.domain.outcomes import Outcome, RunResult, total
 from app.domain.policy import Policy
-from app.domain.record import RunSummary, TaskRecord
+from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.task import Trigger, can
 from app.leases import Leases, RunLease
 from app.ports import Artifacts, Clock, Conflict, EventQueue, GitHub
@@ -105,7 +105,7 @@ class LocalRuns:
             requested_by_id=record.requested_by_id,
             limits=self.policy.limits,
             profile=self.policy.profile,
-            unfinished=record.unfinished,
+            unfinished=_unfinished(record),
             session=_session(record),
             notes=_notes(record),
         )
@@ -214,20 +214,30 @@ def _of_this_text(record: TaskRecord) -> tuple[RunSummary, ...]:
     """Return the latest runs in a row that ended without a delivery: those are about what is wanted now."""
     tried: list[RunSummary] = []
     for run in reversed(record.runs):
-        if run.outcome is Outcome.DELIVERED:
+        if run.outcome is Outcome.DELIVERED or run.attempt < record.first_attempt:
             break
         tried.append(run)
     return tuple(reversed(tried))
 
 
 def _session(record: TaskRecord) -> Resumable | None:
-    """Return the agent's last session, with all that its runs used, if it was only cut off."""
-    runs = [run for run in _of_this_text(record) if run.agent == record.agent and run.session]
-    if not runs or runs[-1].outcome not in GO_ON:
+    """Return the agent's last session, with all that its runs used, if it was only cut off.
+
+    After a run that should have gone on with it and did not come so far the next begins anew; one that Orch itself kept
+    from beginning does not count.
+    """
+    runs = [run for run in _of_this_text(record) if run.session or run.outcome is not Outcome.INFRASTRUCTURE_FAILED]
+    last = runs[-1] if runs else None
+    if last is None or last.session is None or last.agent != record.agent or last.outcome not in GO_ON:
         return None
-    last = runs[-1].session
-    assert last
-    return Resumable(id=last, usage=total([run.usage for run in runs if run.session == last]))
+    used = [run.usage for run in record.runs if run.session == last.session and run.agent == last.agent]
+    return Resumable(id=last.session, usage=total(used))
+
+
+def _unfinished(record: TaskRecord) -> Unfinished | None:
+    """Return what is pushed and not delivered."""
+    left = record.unfinished
+    return left if left and left.sha != record.head_sha else None
 
 
 def _notes(record: TaskRecord) -> tuple[str, ...]:

@@ -49,8 +49,9 @@ class TaskRecord(Value):
     when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
     labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
     `pull_closed` says that the pull request was closed unmerged, `merged_before` are those merged before the issue was
-    reopened. `unfinished` is what the next run goes on from. `stopping` is a run that was told to stop and has not
-    ended. While `cut_off` is set nothing is written.
+    reopened. `first_attempt` is the first at the admitted text. `unfinished` is what the next run goes on from, and is
+    delivered once the branch is there. `stopping` is a run that was told to stop and has not ended. While `cut_off` is
+    set nothing is written.
     """
 
     task: TaskRef
@@ -60,6 +61,7 @@ class TaskRecord(Value):
     notice: str = ""
     remarks: tuple[str, ...] = ()
     attempt: int = 1
+    first_attempt: int = 1
     agent: str
     model: str | None = None
     requested_by: str

@@ -56,6 +56,7 @@ def test_a_parked_task_is_taken_up_again_with_the_text_and_the_person_of_now() -
         why=CHOSEN,
         title="New",
         attempt=4,
+        first_attempt=4,
         job_id=run_job(TASK, 4).id,
         admitted=digest_of("New", "Text"),
         edited=True,

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.absorb import refuse
 from app.domain.effects import AddComment, Decision, DeleteRef, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
 from app.domain.events import SlotFreed, SlotWanted
 from app.domain.facts import CutOff
 from app.domain.jobs import run_job
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.record import TaskRecord, Unfinished
-from app.domain.strategies.single import after_run, after_stop, pull_body, resume
+from app.domain.strategies.single import after_run, after_stop, drop_unfinished, pull_body, resume
 from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.build import JOB, NOW, OTHER_SHA, RUN, SHA, TASK
@@ -36,7 +37,8 @@ def summed_up(result: RunResult, attempt: int = 1) -> object:
 def test_what_was_delivered_becomes_a_pull_request(previous: str | None) -> None:
     result = build.result()
     decision = decide(result, head_sha=previous)
-    record = build.record(run_id=None, head_sha=previous, runs=(build.summary(),))
+    pushed = Unfinished(run_id=RUN, sha=SHA)
+    record = build.record(run_id=None, head_sha=previous, runs=(build.summary(),), unfinished=pushed)
     effects = (
         FREED,
         MoveBranch(branch=record.branch, sha=SHA, previous=previous),
@@ -89,10 +91,27 @@ def test_a_run_that_pushed_nothing_leaves_what_an_earlier_one_did() -> None:
     assert not any(isinstance(effect, DeleteRef) for effect in decision.effects)
 
 
-def test_a_delivery_removes_what_was_unfinished() -> None:
+def test_a_delivery_removes_what_it_went_on_from_and_at_last_its_own_ref() -> None:
     decision = decide(build.result(), unfinished=Unfinished(run_id="run-0", sha=OTHER_SHA))
+    refs = [effect.ref for effect in decision.effects if isinstance(effect, DeleteRef)]
+    assert refs == ["refs/orch/runs/run-0", f"refs/orch/runs/{RUN}"]
+
+
+def test_a_delivery_that_github_refuses_is_not_lost() -> None:
+    decision = decide(build.result())
+    [move] = [effect for effect in decision.effects if isinstance(effect, MoveBranch)]
     assert isinstance(decision.record, TaskRecord)
-    assert (decision.record.unfinished, decision.effects[-1]) == (None, DeleteRef(ref="refs/orch/runs/run-0"))
+    parked, instead = refuse(decision.record, move, "the branch exists")
+    assert parked.unfinished == Unfinished(run_id=RUN, sha=SHA)
+    assert not any(isinstance(effect, DeleteRef) for effect in instead)
+    assert drop_unfinished(parked) == (DeleteRef(ref=f"refs/orch/runs/{RUN}"),)
+
+
+def test_a_session_of_a_run_that_was_stopped_is_not_gone_on_with() -> None:
+    stopped = build.result(Outcome.TIMED_OUT, session="s1")
+    decision = after_stop(build.finished(stopped), build.record(Status.PAUSED, stopping=RUN))
+    assert isinstance(decision.record, TaskRecord)
+    assert decision.record.runs[-1].session is None
 
 
 def test_people_are_told_that_a_limit_lost_nothing() -> None:

@@ -57,12 +57,14 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
     job = run_job(event.task, record.attempt + 1)
     dropped = drop_unfinished(record) if digest != record.admitted else ()
     record = record.change(agent=agent, model=None, unfinished=None if dropped else record.unfinished)
+    first = job.attempt if digest != record.admitted else record.first_attempt
     routed = record.advance(
         Trigger.ROUTE,
         f"Agent {describe_agent(record)} was chosen {_chooser(snapshot)}; the task waits for a runner.",
         task=event.task,
         title=event.title,
         attempt=job.attempt,
+        first_attempt=first,
         job_id=job.id,
         admitted=digest,
         edited=snapshot.issue is not None and digest_of(snapshot.issue.title, snapshot.issue.body) != digest,
@@ -122,7 +124,8 @@ def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
 
 def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
     """Write down how a run ended that was told to stop, and what it cost; its task has moved on."""
-    counted = record.change(stopping=None, runs=(*record.runs, _summary(event, record)))
+    ended = _summary(event, record).model_copy(update={"session": None})  # its task may follow another text by now
+    counted = record.change(stopping=None, runs=(*record.runs, ended))
     pushed = (DeleteRef(ref=run_ref(event.run_id)),) if event.result.head_sha else ()
     effects: tuple[Effect, ...] = () if record.cut_off else (UpsertComment(), *pushed)
     return Decision(f"run {event.run_id} ended after it was told to stop", counted, effects)
@@ -146,15 +149,17 @@ def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
 
 
 def _deliver(event: RunFinished, record: TaskRecord, freed: Send, sha: str) -> Decision:
+    """Move the branch and open the pull request; if GitHub refuses, what was pushed is still known, and not lost."""
     effects: tuple[Effect, ...] = (
         freed,
+        *drop_unfinished(record),
         MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
         OpenPull(branch=record.branch, title=neutralise(record.title, TITLE_LENGTH), body=pull_body(event, record)),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
-        *drop_unfinished(record),
     )
-    return Decision(f"run {event.run_id} delivered {sha[:12]}", record.change(unfinished=None), effects)
+    pushed = record.change(unfinished=Unfinished(run_id=event.run_id, sha=sha))
+    return Decision(f"run {event.run_id} delivered {sha[:12]}", pushed, effects)
 
 
 def pull_body(event: RunFinished, record: TaskRecord) -> str:
