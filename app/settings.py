@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -63,10 +64,27 @@ class AgentOptions(BaseModel):
     adapter: str | None = None
     program: str | None = None
     model: str | None = None
-    base_url: str | None = Field(default=None, pattern="^https?://.")
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
     key: str | None = None
     wire: Literal["anthropic", "openai-chat"] | None = None
     argv: tuple[str, ...] = ()
+
+    @field_validator("adapter")
+    @classmethod
+    def _know(cls, adapter: str | None) -> str | None:
+        if adapter is not None and adapter not in KNOWN_AGENTS:
+            raise ValueError(f"`adapter` is none of {', '.join(KNOWN_AGENTS)}")
+        return adapter
+
+    @field_validator("key")
+    @classmethod
+    def _name(cls, key: str | None) -> str | None:
+        """Take a name only: what looks like the key itself would be repeated wherever it is said to be missing."""
+        if key is not None and not re.fullmatch("[A-Z][A-Z0-9_]*", key):
+            raise ValueError(
+                "`key` is the name of a variable, in capitals as in OPENAI_API_KEY, and not the key itself"
+            )
+        return key
 
 
 class RunnerSettings(StateSettings):

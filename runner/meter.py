@@ -12,6 +12,10 @@ from runner.agents.base import AgentEvent, Text, ToolCall, ToolResult, UsageRepo
 
 SAME = 3
 """Times that the same call with the same result may come one after the other."""
+MOST_KNOWN = 50_000
+"""Things said that are remembered; past them all counts as new once more."""
+SHOWN = 200
+"""Characters of a call that are kept, besides what tells it from others."""
 
 Price = Callable[[Usage], Decimal | None]
 
@@ -40,6 +44,7 @@ class Meter:
         self._repeated = 0
         self._idle = 0
         self._reports: Usage | None = None
+        self._least = total([])
         self.tool_calls = 0
 
     @property
@@ -60,8 +65,9 @@ class Meter:
                 return self._spend(event)
         return None
 
-    def check(self, usage: Usage) -> Cut | None:
-        """Say whether that is more than a run may use; what is unknown reaches no limit."""
+    def _check(self) -> Cut | None:
+        """Say whether the known part is all that a run may use; what is unknown reaches no limit."""
+        usage = self._least
         tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
         limits = self._limits
         if limits.tokens is not None and tokens >= limits.tokens:
@@ -82,15 +88,15 @@ class Meter:
         return None
 
     def _answered(self, result: ToolResult) -> Cut | None:
-        call = self._calls.pop(result.id, "")
+        call = self._calls.pop(result.id, "")  # it may not have been told, or been too long to read
         both = _digest(f"{call}\n{result.output}".encode(errors="replace"))
-        self._repeated = self._repeated + 1 if both == self._last else 1
+        self._repeated = self._repeated + 1 if call and both == self._last else 1
         self._last = both
         self._is_new(result.output.encode(errors="replace"))
         if self._repeated < SAME:
             return None
         return Cut(
-            Outcome.STALLED, f"the same tool call gave the same result {SAME} times in a row: {call[:200]}".strip()
+            Outcome.STALLED, f"the same tool call gave the same result {SAME} times in a row: {call[:SHOWN]}".strip()
         )
 
     def _spend(self, report: UsageReport) -> Cut | None:
@@ -101,11 +107,14 @@ class Meter:
             cost=report.cost,
         )
         self._reports = used if self._reports is None else total([self._reports, used])
-        return self.check(self._reports)
+        self._least = total([self._least, Usage(**{name: value or 0 for name, value in used})])
+        return self._check()
 
     def _is_new(self, said: bytes) -> None:
         digest = _digest(said)
         if digest not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known.add(digest)
             self._idle = 0
 
@@ -119,7 +128,10 @@ class Meter:
 
 
 def _spell(name: str, given: Mapping[str, Any]) -> str:
-    return f"{name} {' '.join(str(value) for value in given.values())}"
+    spelled = f"{name} {' '.join(str(value) for value in given.values())}"
+    if len(spelled) <= SHOWN:
+        return spelled
+    return spelled[:SHOWN] + _digest(spelled.encode(errors="replace")).hex()
 
 
 def _digest(data: bytes) -> bytes:

@@ -17,8 +17,11 @@ from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
 from app.ports import Artifacts, Runs
 from app.redaction import Redaction
-from app.settings import RunnerSettings, ServeSettings, provider_key
+from app.settings import AgentOptions, RunnerSettings, ServeSettings, provider_key
+from app.sources import DEFAULT_FILE
+from runner.agents.base import Traits
 from runner.agents.registry import ADAPTERS
+from runner.egress import Allowed
 from runner.equipment import AgentSetup, Equipment
 from runner.gateway.account import Upstream
 from runner.sandbox import Network, Sandbox, SandboxKind, find_sandbox
@@ -40,7 +43,16 @@ def require_tools(settings: RunnerSettings) -> Sandbox:
         raise Permanent(
             f"the sandbox `{sandbox.kind}` cannot withhold the network; install bubblewrap, or set ORCH_NETWORK=full"
         )
+    _require_hosts(settings)
     return sandbox
+
+
+def _require_hosts(settings: RunnerSettings) -> None:
+    for entry in settings.hosts:
+        try:
+            Allowed.parse(entry)
+        except ValueError as error:
+            raise Permanent(f"ORCH_HOSTS: {error}") from None
 
 
 def set_up(settings: RunnerSettings, name: str) -> AgentSetup:
@@ -48,20 +60,15 @@ def set_up(settings: RunnerSettings, name: str) -> AgentSetup:
     options = settings.options_of(name)
     adapter = options.adapter or name
     traits = ADAPTERS[adapter](adapter, options).traits
-    wanted = options.program or (options.argv[0] if options.argv else traits.program)
+    given = options.argv[0] if adapter == "command" and options.argv else traits.program
+    wanted = options.program or given
     found = shutil.which(wanted) if wanted else None
     missing = f"`{wanted}` is not on the runner's PATH; install it there" if wanted and not found else None
     if adapter == "command" and not options.argv:
         missing = "it has no `argv` (see ORCH_AGENT_OPTIONS)"
-    upstream = None
-    if traits.wire is not None:
-        key_name, url = options.key or traits.key or "", options.base_url or traits.url
-        key = provider_key(key_name)
-        if key is None or url is None:
-            what = f"{key_name} is not set: it is the key of its model's provider" if url else "it has no `base_url`"
-            missing = missing or f"{what} (see ORCH_AGENT_OPTIONS)"
-        else:
-            upstream = Upstream(url=url, key=key, wire=traits.wire)
+    upstream = _upstream(options, traits)
+    if isinstance(upstream, str):
+        missing, upstream = missing or f"{upstream} (see ORCH_AGENT_OPTIONS)", None
     return AgentSetup(
         make=lambda: ADAPTERS[adapter](found or adapter, options),
         program=Path(found) if found else None,
@@ -69,6 +76,22 @@ def set_up(settings: RunnerSettings, name: str) -> AgentSetup:
         upstream=upstream,
         missing=missing,
     )
+
+
+def _upstream(options: AgentOptions, traits: Traits) -> Upstream | str | None:
+    """Say where an agent's model is, or what keeps it from being reached; None if it has none."""
+    if traits.wire is None:
+        return None
+    name, url = options.key or traits.key or "", options.base_url or traits.url
+    key = provider_key(name)
+    if url is None:
+        return "it has no `base_url`"
+    if key is None:
+        return f"{name} is not set: it is the key of its model's provider"
+    try:
+        return Upstream(url=url, key=key, wire=traits.wire)
+    except ValueError as error:
+        return str(error)
 
 
 @asynccontextmanager
@@ -102,7 +125,7 @@ def _equipment(
     gateway: "Gateway | None",
 ) -> Equipment:
     keys = [setup.upstream.key for setup in agents.values() if setup.upstream]
-    key_file = settings.private_key_file
+    files = (settings.private_key_file, Path(".env"), DEFAULT_FILE)
     return Equipment(
         agents=agents,
         sandbox=sandbox,
@@ -112,7 +135,7 @@ def _equipment(
         network=Network(settings.network),
         hosts=tuple(settings.hosts),
         readable=PYTHON,
-        private=(settings.state_dir.resolve(), *([key_file.resolve()] if key_file else [])),
+        private=(settings.state_dir.resolve(), *(each.resolve() for each in files if each and each.is_file())),
     )
 
 

@@ -68,6 +68,24 @@ def test_i10_an_unknown_cost_reaches_no_limit() -> None:
     assert note_all(meter, [UsageReport(10_000, 10_000, None, None)] * 10) is None
 
 
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (RunLimits(tokens=2000), "2,000 tokens of 2,000 are spent"),
+        (RunLimits(cost=Decimal(1)), "$1.00 of $1.00 is spent"),
+    ],
+)
+def test_i12_what_is_known_reaches_a_limit_though_something_else_is_not(limits: RunLimits, reason: str) -> None:
+    reports = [
+        UsageReport(1000, 0, 0, Decimal("0.5")),
+        UsageReport(None, None),
+        UsageReport(1000, 0, 0, Decimal("0.5")),
+    ]
+    meter = Meter(limits, nothing_changes)
+    assert note_all(meter, reports) == Cut(Outcome.BUDGET_SPENT, reason)
+    assert meter.usage == Usage()
+
+
 def test_i12_tool_calls_are_bounded() -> None:
     cut = note_all(Meter(RunLimits(tool_calls=5), nothing_changes), calls(9))
     assert cut == Cut(Outcome.BUDGET_SPENT, "it used 5 tool calls, which is the limit")
@@ -82,6 +100,17 @@ def test_the_same_result_of_the_same_call_three_times_in_a_row_is_a_stall() -> N
 
 def test_the_same_result_of_different_calls_is_none() -> None:
     assert note_all(Meter(RunLimits(), nothing_changes), calls(9, "ok")) is None
+
+
+def test_the_same_result_of_calls_that_were_not_told_is_none() -> None:
+    meter = Meter(RunLimits(), nothing_changes)
+    assert note_all(meter, [ToolResult(True, "written", str(each)) for each in range(9)]) is None
+
+
+def test_long_calls_are_told_apart_by_all_that_they_hold() -> None:
+    meter = Meter(RunLimits(), nothing_changes)
+    assert note_all(meter, calls(9, "written", f"{'x' * 10_000} {{0}}")) is None
+    assert note_all(Meter(RunLimits(), nothing_changes), calls(9, "written", "x" * 10_000)) is not None
 
 
 def test_a_call_that_is_repeated_between_others_is_none() -> None:

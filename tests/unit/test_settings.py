@@ -1,5 +1,6 @@
 """Where settings come from, and what is said of those that cannot be right."""
 
+import json
 import re
 from pathlib import Path
 
@@ -156,6 +157,25 @@ def test_a_wrong_value_is_named_and_not_repeated(tmp_path: Path, name: str) -> N
     [problem] = problems(tmp_path, **{name: value})
     assert problem.startswith(f"{name} (from environment): ")
     assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"key": "sk-canary-0123456789"}, "the name of a variable"),
+        ({"key": "gsk_canary0123456789"}, "the name of a variable"),
+        ({"adapter": "nobody"}, "is none of claude, codex,"),
+        ({"base_url": "https://canary@models.example/v1"}, "match"),
+        ({"base_url": "https://models.example/v1?key=canary"}, "match"),
+    ],
+)
+def test_what_an_agent_cannot_be_set_up_with_is_refused_and_not_repeated(
+    tmp_path: Path, options: dict[str, str], said: str
+) -> None:
+    [problem] = problems(tmp_path, ORCH_AGENT_OPTIONS=json.dumps({"claude": options}))
+    assert problem.startswith("ORCH_AGENT_OPTIONS (from environment): ")
+    assert said in problem
+    assert "canary" not in problem
 
 
 def test_no_secret_stands_in_an_error_or_a_repr(tmp_path: Path) -> None:
