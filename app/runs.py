@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_hex
 
+from app.domain.approvals import describe_answer
 from app.domain.errors import Permanent, Retryable, Unauthorized
 from app.domain.events import RunFinished, RunStarted
 from app.domain.facts import Identity
@@ -108,6 +109,7 @@ class LocalRuns:
             unfinished=_unfinished(record),
             session=_session(record),
             notes=_notes(record),
+            answers=record.answers,
         )
 
     def _clone_url(self, record: TaskRecord) -> str:
@@ -241,8 +243,9 @@ def _unfinished(record: TaskRecord) -> Unfinished | None:
 
 
 def _notes(record: TaskRecord) -> tuple[str, ...]:
-    return tuple(
+    tried = (
         f"Attempt {run.attempt} ended as {run.outcome.value}: {run.reason}"
         for run in _of_this_text(record)[-NOTES:]
         if run.outcome is not Outcome.INFRASTRUCTURE_FAILED
     )
+    return (*tried, *(describe_answer(answer) for answer in record.answers))

@@ -6,6 +6,7 @@ from typing import Any
 from app.domain.snapshot import Handler
 from handlers import (
     admission,
+    comments,
     config,
     installations,
     issue_life,
@@ -16,6 +17,6 @@ from handlers import (
     schedule,
 )
 
-FAMILIES = (issues, issue_life, pull_requests, runs, admission, schedule, installations, repositories, config)
+FAMILIES = (issues, issue_life, comments, pull_requests, runs, admission, schedule, installations, repositories, config)
 
 HANDLERS: Mapping[type[Any], Handler] = {handler.event: handler for family in FAMILIES for handler in family.HANDLERS}

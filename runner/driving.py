@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from app.domain.approvals import AskedCall
 from app.domain.outcomes import Outcome
 from app.log import log
 from runner.agents.base import (
@@ -42,10 +43,11 @@ class Transcript(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Whether a tool call may be made, None if a person must say so; and why."""
+    """Whether a tool call may be made, and why; None if a person must say so, of the call that is `asked`."""
 
     granted: bool | None
     why: str
+    asked: AskedCall | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Story:
     model: str | None = None
     text: str = ""
     ended: Ended | None = None
+    asked: AskedCall | None = None
     refused: int = 0
     retries: int = 0
     unknown: int = 0
@@ -167,6 +170,7 @@ class Drive:
         if leave.granted is not True:
             await self._take(Refused(asked.tool, leave.why), None)
         if leave.granted is None and self.cut is None:
+            self.story.asked = leave.asked
             self._cut(Cut(Outcome.APPROVAL_NEEDED, leave.why))
             await self._end(supervised)
 

@@ -268,6 +268,7 @@ class Run:
             usage=report.usage,
             text=report.story.text[-TEXT_LIMIT:],
             session=report.story.session,
+            asked=report.story.asked if outcome is Outcome.APPROVAL_NEEDED else None,
             started_at=report.started_at,
             ended_at=self.clock.now(),
         )

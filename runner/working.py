@@ -140,7 +140,8 @@ class Working:
         )
 
     def _judge(self, asked: Asked) -> Leave:
-        return leave_for(self.grant.profile, asked, self.workspace.tree)
+        hide = self.equipment.redaction.text
+        return leave_for(self.grant.profile, asked, self.workspace.tree, self.grant.answers, hide)
 
     def _priced(self, report: UsageReport, model: str | None) -> UsageReport:
         """Give a report its price where the agent told none and it is known."""

@@ -1,5 +1,6 @@
 """The living comment: what a person reads on the issue."""
 
+from app.domain.approvals import describe_question
 from app.domain.markers import Keyring, render_marker
 from app.domain.outcomes import Usage
 from app.domain.record import RunSummary, TaskRecord
@@ -55,6 +56,8 @@ def _visible(record: TaskRecord) -> str:
         ("Who acts next", ACTS_NEXT[record.status]),
     ]
     parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
+    if record.asked:
+        parts.append(describe_question(record.asked))
     if record.notice:
         parts.append(record.notice)
     if record.edited:

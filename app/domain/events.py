@@ -1,5 +1,6 @@
 """Everything that can happen, as frozen values: parsed out of webhooks, or sent by Orch to itself."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -79,6 +80,16 @@ class IssueDeleted(TaskEvent):
     type: Literal["issue_deleted"] = "issue_deleted"
     actor: Actor
     labels: tuple[str, ...]
+
+
+class CommentCreated(TaskEvent):
+    """Somebody wrote a comment on an issue."""
+
+    type: Literal["comment_created"] = "comment_created"
+    actor: Actor
+    comment_id: int
+    body: str
+    written_at: datetime
 
 
 class TaskCutOff(TaskEvent):
@@ -344,6 +355,7 @@ Event = (
     | IssueReopened
     | IssueTransferred
     | IssueDeleted
+    | CommentCreated
     | TaskCutOff
     | PullMerged
     | PullChanged

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.approvals import Answer
 from app.domain.base import Value
 from app.domain.facts import Identity
 from app.domain.outcomes import Usage
@@ -41,7 +42,7 @@ class Grant(Value):
     """Leave to run: everything the runner needs to know, and nothing it could misuse later.
 
     `start_sha` is the head of the task's branch, None before there is one. `unfinished` is what an earlier run left
-    to go on from, `notes` are sentences on the attempts before.
+    to go on from, `notes` are sentences on the attempts before, `answers` what people said of calls that it asked for.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Grant(Value):
     unfinished: Unfinished | None = None
     session: Resumable | None = None
     notes: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
 
 class Refused(Value):

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from app.domain.approvals import AskedCall
 from app.domain.base import Value
 
 NOTHING = Decimal(0)
@@ -59,7 +60,7 @@ class RunResult(Value):
     """What a runner reports when a run has ended.
 
     `head_sha` is what it pushed to the run ref: the delivery, or else work that is not finished. `session` is what the
-    agent can go on with.
+    agent can go on with, `asked` the call for which it needs a person's leave.
     """
 
     outcome: Outcome
@@ -70,5 +71,6 @@ class RunResult(Value):
     usage: Usage = Usage()
     text: str = ""
     session: str | None = None
+    asked: AskedCall | None = None
     started_at: datetime
     ended_at: datetime

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from app.domain.approvals import Answer, Question
 from app.domain.base import Value
 from app.domain.facts import CutOff
 from app.domain.names import TaskRef
@@ -51,7 +52,8 @@ class TaskRecord(Value):
     `pull_closed` says that the pull request was closed unmerged, `merged_before` are those merged before the issue was
     reopened. `first_attempt` is the first at the admitted text. `unfinished` is what the next run goes on from, and is
     delivered once the branch is there. `stopping` is a run that was told to stop and has not ended. While `cut_off` is
-    set nothing is written.
+    set nothing is written. `asked` is the call that the task waits with for a person, until its status changes;
+    `answers` are those to earlier ones for the admitted text, `answered` is the last comment that gave one.
     """
 
     task: TaskRef
@@ -84,6 +86,9 @@ class TaskRecord(Value):
     merged_before: tuple[int, ...] = ()
     stopping: str | None = None
     cut_off: CutOff | None = None
+    asked: Question | None = None
+    answers: tuple[Answer, ...] = ()
+    answered: int = 0
     created_at: datetime
 
     @property
@@ -106,7 +111,7 @@ class TaskRecord(Value):
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
         status = follow(self.status, trigger)
-        return self.change(notice="", why=why, **changes).model_copy(update={"status": status})
+        return self.change(**{"notice": "", "asked": None, "why": why, **changes}).model_copy(update={"status": status})
 
     def change(self, **changes: object) -> "TaskRecord":
         """Return the record with other fields changed; the status is not among them."""

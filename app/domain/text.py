@@ -39,5 +39,16 @@ def one_line(text: str, limit: int = 200) -> str:
     return neutralise(_TAG.sub(f"<{_JOINER}", flat), limit)
 
 
+def spell(text: str) -> str:
+    """Return text on one line with nothing in it that is not seen: line breaks and such as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def code_span(text: str) -> str:
+    """Return text as inline code, spelled out and neutralised, that no backtick in it ends."""
+    safe = neutralise(spell(text), limit=4 * len(text) + 100)
+    return f"`` {re.sub('`(?=`)', f'`{_JOINER}', safe)} ``"
+
+
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -8,6 +8,7 @@ from typing import Any
 from app.domain.config import FILE
 from app.domain.errors import Unparsable
 from app.domain.events import (
+    CommentCreated,
     ConfigPushed,
     Event,
     Ignored,
@@ -87,6 +88,14 @@ def _issue(payload: Json, group: str) -> Event:
             # Issues are only transferred between repositories of one owner, so between those of one installation.
             repository = read_repository(new["new_repository"], installation)
             return IssueTransferred(**facts, target=TaskRef(repository=repository, number=new["new_issue"]["number"]))
+
+
+def _comment(payload: Json, group: str) -> Event:
+    if payload["issue"].get("pull_request"):
+        return Ignored(reason="comments on pull requests mean nothing to Orch", group=group)
+    comment, actor = payload["comment"], read_actor(payload["sender"])
+    facts: dict[str, Any] = {"comment_id": comment["id"], "body": comment["body"], "written_at": comment["created_at"]}
+    return CommentCreated(task=_task(payload), actor=actor, **facts)
 
 
 def _task(payload: Json) -> TaskRef:
@@ -187,6 +196,7 @@ READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
     ("issues", "labeled"): _label,
     ("issues", "unlabeled"): _label,
     **{("issues", action): _issue for action in ("edited", "closed", "reopened", "transferred", "deleted")},
+    ("issue_comment", "created"): _comment,
     **{("pull_request", action): _pull for action in ("closed", "reopened", "synchronize")},
     ("push", None): _pushed,
     ("repository", "edited"): _edited_repository,

@@ -1,5 +1,6 @@
 """The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts."""
 
+from app.domain.approvals import Question, describe_question
 from app.domain.comment import describe_agent
 from app.domain.config import FILE, Origin
 from app.domain.effects import (
@@ -67,6 +68,7 @@ def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
         first_attempt=first,
         job_id=job.id,
         admitted=digest,
+        answers=record.answers if digest == record.admitted else (),
         edited=snapshot.issue is not None and digest_of(snapshot.issue.title, snapshot.issue.body) != digest,
         label=event.label,
         head_sha=snapshot.head,
@@ -98,7 +100,7 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     record, replaced = _keep_unfinished(event, record)
     if event.result.outcome in TRY_AGAIN and record.attempt < snapshot.policy.max_attempts:
         return _try_again(event, record, (freed, *replaced), snapshot)
-    return _ask(event, record, (freed, *replaced))
+    return _ask(event, record, (freed, *replaced), snapshot)
 
 
 def _keep_unfinished(event: RunFinished, record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
@@ -158,7 +160,7 @@ def _deliver(event: RunFinished, record: TaskRecord, freed: Send, sha: str) -> D
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
     )
-    pushed = record.change(unfinished=Unfinished(run_id=event.run_id, sha=sha))
+    pushed = record.change(unfinished=Unfinished(run_id=event.run_id, sha=sha), answers=())
     return Decision(f"run {event.run_id} delivered {sha[:12]}", pushed, effects)
 
 
@@ -187,16 +189,18 @@ def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]
     return Decision(why, retried, (*first, wanted, *SHOW))
 
 
-def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -> Decision:
-    why = _question(event, record)
-    call = AddComment(
-        task=record.task, key=f"ended-{event.run_id}", body=f"{why}\n\n{quote(event.result.text)}".strip()
-    )
-    return Decision(why, record.advance(Trigger.PARK, why), (*first, *SHOW, call))
+def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
+    why, asked = _question(event, record), event.result.asked
+    parts = [why, *([describe_question(asked)] if asked else []), quote(event.result.text)]
+    call = AddComment(task=record.task, key=f"ended-{event.run_id}", body="\n\n".join(parts).strip())
+    waits = Question(key=asked.key, text=asked.text, at=snapshot.now) if asked else None
+    return Decision(why, record.advance(Trigger.PARK, why, asked=waits), (*first, *SHOW, call))
 
 
 def _question(event: RunFinished, record: TaskRecord) -> str:
     outcome, reason = event.result.outcome, one_line(event.result.reason)
     said = f"{_ASKS.get(outcome, f'Attempt {record.attempt}, the last, ended as `{outcome.value}`:')} {reason}"
     kept = " What it did so far is kept." if event.result.head_sha and record.unfinished else ""
+    if event.result.asked:
+        return f"{said}{kept}"
     return f"{said}{kept} To start it again, take the label off and put it on again."
