@@ -9,6 +9,7 @@ from app.domain.text import one_line
 
 LIMIT = 65_536
 LONGEST = 1000
+MODELLESS = "script"
 RUNS_SHOWN = 20
 EDITED = (
     "The issue's text was edited after the label was put on. Orch follows the text as it was then; to have the new "
@@ -41,8 +42,12 @@ def render_comment(record: TaskRecord, keyring: Keyring) -> str:
 
 
 def describe_agent(record: TaskRecord) -> str:
-    """Name agent and model, saying so where there is none."""
-    return f"`{record.agent}` ({f'model {record.model}' if record.model else 'no model'})"
+    """Name the agent and its model, as far as that is known; `script` has none."""
+    told = (run.model for run in reversed(record.runs) if run.agent == record.agent and run.model)
+    model = record.model or next(told, None)
+    if model:
+        return f"`{record.agent}` (model {one_line(model)})"
+    return f"`{record.agent}` (no model)" if record.agent == MODELLESS else f"`{record.agent}`"
 
 
 def _visible(record: TaskRecord) -> str:

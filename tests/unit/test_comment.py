@@ -92,13 +92,6 @@ def test_i10_no_tokens_are_zero_tokens() -> None:
     assert ("| Cost so far | $0.00 |" in text, "after 90 s, 0 tokens." in text) == (True, True)
 
 
-@pytest.mark.parametrize(
-    ("model", "text"), [(None, "`script` (no model)"), ("large", "`script` (model large)")], ids=["none", "one"]
-)
-def test_agent_and_model_are_named(model: str | None, text: str) -> None:
-    assert describe_agent(build.record(model=model)) == text
-
-
 def test_only_the_last_runs_are_listed() -> None:
     lines = visible(many(RUNS_SHOWN + 3))
     assert "<details><summary>Runs: 23</summary>" in lines
@@ -164,3 +157,19 @@ def test_i7_that_a_text_is_not_followed_is_said_whatever_the_status() -> None:
             "The issue's text was edited after the label was put on. Orch follows the text as it"
         )
         assert lines[2] not in visible(build.record(status))
+
+
+@pytest.mark.parametrize(
+    ("changes", "described"),
+    [
+        ({}, "`script` (no model)"),
+        ({"agent": "mini"}, "`mini`"),
+        ({"agent": "mini", "model": "large"}, "`mini` (model large)"),
+        ({"agent": "mini", "runs": (build.summary(agent="mini", model="told"),)}, "`mini` (model told)"),
+        ({"agent": "mini", "runs": (build.summary(agent="claude", model="told"),)}, "`mini`"),
+    ],
+)
+def test_i10_a_model_is_named_where_it_is_known_and_denied_only_where_there_is_none(
+    changes: dict[str, object], described: str
+) -> None:
+    assert describe_agent(build.record(**changes)) == described
