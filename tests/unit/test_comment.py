@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -170,6 +171,6 @@ def test_i7_that_a_text_is_not_followed_is_said_whatever_the_status() -> None:
     ],
 )
 def test_i10_a_model_is_named_where_it_is_known_and_denied_only_where_there_is_none(
-    changes: dict[str, object], described: str
+    changes: dict[str, Any], described: str
 ) -> None:
     assert describe_agent(build.record(**changes)) == described
