@@ -2,12 +2,14 @@
 
 import json
 import zlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.domain.errors import Unparsable
 from app.domain.events import (
+    CommentCreated,
     ConfigPushed,
     Event,
     Ignored,
@@ -123,6 +125,18 @@ def test_what_else_happens_to_a_pull_request(action: str, kind: type[PullEvent])
 def test_the_life_of_an_issue(action: str, kind: Any) -> None:
     issue = {"number": 5, "labels": [{"name": "orch"}, {"name": "bug"}]}
     assert parse("issues", action=action, issue=issue) == kind(task=TASK, actor=WRITER, labels=("orch", "bug"))
+
+
+def test_a_comment_on_an_issue_and_none_on_a_pull_request() -> None:
+    comment = {"id": 50, "body": "/approve", "created_at": "2025-03-01T12:00:00Z"}
+    expected = CommentCreated(
+        task=TASK, actor=WRITER, comment_id=50, body="/approve", written_at=datetime(2025, 3, 1, 12, tzinfo=UTC)
+    )
+    assert parse("issue_comment", action="created", issue={"number": 5}, comment=comment) == expected
+    pull = {"number": 5, "pull_request": {"url": "https://api.github.com/repos/acme/widgets/pulls/5"}}
+    assert isinstance(parse("issue_comment", action="created", issue=pull, comment=comment), Ignored)
+    with pytest.raises(Unparsable):
+        parse("issue_comment", action="created", issue={"number": 5}, comment={**comment, "created_at": "then"})
 
 
 def test_a_transferred_issue_says_where_it_is_now() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from app.domain.approvals import Answer, describe_answer
 from app.domain.effects import Decision
 from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.events import RunFinished, RunStarted
@@ -104,6 +105,18 @@ async def test_a_job_whose_issue_cannot_be_read_ends_with_a_word(stage: Stage, e
     assert isinstance(finished, RunFinished)
     assert finished.result.outcome is Outcome.INFRASTRUCTURE_FAILED
     assert str(error) in finished.result.reason
+
+
+async def test_the_next_run_knows_what_people_answered(stage: Stage) -> None:
+    answer = Answer(key="k1", text="bash: git push", allowed=False, reason="Not now.")
+    records = Records(stage.store)
+    loaded = await records.load(TASK.group)
+    assert loaded.task
+    answered = Decision("answered", loaded.task.change(answers=(answer,)))
+    await records.commit(TASK.group, "answered", answered, loaded.version, NOW)
+    grant = await runs_of(stage).begin(JOB, "runner")
+    assert isinstance(grant, Grant)
+    assert (grant.answers, grant.notes) == ((answer,), (describe_answer(answer),))
 
 
 async def test_a_passing_fault_begins_nothing(stage: Stage) -> None:

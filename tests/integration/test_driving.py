@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.approvals import AskedCall
 from app.domain.outcomes import Outcome
 from app.domain.policy import RunLimits
 from runner.agents.base import (
@@ -87,7 +88,7 @@ class Kept:
 
 def judge(asked: Asked) -> Leave:
     return {"good": Leave(True, "fine"), "bad": Leave(False, "not here")}.get(
-        asked.input["command"], Leave(None, "a person must say")
+        asked.input["command"], Leave(None, "a person must say", AskedCall(key="k", text=asked.input["command"]))
     )
 
 
@@ -123,8 +124,10 @@ async def test_each_request_is_answered_by_the_rules(tmp_path: Path, wish: str, 
 
 
 async def test_what_only_a_person_may_allow_ends_the_run(tmp_path: Path) -> None:
-    drive = drive_of(f"{say('ask', id='7', text='push')}; read answer; sleep 60", tmp_path)
+    asks = f"{say('ask', id='7', text='push')}; {say('ask', id='8', text='pull')}"
+    drive = drive_of(f"{asks}; read answer; sleep 60", tmp_path)
     ended = await drive()
+    assert drive.story.asked == AskedCall(key="k", text="push")
     assert (drive.cut, ended.reason) == (Cut(Outcome.APPROVAL_NEEDED, "a person must say"), ExitReason.STOPPED)
 
 

@@ -2,19 +2,22 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.domain.approvals import Answer, Question
+from app.domain.approvals import Answer, AskedCall, Question, describe_question
+from app.domain.comment import render_comment
 from app.domain.effects import AddComment, Decision, Send, nothing
 from app.domain.events import CommentCreated, SlotWanted
 from app.domain.facts import Actor, Permission
 from app.domain.jobs import run_job
+from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
-from app.domain.strategies.single import SHOW
-from app.domain.task import Status
+from app.domain.strategies.single import SHOW, admit, after_run
+from app.domain.task import Status, Trigger
 from handlers.comments import HANDLERS, comment_created, not_ours
 from tests.unit import build
 from tests.unit.build import NOW, ROBOT, SELF, STRANGER, TASK, WRITER
 
 ASKED = Question(key="k1", text="bash: git push", at=NOW)
+ANSWER = Answer(key="k0", text="bash: git fetch", allowed=True)
 OUTSIDERS = [None, Permission.NONE, Permission.READ]
 AGAIN = run_job(TASK, 2)
 
@@ -98,6 +101,45 @@ def test_githubs_clock_counts_whole_seconds() -> None:
 
 def test_an_issue_that_is_no_task_takes_no_commands() -> None:
     assert decide(written(), None) == nothing("the issue is no task")
+
+
+def test_a_run_that_needs_leave_parks_the_task_with_its_question() -> None:
+    call = AskedCall(key="k1", text="bash: git push")
+    decision = after_run(
+        build.finished(build.result(Outcome.APPROVAL_NEEDED, asked=call)), build.record(), build.snapshot()
+    )
+    why = "The agent wants to do what only a person may allow: It ended."
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.status, decision.record.why, decision.record.asked) == (Status.NEEDS_REVIEW, why, ASKED)
+    assert decision.effects[-1] == AddComment(
+        task=TASK, key=f"ended-{build.RUN}", body=f"{why}\n\n{describe_question(call)}\n\n> I did it."
+    )
+    assert describe_question(call) in render_comment(decision.record, build.KEYRING)
+
+
+def test_a_run_that_needs_leave_and_names_no_call_is_started_again_by_hand() -> None:
+    decision = after_run(build.finished(build.result(Outcome.APPROVAL_NEEDED)), build.record(), build.snapshot())
+    assert isinstance(decision.record, TaskRecord)
+    assert decision.record.asked is None
+    assert decision.why.endswith("take the label off and put it on again.")
+
+
+@pytest.mark.parametrize("trigger", [Trigger.ROUTE, Trigger.PARK, Trigger.REVIEW, Trigger.CANCEL])
+def test_a_question_goes_with_its_status(trigger: Trigger) -> None:
+    assert waiting().advance(trigger, "So.").asked is None
+
+
+@pytest.mark.parametrize(("body", "kept"), [(build.BODY, (ANSWER,)), ("Another text.", ())])
+def test_answers_hold_for_one_text(body: str, kept: tuple[Answer, ...]) -> None:
+    decision = admit(build.labeled(body=body), build.snapshot(waiting(answers=(ANSWER,))))
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.asked, decision.record.answers) == (None, kept)
+
+
+def test_answers_hold_until_the_delivery() -> None:
+    decision = after_run(build.finished(build.result()), build.record(answers=(ANSWER,)), build.snapshot())
+    assert isinstance(decision.record, TaskRecord)
+    assert decision.record.answers == ()
 
 
 @pytest.mark.parametrize("actor", [ROBOT, SELF, SELF.model_copy(update={"is_bot": False})])
