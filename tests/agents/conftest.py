@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.sandbox import SandboxKind
 from tests.agents.stage import WIRES, Stage, program
 from tests.e2e.world import World
+from tests.integration.sandboxes import sandbox_or_skip
 from tests.model.server import model_server
 
 HERE = Path(__file__).parent
@@ -33,5 +35,6 @@ def agent(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def stage(world: World, agent: str) -> AsyncIterator[Stage]:
+    sandbox_or_skip(SandboxKind.BUBBLEWRAP)
     async with model_server() as model:
         yield Stage(world, model, agent)

@@ -27,11 +27,13 @@ async def test_time_that_is_up_loses_no_work(stage: Stage) -> None:
     assert (await stage.world.read(f"/contents/begun.txt?ref={ref.removeprefix('refs/')}"))["name"] == "begun.txt"
 
 
-async def test_a_budget_that_is_spent_ends_the_run(stage: Stage) -> None:
+@pytest.mark.parametrize("limit", [{"MAX_TOKENS": 6000}, {"MAX_COST": 0.02}, {"MAX_TURNS": 4}, {"MAX_TOOL_CALLS": 3}])
+async def test_a_limit_that_is_reached_ends_the_run(stage: Stage, limit: dict[str, float]) -> None:
     stage.model.scenarios["long"] = shells(*["date +%N; echo {step} > step.txt"] * 50)
-    said = await ended(stage, "long", MAX_TOKENS=6000)
+    said = await ended(stage, "long", **limit)
     assert "The run reached a limit: " in said
-    assert "of 6,000 tokens" in said
+    assert "`budget_spent` after" in said
+    assert "What it did so far is kept." in said
     assert stage.model.calls["long"] < 12
 
 
@@ -45,6 +47,15 @@ async def test_a_run_is_cancelled_in_the_middle_of_a_tool(stage: Stage) -> None:
         await stage.until_nobody()
     await stage.world.until_idle()
     assert stage.world.workspaces() == []
+
+
+async def test_nobody_outlives_an_orch_that_was_killed(stage: Stage) -> None:
+    await stage.start("sleep")
+    await stage.ask()
+    await stage.until_tool_works()
+    await stage.world.kill_orch()
+    async with asyncio.timeout(15):
+        await stage.until_nobody()
 
 
 async def test_a_provider_that_was_busy_is_asked_again(stage: Stage) -> None:
@@ -62,6 +73,16 @@ async def test_a_provider_that_is_down_for_ever_is_told(stage: Stage) -> None:
     assert "`agent_failed` after" in said
     # Codex tells no status.
     assert "500" in said or "Internal Server Error" in said or "experiencing high demand" in said
+
+
+async def test_a_key_that_is_refused_is_told(stage: Stage) -> None:
+    said = await ended(stage, "e401")
+    assert "`agent_failed` after" in said
+    assert "401" in said or "authenticat" in said.lower()
+
+
+async def test_a_server_that_is_no_model_is_told(stage: Stage) -> None:
+    assert "`agent_failed` after" in await ended(stage, "badjson")
 
 
 @pytest.mark.parametrize("scenario", ["hang", "hangmid"])
