@@ -1,6 +1,7 @@
 """One agent at work: its process, its stream, what it uses, what it may, and its end."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,9 @@ CANCEL_SECONDS = 3.0
 LEAVE_SECONDS = 10.0
 """What an agent that was told that nothing follows has to end, before it is ended."""
 TEXT_LIMIT = 4000
+NAME_LIMIT = 200
+SESSION = re.compile(rf"\w[\w.:/+=@-]{{0,{NAME_LIMIT}}}", re.ASCII)
+"""What a session may be called: it comes back as a word on a command line, and must be no option there."""
 
 
 class Transcript(Protocol):
@@ -67,7 +71,9 @@ class Story:
         """Take an event into account."""
         match event:
             case Started(session=session, model=model):
-                self.session, self.model = session or self.session, model or self.model
+                if session and SESSION.fullmatch(session):
+                    self.session = session
+                self.model = (model or "")[:NAME_LIMIT] or self.model
             case Text(text=text):
                 self.text = (self.text + text + "\n")[-2 * TEXT_LIMIT :]
             case Ended():
@@ -134,8 +140,10 @@ class Drive:
                     await task
 
     async def _watch(self, comes: Callable[[], Awaitable[Cut]], supervised: Supervised) -> None:
-        self._cut(await comes())
-        await self._end(supervised)
+        cut = await comes()
+        if self.cut is None:
+            self._cut(cut)
+            await self._end(supervised)
 
     async def _take(self, event: AgentEvent, supervised: Supervised | None) -> None:
         if isinstance(event, UsageReport):
@@ -165,7 +173,7 @@ class Drive:
 
     async def _rule(self, asked: Asked, supervised: Supervised) -> None:
         """Answer a request for leave; one that only a person can answer ends the run, refused for now."""
-        leave = self.judge(asked)
+        leave = self.judge(asked) if self.cut is None else Leave(False, "the run is ended")
         await supervised.send(self.agent.answer(asked, leave.granted is True, leave.why))
         if leave.granted is not True:
             await self._take(Refused(asked.tool, leave.why), None)

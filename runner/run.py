@@ -11,7 +11,7 @@ from app.domain.errors import Permanent, Retryable
 from app.domain.grants import Grant, TokenKind
 from app.domain.jobs import Job
 from app.domain.names import run_ref
-from app.domain.outcomes import Outcome, RunResult, Usage
+from app.domain.outcomes import Outcome, RunResult, Usage, total
 from app.log import log
 from app.ports import Clock, Runs
 from runner.agents.base import EndStatus, Lane
@@ -20,14 +20,17 @@ from runner.equipment import AgentSetup, Equipment
 from runner.git import GitFailed, Identity, Transient
 from runner.leave import needs_gate
 from runner.meter import Cut
-from runner.pulse import Pulse
+from runner.pulse import Pulse, Verdict
 from runner.supervision import Exit, ExitReason
 from runner.working import Working
 from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
 
 TRIES = 4
+PATIENCE = 32
+"""Tries of what is worth more: to push what an agent has done, for a quarter of an hour."""
 PAUSE = 0.25
 LONGEST_PAUSE = 30
+REASON_LIMIT = 2000
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 KEEPS_WORK = (
     Outcome.TIMED_OUT,
@@ -45,6 +48,8 @@ LAST_WORDS = {
     EndStatus.PROVIDER_LIMITED: Outcome.PROVIDER_LIMITED,
 }
 
+NOTHING_USED = total([])
+"""What a run has used before its agent works."""
 T = TypeVar("T")
 
 
@@ -62,18 +67,19 @@ class Report:
     """What is known of a run while it goes on."""
 
     started_at: datetime
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NOTHING_USED
     story: Story = field(default_factory=Story)
     head_sha: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run works: the tree holds `start`, what is made of it goes onto `parent`."""
+    """Where a run works; what is made there goes onto `parent`. The tree holds that, or more if work was `kept`."""
 
     workspace: Workspace
     parent: str
     resumed: bool
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +124,26 @@ class Run:
         place = await self._prepare()
         try:
             self._begin(f"agent {self.grant.agent} works")
-            work = Working(self.grant, setup, self.equipment, self.clock, self.pulse, place.workspace, place.resumed)
-            ended = await work(report.story)
-            report.usage = work.usage
+            ended, work = await self._let_work(setup, place, report)
             self._judge(ended, work.cut, report.story)
             await self._deliver(place, report)
         except Ending as ending:
-            if ending.outcome is Outcome.CANCELLED:
-                await self._clear(place.workspace)
+            if ending.outcome is Outcome.CANCELLED and self.pulse.verdict is Verdict.CANCELLED:
+                await self._clear(place.workspace)  # after NOT_CURRENT another run may have it
             elif ending.outcome in KEEPS_WORK:
                 await self._keep_work(place, report)
             raise
+
+    async def _let_work(self, setup: AgentSetup, place: Place, report: Report) -> tuple[Exit, Working]:
+        """Let the agent work; what it used is known even if that fails."""
+        grant, workspace = self.grant, place.workspace
+        work = Working(
+            grant, setup, self.equipment, self.clock, self.pulse, workspace, place.resumed, place.kept, report.usage
+        )
+        try:
+            return await work(report.story), work
+        finally:
+            report.usage = work.usage
 
     def _setup(self) -> AgentSetup:
         """Return how the agent is set up here, or end the run because of what it lacks."""
@@ -143,12 +158,16 @@ class Run:
 
     async def _deliver(self, place: Place, report: Report) -> None:
         self._begin("committing")
-        sha = await self._commit(place, report)
+        sha = await self._persist(lambda: self._commit(place, report))
         if sha is None:
             said = report.story.ended.reason if report.story.ended else "the agent ended"
             raise Ending(Outcome.NO_CHANGE, f"the agent changed no file ({said}).")
         self._begin("pushing")
-        await self._persist(lambda: self._push(place.workspace, sha))
+        try:
+            await self._persist(lambda: self._push(place.workspace, sha), PATIENCE)
+        except Retryable as error:  # to begin again would spend once more what was spent already
+            reason = f"what the agent did could not be pushed: {error}"
+            raise Ending(Outcome.INFRASTRUCTURE_FAILED, reason) from error
         report.head_sha = sha
 
     def _begin(self, step: str) -> None:
@@ -168,11 +187,11 @@ class Run:
     async def _keep_work(self, place: Place, report: Report) -> None:
         """Push what is there for the next run to go on from; without it, that one begins anew."""
         try:
-            sha = await self._commit(place, report)
+            sha = await self._persist(lambda: self._commit(place, report))
             if sha is not None:
-                await self._persist(lambda: self._push(place.workspace, sha))
+                await self._persist(lambda: self._push(place.workspace, sha), PATIENCE)
                 report.head_sha = sha
-        except (NestedRepository, WorkspaceDamaged, GitFailed, Permanent, Retryable) as error:
+        except (NestedRepository, WorkspaceDamaged, GitFailed, Permanent, Retryable, OSError, Ending) as error:
             log().warning("unfinished work not kept", reason=str(error))
 
     async def _prepare(self) -> Place:
@@ -186,9 +205,12 @@ class Run:
         self._begin("preparing the workspace")
         workspace = mirror.workspace(str(self.job.task.number))
         resumes = self.grant.session is not None and workspace.has_home
+        if kept and self.grant.start_sha not in (None, kept[1]):
+            log().warning("unfinished work is left aside: the branch has moved", sha=kept[0], branch=start)
+            kept = None
         tree, parent = kept or (start, start)
         await self._persist(lambda: workspace.prepare(tree, keep_home=resumes))
-        return Place(workspace, parent, resumes)
+        return Place(workspace, parent, resumes, kept=kept is not None)
 
     async def _fetch(self, mirror: Mirror) -> tuple[str, str] | None:
         """Fetch with a token of its own at each try, because a token also says where a renamed repository is.
@@ -244,29 +266,33 @@ class Run:
             except (Retryable, Permanent) as error:
                 log().warning("a push token was not revoked and lives for an hour", run=run_id, reason=str(error))
 
-    async def _persist(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def _persist(self, step: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
         """Try a step a few times while only network, server or a run that is just ending are in the way."""
-        for attempt in range(1, TRIES):
+        for attempt in range(1, tries):
             try:
                 return await step()
             except (Retryable, Transient, WorkspaceBusy) as error:
                 log().info("trying again", run=self.grant.run_id, reason=str(error))
                 asked = error.delay if isinstance(error, Retryable) else None
             await self.clock.sleep(min(asked or PAUSE * 2**attempt, LONGEST_PAUSE))
+            if self.pulse.verdict is not None:
+                raise Ending(Outcome.CANCELLED, "it was told to stop")
         try:
             return await step()
         except (Transient, WorkspaceBusy) as error:
             raise Retryable(str(error)) from error
 
     def _result(self, report: Report, outcome: Outcome, reason: str) -> RunResult:
+        """Say how the run ended, without secrets: people will read it on GitHub."""
+        hide = self.equipment.redaction.text
         return RunResult(
             outcome=outcome,
-            reason=reason,
+            reason=hide(reason)[:REASON_LIMIT],
             agent=self.grant.agent,
             model=report.story.model or self.grant.model,
             head_sha=report.head_sha,
             usage=report.usage,
-            text=report.story.text[-TEXT_LIMIT:],
+            text=hide(report.story.text)[-TEXT_LIMIT:],
             session=report.story.session,
             asked=report.story.asked if outcome is Outcome.APPROVAL_NEEDED else None,
             started_at=report.started_at,

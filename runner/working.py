@@ -3,9 +3,10 @@
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from app.domain.grants import Grant
@@ -28,12 +29,12 @@ from runner.workspace import Workspace, WorkspaceDamaged
 MOST_OUTPUT = 1 << 30
 """Bytes of an agent's output that are read: its last word is the last. The transcript has a limit of its own."""
 LONGEST_LOOK = 20_000
-"""Files whose times are read to see whether anything changed; what lies beyond them is not looked at."""
+"""Files and folders that are read to see whether anything changed; what lies beyond them is not looked at."""
 
 
 @dataclass(slots=True)
 class Working:
-    """One agent at work on one grant; `usage` and `cut` are known at the end."""
+    """One agent at work on one grant; `cut` is known at the end, and `usage` then is what was used."""
 
     grant: Grant
     setup: AgentSetup
@@ -42,7 +43,8 @@ class Working:
     pulse: Pulse
     workspace: Workspace
     resumed: bool
-    usage: Usage = field(default_factory=Usage)
+    kept: bool
+    usage: Usage
     cut: Cut | None = None
 
     async def __call__(self, story: Story) -> Exit:
@@ -112,7 +114,7 @@ class Working:
         grant, place = self.grant, self.workspace
         gated = needs_gate(grant.profile)
         return Assignment(
-            prompt=work_prompt(grant, resumed=self.resumed),
+            prompt=work_prompt(grant, resumed=self.resumed, kept=self.kept),
             workspace=place.tree,
             home=place.home,
             tmp=place.tmp,
@@ -160,11 +162,14 @@ class Working:
 def _write_in(home: Path, name: str, data: bytes) -> None:
     """Write a file in HOME, and nowhere else: in one that is kept, an agent may have left links."""
     path = home / name
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.parent.resolve().is_relative_to(home.resolve()):
         raise WorkspaceDamaged(f"{name} in the agent's HOME leads out of it")
-    path.unlink(missing_ok=True)
-    path.write_bytes(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise WorkspaceDamaged(f"{name} in the agent's HOME cannot be written: {error.strerror}") from error
 
 
 async def _spent(account: Account) -> Cut:
@@ -197,16 +202,26 @@ def _installation(program: Path | None) -> tuple[Path, ...]:
 
 def fingerprint(tree: Path) -> str:
     """Return something that changes when a file of the tree does, by names, sizes and times; `.git` does not count."""
-    digest, count = sha256(), 0
-    for folder, folders, files in os.walk(tree):
-        folders[:] = sorted(each for each in folders if each != ".git")
-        for name in sorted(files):
-            count += 1
-            if count > LONGEST_LOOK:
-                return digest.hexdigest()
+    digest, left, folders = sha256(), LONGEST_LOOK, [str(tree)]
+    while folders and left > 0:  # without recursion: an agent may have made them as deep as it likes
+        entries = _some_of(folders.pop(), left)
+        left -= len(entries)
+        for entry in entries:
             try:
-                found = os.lstat(f"{folder}/{name}")
+                found = entry.stat(follow_symlinks=False)
             except OSError:
                 continue
-            digest.update(f"{folder}/{name} {found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+            if not entry.is_dir(follow_symlinks=False):
+                said = f"{entry.path} {found.st_size} {found.st_mtime_ns}\n"
+                digest.update(said.encode(errors="surrogateescape"))
+            elif entry.name != ".git":
+                folders.append(entry.path)
     return digest.hexdigest()
+
+
+def _some_of(folder: str, most: int) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(islice(entries, most), key=lambda entry: entry.name)
+    except OSError:
+        return []

@@ -59,7 +59,10 @@ def set_up(settings: RunnerSettings, name: str) -> AgentSetup:
     """Say how an agent is set up on this machine, and what it lacks."""
     options = settings.options_of(name)
     adapter = options.adapter or name
-    traits = ADAPTERS[adapter](adapter, options).traits
+    try:
+        traits = ADAPTERS[adapter](adapter, options).traits
+    except ValueError as error:
+        raise Permanent(f"ORCH_AGENT_OPTIONS: {name}: {error}") from None
     given = options.argv[0] if adapter == "command" and options.argv else traits.program
     wanted = options.program or given
     found = shutil.which(wanted) if wanted else None

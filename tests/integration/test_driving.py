@@ -22,13 +22,14 @@ from runner.agents.base import (
     Hangup,
     Refused,
     Send,
+    Started,
     Text,
     ToolCall,
     Traits,
     Unknown,
     UsageReport,
 )
-from runner.driving import Drive, Leave
+from runner.driving import Drive, Leave, Story
 from runner.meter import Cut, Meter
 from runner.supervision import Command, Exit, ExitReason, Limits, Line, Stream
 
@@ -131,6 +132,14 @@ async def test_what_only_a_person_may_allow_ends_the_run(tmp_path: Path) -> None
     assert (drive.cut, ended.reason) == (Cut(Outcome.APPROVAL_NEEDED, "a person must say"), ExitReason.STOPPED)
 
 
+async def test_nothing_is_allowed_any_more_when_the_run_is_ended(tmp_path: Path) -> None:
+    calls = "; ".join(say("call", id=str(number)) for number in range(3))
+    script = f"{calls}; read word; {say('ask', id='7', text='good')}; read answer; echo $answer"
+    drive = drive_of(script, tmp_path, Talker(cancels=b"stop\n"), RunLimits(tool_calls=2))
+    await drive()
+    assert Unknown("7 no") in events_of(drive)
+
+
 async def test_the_protocols_own_words_are_sent_and_not_kept(tmp_path: Path) -> None:
     drive = drive_of(f"{say('send')}; read word; {say('text', text='heard')}; {say('hangup')}; cat", tmp_path)
     ended = await drive()
@@ -144,6 +153,13 @@ async def test_an_agent_that_is_done_and_does_not_leave_is_ended_without_blame(t
     drive.leave_seconds = 0.2
     ended = await drive()
     assert (ended.reason, ended.code, agent.closed) == (ExitReason.EXITED, 0, [0])
+
+
+@pytest.mark.parametrize(("named", "kept"), [("ses_1-a", "ses_1-a"), ("--all", None), ("a" * 300, None), ("a b", None)])
+def test_what_could_be_an_option_is_no_session(named: str, kept: str | None) -> None:
+    story = Story()
+    story.note(Started(named, "m" * 300))
+    assert (story.session, story.model) == (kept, "m" * 200)
 
 
 async def test_a_limit_ends_the_run_and_its_reason_stands(tmp_path: Path) -> None:

@@ -37,6 +37,11 @@ def test_the_words_of_a_command_are_the_program_of_no_other_agent() -> None:
     assert set_up(settings(argv=["true"]), "mini").program is None
 
 
+def test_words_of_a_command_that_cannot_be_filled_in_are_refused_at_the_start() -> None:
+    with pytest.raises(Permanent, match=r"ORCH_AGENT_OPTIONS: mini: \{nothing\} in "):
+        set_up(settings(adapter="command", argv=["sh", "{nothing}"]), "mini")
+
+
 def test_hosts_that_cannot_be_any_are_refused_at_the_start() -> None:
     wrong = settings().model_copy(update={"hosts": ["https://pypi.org"]})
     with pytest.raises(Permanent, match=r"ORCH_HOSTS: 'https://pypi\.org' is no host"):
