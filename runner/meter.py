@@ -12,6 +12,8 @@ from runner.agents.base import AgentEvent, Text, ToolCall, ToolResult, UsageRepo
 
 SAME = 3
 """Times that the same call with the same result may come one after the other."""
+EMPTY = 20
+"""Answers of the model in a row that may hold nothing: opencode asks again for ever where a server is none."""
 MOST_KNOWN = 50_000
 """Things said that are remembered; past them all counts as new once more."""
 SHOWN = 200
@@ -43,6 +45,7 @@ class Meter:
         self._last = b""
         self._repeated = 0
         self._idle = 0
+        self._empty = 0
         self._reports: Usage | None = None
         self._least = total([])
         self.tool_calls = 0
@@ -54,6 +57,8 @@ class Meter:
 
     def note(self, event: AgentEvent) -> Cut | None:
         """Take an event into account; return why the run is to end now, if it is."""
+        if isinstance(event, Text | ToolCall | ToolResult):
+            self._empty = 0
         match event:
             case Text(text=text):
                 self._is_new(text.encode(errors="replace"))
@@ -108,6 +113,9 @@ class Meter:
         )
         self._reports = used if self._reports is None else total([self._reports, used])
         self._least = total([self._least, Usage(**{name: value or 0 for name, value in used})])
+        self._empty += 1
+        if self._empty >= EMPTY:
+            return Cut(Outcome.STALLED, f"the model answered {EMPTY} times in a row with no word and no tool call")
         return self._check()
 
     def _is_new(self, said: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from app.domain.outcomes import Outcome, Usage
 from app.domain.policy import RunLimits
 from runner.agents.base import AgentEvent, Started, Text, ToolCall, ToolResult, UsageReport
-from runner.meter import Cut, Meter
+from runner.meter import EMPTY, Cut, Meter
 
 
 def nothing_changes() -> str:
@@ -137,3 +137,14 @@ def test_something_new_that_is_said_is_progress() -> None:
         for place, event in enumerate(events)
     ]
     assert note_all(Meter(RunLimits(stall_calls=4), nothing_changes), varied) is None
+
+
+def test_a_model_that_answers_nothing_again_and_again_ends_the_run() -> None:
+    cut = note_all(Meter(RunLimits(), nothing_changes), [UsageReport(1, 1)] * EMPTY)
+    assert cut == Cut(Outcome.STALLED, "the model answered 20 times in a row with no word and no tool call")
+
+
+@pytest.mark.parametrize("word", [Text("so"), ToolCall("bash", {}, "1")])
+def test_answers_that_hold_something_are_not_empty(word: AgentEvent) -> None:
+    events = [*[UsageReport(1, 1)] * (EMPTY - 1), word]
+    assert note_all(Meter(RunLimits(), nothing_changes), [*events, *events]) is None
