@@ -1,7 +1,8 @@
 """One run with a real program as its agent, and a real git server: what it pushes, and how it says that it ended."""
 
 import os
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -209,14 +210,23 @@ async def test_i6_what_is_written_in_a_kept_home_stays_in_it(stage: Stage, tmp_p
     assert "in the agent's HOME" in result.reason
 
 
-def test_a_tree_as_deep_as_it_likes_is_looked_at(tmp_path: Path) -> None:
-    here = os.open(tmp_path, os.O_RDONLY)
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """Make folders in folders, too many for whatever goes down by recursion: pytest's own cleaning up does."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    here = os.open(tree, os.O_RDONLY)
     for _ in range(1500):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(here)
-    before = fingerprint(tmp_path)
-    (tmp_path / "new").touch()
-    assert fingerprint(tmp_path) != before
+    yield tree
+    subprocess.run(["rm", "-rf", str(tree)], check=True)
+
+
+def test_a_tree_as_deep_as_an_agent_likes_is_looked_at(deep: Path) -> None:
+    before = fingerprint(deep)
+    (deep / "new").touch()
+    assert fingerprint(deep) != before
