@@ -107,6 +107,12 @@ def test_a_delivery_that_github_refuses_is_not_lost() -> None:
     assert drop_unfinished(parked) == (DeleteRef(ref=f"refs/orch/runs/{RUN}"),)
 
 
+@pytest.mark.parametrize(("head", "pull", "count"), [(None, None, 1), (SHA, None, 1), (OTHER_SHA, 30, 1), (SHA, 30, 0)])
+def test_a_ref_that_went_with_its_delivery_is_not_removed_again(head: str | None, pull: int | None, count: int) -> None:
+    record = build.record(head_sha=head, pull=pull, unfinished=Unfinished(run_id=RUN, sha=SHA))
+    assert len(drop_unfinished(record)) == count
+
+
 def test_a_session_of_a_run_that_was_stopped_is_not_gone_on_with() -> None:
     stopped = build.result(Outcome.TIMED_OUT, session="s1")
     decision = after_stop(build.finished(stopped), build.record(Status.PAUSED, stopping=RUN))

@@ -112,8 +112,10 @@ def _keep_unfinished(event: RunFinished, record: TaskRecord) -> tuple[TaskRecord
 
 
 def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:
-    """Remove what an earlier run pushed of its unfinished work."""
-    return (DeleteRef(ref=run_ref(record.unfinished.run_id)),) if record.unfinished else ()
+    """Remove what an earlier run pushed of its unfinished work; what is in the pull request was removed with that."""
+    left = record.unfinished
+    is_delivered = left is not None and left.sha == record.head_sha and record.pull is not None
+    return (DeleteRef(ref=run_ref(left.run_id)),) if left and not is_delivered else ()
 
 
 def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
