@@ -95,6 +95,12 @@ class Account:
         """Refuse every further call; the first reason stands."""
         self.refusal = self.refusal or reason
 
+    def knock(self) -> str | None:
+        """Return why a call that comes now is refused, None if it is not; one too many spends the account."""
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            self.spent.set()
+        return self.refusal
+
     def count(self, told: Told, models: Iterable[str]) -> None:
         """Add one answer, of a model under any of these names, and refuse further calls when a limit is reached."""
         used = told.usage.model_copy(update={"cost": self._cost(told, models)})
@@ -125,7 +131,7 @@ class Account:
         elif self.max_tokens is not None and tokens >= self.max_tokens:
             self._spend(f"the run has used {tokens:,} of {self.max_tokens:,} tokens")
         elif self.max_calls is not None and self.calls >= self.max_calls:
-            self._spend(f"the model has answered {self.calls} times, which is the limit")
+            self.refuse(f"the model has answered {self.calls} times, which is the limit")  # it may have been the last
 
     def _spend(self, reason: str) -> None:
         self.refuse(reason)

@@ -137,8 +137,8 @@ class Gateway:
         return found
 
     async def _pass_on(self, request: web.BaseRequest, account: Account, call: Call) -> web.StreamResponse:
-        if account.refusal is not None:
-            raise Refused(wires.refused(account.upstream.wire), f"Orch refuses this call: {account.refusal}.")
+        if (refusal := account.knock()) is not None:
+            raise Refused(wires.refused(account.upstream.wire), f"Orch refuses this call: {refusal}.")
         connection = request.transport
         if connection is None or account.endpoint.key.encode() not in self._accounts:
             raise Refused(401, "This run is over.")  # since the reading of the call began

@@ -420,7 +420,10 @@ async def test_a_limit_in_tokens_counts_those_in_and_out() -> None:
 
 async def test_a_limit_in_answers_holds_whatever_they_cost() -> None:
     async with new_stage(gives(), max_calls=2) as stage:
-        assert [(await stage.said())[0] for _ in range(3)] == [200, 200, 400]
+        assert [(await stage.said())[0] for _ in range(2)] == [200, 200]
+        assert not stage.account.spent.is_set()  # whoever needs no more is done
+        assert (await stage.said())[0] == 400
+        assert stage.account.spent.is_set()
         assert stage.account.refusal == "the model has answered 2 times, which is the limit"
 
 
