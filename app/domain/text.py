@@ -39,6 +39,12 @@ def one_line(text: str, limit: int = 200) -> str:
     return neutralise(_TAG.sub(f"<{_JOINER}", flat), limit)
 
 
+def sentence(text: str, limit: int = 200) -> str:
+    """Return one line that something can follow: it ends as a sentence does."""
+    line = one_line(text, limit)
+    return line if line.endswith((".", "!", "?", "\N{HORIZONTAL ELLIPSIS}")) else f"{line}."
+
+
 def spell(text: str) -> str:
     """Return text on one line with nothing in it that is not seen: line breaks and such as escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

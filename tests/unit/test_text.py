@@ -3,7 +3,7 @@ import re
 import pytest
 from hypothesis import given
 
-from app.domain.text import neutralise, one_line, quote
+from app.domain.text import neutralise, one_line, quote, sentence
 from tests.unit.draw import examine, texts
 
 J = "\u2060"
@@ -117,3 +117,11 @@ def test_a_quote_cannot_close_the_fold_around_it() -> None:
 
 def test_a_long_run_of_signs_takes_no_time() -> None:
     assert neutralise("fix" + "-" * 3_000_000, 2_000_000)[:5] == "fix--"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("it took too long", "it took too long."), ("Why?", "Why?"), ("It ended.", "It ended."), ("a\nb", "a b.")],
+)
+def test_a_sentence_ends_as_one(text: str, line: str) -> None:
+    assert sentence(text) == line

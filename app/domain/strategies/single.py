@@ -22,7 +22,7 @@ from app.domain.outcomes import Outcome
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
 from app.domain.task import Status, Trigger
-from app.domain.text import neutralise, one_line, quote
+from app.domain.text import neutralise, one_line, quote, sentence
 
 TITLE_LENGTH = 256
 
@@ -181,7 +181,7 @@ def pull_body(event: RunFinished, record: TaskRecord) -> str:
 def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
     job = run_job(record.task, record.attempt + 1)
     ended = f"Attempt {record.attempt} ended as `{event.result.outcome.value}`"
-    why = f"{ended}: {one_line(event.result.reason)} Trying again."
+    why = f"{ended}: {sentence(event.result.reason)} Trying again."
     retried = record.advance(Trigger.RETRY, why, attempt=job.attempt, job_id=job.id, remarks=snapshot.remarks)
     limited = event.result.outcome is Outcome.PROVIDER_LIMITED
     wanted = Send(
@@ -200,7 +200,7 @@ def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snap
 
 
 def _question(event: RunFinished, record: TaskRecord) -> str:
-    outcome, reason = event.result.outcome, one_line(event.result.reason)
+    outcome, reason = event.result.outcome, sentence(event.result.reason)
     said = f"{_ASKS.get(outcome, f'Attempt {record.attempt}, the last, ended as `{outcome.value}`:')} {reason}"
     kept = " What it did so far is kept." if event.result.head_sha and record.unfinished else ""
     if event.result.asked:
