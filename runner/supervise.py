@@ -9,7 +9,6 @@ Linux only: it needs sub-reapers and /proc. Both ends speak frames: one byte kin
 # pathlib would be a third of the start-up time, and this starts with every run:
 # ruff: noqa: PTH123, PTH208
 
-import ctypes
 import fcntl
 import json
 import os
@@ -92,6 +91,8 @@ def _encode(text: str) -> bytes:
 
 
 def _prctl(option: int, value: int) -> None:
+    import ctypes  # noqa: PLC0415 - the runner reads this file too, and needs none of it
+
     if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from app.domain.errors import Permanent
-from runner.sandbox import inside
 
 INTERPRETER = str(Path(sys.executable).resolve())
-INSIDE = str(Path(inside.__file__).resolve())
+INSIDE = str(Path(__file__).resolve().with_name("inside.py"))
 
 
 class SandboxKind(StrEnum):
