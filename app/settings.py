@@ -110,7 +110,8 @@ class RunnerSettings(StateSettings):
         description="what agents reach: `full`, the `hosts` of `ORCH_HOSTS`, or `none` but their model",
     )
     hosts: list[str] = Field(
-        default=[], description="hosts that agents reach with `ORCH_NETWORK=hosts`, as in `pypi.org,*.npmjs.org`"
+        default=[],
+        description="hosts that agents reach with `ORCH_NETWORK=hosts`, as in `docs.example.org,*.example.net`",
     )
     slots: int = Field(default=2, ge=1, description="runs at the same time in one runner")
     job_lease: float = Field(

@@ -51,7 +51,9 @@ class Allowed:
     def parse(cls, entry: str) -> "Allowed":
         name, colon, port = entry.strip().lower().rstrip(".").partition(":")
         if not HOST.fullmatch(name.removeprefix("*.")) or _is_address(name) or (colon and not port.isdecimal()):
-            raise ValueError(f"{entry!r} is no host: name it as in pypi.org, *.npmjs.org or mirror.internal:8080")
+            raise ValueError(
+                f"{entry!r} is no host: name it as in docs.example.org, *.example.net or mirror.internal:8080"
+            )
         return cls(name, int(port) if colon else None)
 
     def covers(self, host: str, port: int) -> bool:

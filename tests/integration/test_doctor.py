@@ -64,7 +64,7 @@ async def test_a_network_that_cannot_be_withheld_is_a_failure(tmp_path: Path) ->
 
 async def test_a_host_that_is_none_is_a_failure(tmp_path: Path) -> None:
     sandbox_or_skip(SandboxKind.BUBBLEWRAP)
-    settings = DoctorSettings(state_dir=tmp_path, network=Network.HOSTS, hosts="pypi.org,1.2.3.4")
+    settings = DoctorSettings(state_dir=tmp_path, network=Network.HOSTS, hosts="docs.example.org,1.2.3.4")
     assert found(await examine(settings), "network").advice == "mend ORCH_HOSTS"
 
 

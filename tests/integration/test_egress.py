@@ -174,8 +174,8 @@ async def test_the_end_of_the_run_ends_what_is_under_way(path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "allowed"),
     [
-        ("PyPI.org.", Allowed("pypi.org", None)),
-        ("*.npmjs.org", Allowed("*.npmjs.org", None)),
+        ("Docs.Example.org.", Allowed("docs.example.org", None)),
+        ("*.example.net", Allowed("*.example.net", None)),
         (" mirror.internal:8080 ", Allowed("mirror.internal", 8080)),
         ("localhost", Allowed("localhost", None)),
     ],

@@ -10,7 +10,7 @@ from tests.unit.mutations import GOLDEN
 
 WORK = Assignment(
     Prompt("Fix it.\nPlease.", "Please."),
-    Path("/work"),
+    Path("/room"),
     Path("/home"),
     Path("/tmp"),
     model="some-model",

@@ -39,7 +39,7 @@ WRITE = {"command": "echo hello > hello.txt", "description": "create the file"}
 TWO_CALLS = UsageReport(2400, 100, 400, Decimal("0.01008"))
 WORK = Assignment(
     Prompt("Fix it.\nPlease.", "Please."),
-    Path("/work"),
+    Path("/room"),
     Path("/home"),
     Path("/tmp"),
     endpoint=Endpoint("http://127.0.0.1:1/anthropic", "token"),

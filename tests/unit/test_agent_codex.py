@@ -36,7 +36,7 @@ COMMAND = {"command": "/bin/bash -lc 'echo hello > hello.txt'"}
 OWN = UsageReport(1000, 50, 200)
 WORK = Assignment(
     Prompt("Fix it.\nPlease.", "Please."),
-    Path("/work"),
+    Path("/room"),
     Path("/home"),
     Path("/tmp"),
     model="mock-model",
@@ -45,7 +45,7 @@ WORK = Assignment(
 GATED = replace(WORK, lane=Lane.GATED)
 CONFIGURATION = (
     *("-c", "analytics.enabled=false"),
-    *("-c", 'projects={"/work"={trust_level="untrusted"}}'),
+    *("-c", 'projects={"/room"={trust_level="untrusted"}}'),
     *("-c", "model_provider=orch", "-c"),
     'model_providers.orch={name="orch",base_url="http://127.0.0.1:1/v1",env_key="OPENAI_API_KEY",wire_api="responses"}',
 )

@@ -35,7 +35,7 @@ COMMAND = {"command": "/bin/bash -lc 'echo hello > hello.txt'"}
 OWN = UsageReport(1000, 50, 200)
 GATED = Assignment(
     Prompt("Fix it.\nPlease.", "Please."),
-    Path("/work"),
+    Path("/room"),
     Path("/home"),
     Path("/tmp"),
     model="mock-model",
@@ -90,7 +90,7 @@ def test_it_opens_a_thread_that_asks_for_everything_and_says_its_prompt() -> Non
     assert initialized == {"method": "initialized"}
     assert (thread["method"], thread["params"]) == (
         "thread/start",
-        {"cwd": "/work", "sandbox": "danger-full-access", "approvalPolicy": "untrusted", "model": "mock-model"},
+        {"cwd": "/room", "sandbox": "danger-full-access", "approvalPolicy": "untrusted", "model": "mock-model"},
     )
     thread_id = "01a1f7e9-827d-7dd1-b870-7ad101e2c0cf"
     say = {"threadId": thread_id, "input": [{"type": "text", "text": "Fix it.\nPlease."}]}

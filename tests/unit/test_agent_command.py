@@ -18,7 +18,7 @@ def argv(*template: str) -> tuple[str, ...]:
 
 def test_placeholders_are_filled_in() -> None:
     assert argv("fix", "{prompt}", "-m={model}", "{workspace}/in/{workspace}") == (
-        *("fix", "Fix it.\nPlease.", "-m=some-model", "/work/in//work"),
+        *("fix", "Fix it.\nPlease.", "-m=some-model", "/room/in//room"),
     )
 
 

@@ -48,7 +48,7 @@ def test_the_prompt_goes_over_standard_input() -> None:
 def test_the_repository_steers_nothing_but_by_its_instructions() -> None:
     env = dict(OpencodeAgent().command(WORK).env)
     assert (env["OPENCODE_DISABLE_PROJECT_CONFIG"], env["OPENCODE_DISABLE_EXTERNAL_SKILLS"]) == ("1", "1")
-    assert configured(env)["instructions"] == ["/work/AGENTS.md"]
+    assert configured(env)["instructions"] == ["/room/AGENTS.md"]
 
 
 def test_no_tool_is_asked_for_as_a_question_would_end_the_run() -> None:

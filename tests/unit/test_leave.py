@@ -12,7 +12,7 @@ from runner.agents.base import Asked
 from runner.driving import Leave
 from runner.leave import LONGEST, leave_for, name_call
 
-HERE = Path("/work/tasks/12/tree")
+HERE = Path("/room/tasks/12/tree")
 PUSH = Asked("7", "bash", {"command": "git push origin main"})
 FORCE = Asked("7", "bash", {"command": "git push --force"})
 

@@ -43,8 +43,8 @@ def test_words_of_a_command_that_cannot_be_filled_in_are_refused_at_the_start() 
 
 
 def test_hosts_that_cannot_be_any_are_refused_at_the_start() -> None:
-    wrong = settings().model_copy(update={"hosts": ["https://pypi.org"]})
-    with pytest.raises(Permanent, match=r"ORCH_HOSTS: 'https://pypi\.org' is no host"):
+    wrong = settings().model_copy(update={"hosts": ["https://docs.example.org"]})
+    with pytest.raises(Permanent, match=r"ORCH_HOSTS: 'https://docs\.example\.org' is no host"):
         require_tools(wrong)
 
 

@@ -10,7 +10,7 @@ from app.domain.tools.globs import ANY, MARKED, ONE, STAR, path_fits, path_may_f
 from app.domain.tools.paths import LONGEST, covers, is_outside, locate, may_cover
 from tests.unit.draw import examine
 
-ROOT = PurePosixPath("/work/space")
+ROOT = PurePosixPath("/room/space")
 PIECES = st.text("ab./*", max_size=6)
 
 
@@ -20,11 +20,11 @@ PIECES = st.text("ab./*", max_size=6)
         ("a/./b//c", "a/b/c"),
         ("", "."),
         ("a/..", "."),
-        ("a/../../x", "/work/x"),
-        ("/work/space/a", "a"),
-        ("/work/space/../space/a", "a"),
-        ("/work/space2/a", "/work/space2/a"),
-        ("/work/space", "."),
+        ("a/../../x", "/room/x"),
+        ("/room/space/a", "a"),
+        ("/room/space/../space/a", "a"),
+        ("/room/space2/a", "/room/space2/a"),
+        ("/room/space", "."),
         ("../../../../etc", "/etc"),
         ("/", "/"),
         ("~", "~"),
@@ -45,7 +45,7 @@ def test_a_path_is_spelled_by_where_it_leads(path: str, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "place"), [("a", "a/x"), ("/etc", "/etc/x"), ("~", "~/x"), ("$", "$"), ("/work", "/work/x")]
+    ("folder", "place"), [("a", "a/x"), ("/etc", "/etc/x"), ("~", "~/x"), ("$", "$"), ("/room", "/room/x")]
 )
 def test_a_path_begins_where_its_folder_is(folder: str, place: str) -> None:
     assert locate("x", folder, ROOT) == place
