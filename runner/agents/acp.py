@@ -231,3 +231,17 @@ def _model(result: Mapping[str, Any]) -> str | None:
 
 def _message(**fields: Any) -> bytes:
     return write_object({"jsonrpc": "2.0", **fields})
+
+
+class AcpLane:
+    """The part of an adapter whose gated lane is a dialogue over ACP; there is none in the exec lane."""
+
+    _dialogue: AcpDialogue | None = None
+
+    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
+        if self._dialogue is None:
+            raise NotImplementedError("the exec lane asks nobody")
+        return self._dialogue.answer(asked, allowed, reason)
+
+    def cancel(self) -> bytes:
+        return self._dialogue.cancel() if self._dialogue else b""

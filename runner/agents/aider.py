@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
+    AsksNobody,
     Assignment,
     Ended,
     EndStatus,
@@ -45,7 +45,7 @@ _RETRYING = re.compile(r"^Retrying in (?P<seconds>\d+(\.\d+)?) seconds")
 _LIMITED = ("RateLimitError", "ServiceUnavailableError", "BudgetExceededError")
 
 
-class AiderAgent:
+class AiderAgent(AsksNobody):
     """Run aider; `program` is its name on PATH or its path."""
 
     traits = Traits(
@@ -95,12 +95,6 @@ class AiderAgent:
         yield UsageReport(None, None)
         if code is not None:
             yield self._ending(code)
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("aider asks nobody")
-
-    def cancel(self) -> bytes:
-        return b""
 
     def _events(self, said: str, line: bytes) -> Iterator[AgentEvent]:
         if not self._begun:

@@ -271,6 +271,16 @@ class Agent(Protocol):
         ...
 
 
+class AsksNobody:
+    """The part of an adapter that has no gated lane and cannot be asked to stop."""
+
+    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
+        raise NotImplementedError("this agent asks nobody")
+
+    def cancel(self) -> bytes:
+        return b""
+
+
 def base_environment(home: Path, tmp: Path) -> dict[str, str]:
     """Build the environment that every agent gets, from nothing."""
     return {"PATH": SYSTEM_PATH, "HOME": str(home), "TMPDIR": str(tmp), "LANG": "C.UTF-8"}

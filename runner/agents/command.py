@@ -6,7 +6,7 @@ from string import Formatter
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
+    AsksNobody,
     Assignment,
     Ended,
     EndStatus,
@@ -24,7 +24,7 @@ PLACEHOLDERS = ("prompt", "prompt_file", "model", "workspace")
 _Pieces = tuple[tuple[str, str | None], ...]
 
 
-class CommandAgent:
+class CommandAgent(AsksNobody):
     """Run a program of any kind, and take its exit code for its last word.
 
     `argv` may hold {prompt}, {prompt_file}, {model} (empty if none is chosen) and {workspace}; {{ and }} stand for
@@ -71,12 +71,6 @@ class CommandAgent:
             yield Ended(EndStatus.COMPLETED, "completed")
         elif code is not None:
             yield Ended(EndStatus.FAILED, self._stderr or f"it ended with exit code {code}")
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("a command asks nobody")
-
-    def cancel(self) -> bytes:
-        return b""
 
 
 def _parsed(argument: str) -> _Pieces:

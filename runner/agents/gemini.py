@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from runner.agents.acp import AcpDialogue
+from runner.agents.acp import AcpDialogue, AcpLane
 from runner.agents.acp_calls import InputFrom
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
     Assignment,
     Ended,
     EndStatus,
@@ -50,7 +49,7 @@ _REFUSED = ("policy_violation", "execution_denied")
 _UNASKED = "requires user confirmation"
 
 
-class GeminiAgent:
+class GeminiAgent(AcpLane):
     """Run Gemini CLI; `program` is its name on PATH or its path."""
 
     traits = Traits(
@@ -72,7 +71,6 @@ class GeminiAgent:
 
     def __init__(self, program: str = "gemini") -> None:
         self._program = program
-        self._dialogue: AcpDialogue | None = None
         self._words = ""
         self._tools: dict[str, str] = {}
         self._counted = False
@@ -121,14 +119,6 @@ class GeminiAgent:
             yield UsageReport(None, None)
         if code is not None and (ending := self._ending(code)) != self._ended:
             yield ending
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        if self._dialogue is None:
-            raise NotImplementedError("gemini -o stream-json asks nobody")
-        return self._dialogue.answer(asked, allowed, reason)
-
-    def cancel(self) -> bytes:
-        return self._dialogue.cancel() if self._dialogue else b""
 
     def _stderr_line(self, line: str) -> Iterator[AgentEvent]:
         if found := _RETRY.search(line):

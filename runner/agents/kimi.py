@@ -12,7 +12,7 @@ from typing import Any
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
+    AsksNobody,
     Assignment,
     Ended,
     EndStatus,
@@ -41,7 +41,7 @@ _TOO_MANY_STEPS = "loop.max_steps_exceeded"
 _FAILED_COMMAND = re.compile(r"(^|\n)Command failed\b[^\n]*\s*$")
 
 
-class KimiAgent:
+class KimiAgent(AsksNobody):
     """Run Kimi Code; `program` is its name on PATH or its path."""
 
     traits = Traits(
@@ -86,12 +86,6 @@ class KimiAgent:
         yield UsageReport(None, None)
         if code is not None:
             yield self._ending(code)
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("kimi asks nobody in this lane")
-
-    def cancel(self) -> bytes:
-        return b""
 
     def _stderr_line(self, line: str) -> AgentEvent:
         if found := _ERROR.match(line):

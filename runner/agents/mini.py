@@ -11,7 +11,7 @@ from runner.agents import mini_driver, mini_model
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
+    AsksNobody,
     Assignment,
     Ended,
     EndStatus,
@@ -55,7 +55,7 @@ class MiniLimits:
     longest_delay: float = 60
 
 
-class MiniAgent:
+class MiniAgent(AsksNobody):
     """Let a model work in the workspace with a shell and an editor, by chat completions or Anthropic Messages."""
 
     def __init__(self, wire: Wire = Wire.OPENAI_CHAT, limits: MiniLimits | None = None) -> None:
@@ -94,12 +94,6 @@ class MiniAgent:
 
     def close(self, code: int | None) -> Iterable[AgentEvent]:
         return ()
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("the mini agent asks nobody")
-
-    def cancel(self) -> bytes:
-        return b""
 
 
 def _events(said: dict[str, Any]) -> Iterator[AgentEvent]:

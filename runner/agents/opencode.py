@@ -8,11 +8,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from runner.agents.acp import AcpDialogue
+from runner.agents.acp import AcpDialogue, AcpLane
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
     Assignment,
     Ended,
     EndStatus,
@@ -49,7 +48,7 @@ _REJECTED = "rejected permission"
 DONE = "stop"
 
 
-class OpencodeAgent:
+class OpencodeAgent(AcpLane):
     """Run opencode; `program` is its name on PATH or its path."""
 
     traits = Traits(
@@ -71,7 +70,6 @@ class OpencodeAgent:
 
     def __init__(self, program: str = "opencode") -> None:
         self._program = program
-        self._dialogue: AcpDialogue | None = None
         self._session = ""
         self._model: str | None = None
         self._last_step = ""
@@ -111,14 +109,6 @@ class OpencodeAgent:
         if self._dialogue:
             return self._dialogue.close(code)
         return () if code is None else (self._ending(code),)
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        if self._dialogue is None:
-            raise NotImplementedError("opencode run asks nobody")
-        return self._dialogue.answer(asked, allowed, reason)
-
-    def cancel(self) -> bytes:
-        return self._dialogue.cancel() if self._dialogue else b""
 
     def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         session, part = text(said.get("sessionID")), mapping(said.get("part"))

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.domain.outcomes import Usage
-from runner.agents.acp import AcpDialogue
+from runner.agents.acp import AcpDialogue, AcpLane
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
     Assignment,
     Ended,
     EndStatus,
@@ -37,7 +36,7 @@ _FIELDS = ("input_tokens", "output_tokens", "cache_read_input_tokens")
 Counts = tuple[int | None, int | None, int | None]
 
 
-class QwenAgent:
+class QwenAgent(AcpLane):
     """Run Qwen Code; `program` is its name on PATH or its path."""
 
     traits = Traits(
@@ -61,7 +60,6 @@ class QwenAgent:
 
     def __init__(self, program: str = "qwen") -> None:
         self._program = program
-        self._dialogue: AcpDialogue | None = None
         self._counter = _Counter()
         self._ended: Ended | None = None
         self._stderr = ""
@@ -105,14 +103,6 @@ class QwenAgent:
             yield UsageReport(None, None)
         if code and (self._ended is None or self._ended.status is EndStatus.COMPLETED):
             yield self._cut_off(code)
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        if self._dialogue is None:
-            raise NotImplementedError("qwen -o stream-json asks nobody")
-        return self._dialogue.answer(asked, allowed, reason)
-
-    def cancel(self) -> bytes:
-        return self._dialogue.cancel() if self._dialogue else b""
 
     def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         match said.get("type"):

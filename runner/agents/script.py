@@ -15,7 +15,7 @@ from runner.agents import script_driver
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
-    Asked,
+    AsksNobody,
     Assignment,
     Ended,
     EndStatus,
@@ -46,7 +46,7 @@ _HTML = (
 )
 
 
-class ScriptAgent:
+class ScriptAgent(AsksNobody):
     """Run the ```bash and ```sh blocks of the admitted text in order and stop at the first failure.
 
     Each block is its own `bash -e` in the workspace: variables and `cd` do not carry over to the next.
@@ -75,12 +75,6 @@ class ScriptAgent:
 
     def close(self, code: int | None) -> Iterable[AgentEvent]:
         return ()
-
-    def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
-        raise NotImplementedError("the script agent asks nobody")
-
-    def cancel(self) -> bytes:
-        return b""
 
     def _events(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         match said["type"]:
