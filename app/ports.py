@@ -6,7 +6,21 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from app.domain.envelope import DeadLetter, Envelope
-from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
+from app.domain.facts import (
+    BranchRules,
+    Check,
+    Comment,
+    CommitData,
+    Delivery,
+    Identity,
+    Issue,
+    LabelGiven,
+    MergeView,
+    Pull,
+    Review,
+    Standing,
+    Thread,
+)
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
 from app.domain.jobs import DeadJob, Job
 from app.domain.labels import Label
@@ -228,7 +242,9 @@ class GitHub(Protocol):
         """List the repositories that can be written to, of every installation of the App that is not suspended."""
         ...
 
-    async def permission(self, repository: Repository, login: str) -> Permission: ...
+    async def standing(self, repository: Repository, login: str) -> Standing:
+        """Say what somebody may do; nothing if that is nobody."""
+        ...
 
     async def file(self, repository: Repository, path: str) -> bytes | None:
         """Read a file of the default branch, None if there is none. Asking again for the same file costs no quota."""
@@ -249,6 +265,10 @@ class GitHub(Protocol):
     async def edit_comment(self, repository: Repository, comment_id: int, body: str) -> None: ...
 
     async def pin_comment(self, repository: Repository, comment_id: int) -> None: ...
+
+    async def react(self, repository: Repository, comment_id: int, reaction: str) -> None:
+        """React to a comment on an issue or pull request (`eyes`, `rocket`, `confused`); twice is once."""
+        ...
 
     async def add_labels(self, repository: Repository, number: int, labels: Sequence[str]) -> None: ...
 
@@ -287,6 +307,60 @@ class GitHub(Protocol):
         ...
 
     async def create_pull(self, repository: Repository, branch: str, base: str, title: str, body: str) -> Pull: ...
+
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        """List a pull request's reviews, oldest first, without those that are not submitted."""
+        ...
+
+    async def threads(self, repository: Repository, number: int) -> Sequence[Thread]:
+        """List a pull request's review threads, oldest first; at most 100, with 50 comments each."""
+        ...
+
+    async def reply(self, repository: Repository, number: int, comment_id: int, body: str) -> int:
+        """Answer in the review thread that begins with a comment."""
+        ...
+
+    async def resolve(self, repository: Repository, thread_id: str) -> None:
+        """Mark a review thread as resolved."""
+        ...
+
+    async def create_review(self, repository: Repository, number: int, body: str) -> int:
+        """Submit a review that neither approves nor asks for changes."""
+        ...
+
+    async def checks(self, repository: Repository, sha: str) -> Sequence[Check]:
+        """List the latest run of each check on a commit, and its commit statuses."""
+        ...
+
+    async def job_log(self, repository: Repository, job: int, most: int) -> str:
+        """Read the end of the log of a job of GitHub Actions, at most `most` characters; empty if it is gone."""
+        ...
+
+    async def merge_view(self, repository: Repository, number: int) -> MergeView: ...
+
+    async def merge_pull(self, repository: Repository, number: int, sha: str, method: str) -> None:
+        """Merge if `sha` is still the head; raises HeadMoved if it is not, NotMergeable if GitHub refuses."""
+        ...
+
+    async def enqueue_pull(self, repository: Repository, node_id: str, sha: str) -> None:
+        """Put a pull request into its merge queue; raises HeadMoved or NotMergeable."""
+        ...
+
+    async def update_branch(self, repository: Repository, number: int, sha: str) -> bool:
+        """Have GitHub merge the base branch into the head `sha`; False if they conflict. Raises HeadMoved."""
+        ...
+
+    async def commit(self, repository: Repository, sha: str) -> CommitData: ...
+
+    async def sign_commit(self, repository: Repository, commit: CommitData) -> str:
+        """Make the same commit anew as the App itself, so that GitHub signs it; returns its SHA."""
+        ...
+
+    async def rules(self, repository: Repository, branch: str) -> BranchRules: ...
+
+    async def write_file(self, repository: Repository, branch: str, path: str, content: bytes, message: str) -> None:
+        """Create a file on a branch, or make it say that."""
+        ...
 
     async def mint(self, repository: Repository, permissions: Mapping[str, str]) -> RunToken: ...
 

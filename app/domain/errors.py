@@ -21,6 +21,14 @@ class Missing(Permanent):
     """What was asked for is not there (any more), or not to be seen with the rights we have."""
 
 
+class HeadMoved(Permanent):
+    """The head of the pull request is another one than was looked at."""
+
+
+class NotMergeable(Permanent):
+    """GitHub does not merge that: it conflicts, or a rule stands against it."""
+
+
 class Unauthorized(Permanent):
     """Our own credential is not taken. It says nothing of what was asked: work waits until it is mended."""
 

@@ -9,7 +9,7 @@ from app.domain.names import Repository
 
 Json = Mapping[str, Any]
 
-NOBODY = 0
+GHOST = Actor(id=0, login="ghost", is_bot=False)
 
 
 def read_actor(user: Json) -> Actor:
@@ -42,17 +42,37 @@ def read_issue(data: Json) -> Issue:
 
 
 def read_comment(data: Json) -> Comment:
-    """Return a comment; one whose author's account is gone has author 0."""
-    return Comment(id=data["id"], author_id=(data["user"] or {"id": NOBODY})["id"], body=data["body"] or "")
+    """Return a comment; one whose author's account is gone is GitHub's ghost's."""
+    return Comment(
+        id=data["id"],
+        author=read_author(data["user"]),
+        body=data["body"] or "",
+        created_at=_time(data["created_at"]),
+        edited_at=_time(data["updated_at"]),
+    )
+
+
+def read_author(user: Json | None) -> Actor:
+    """Return who wrote something; an account that is gone is a ghost, who may do nothing."""
+    return read_actor(user) if user else GHOST
 
 
 def read_pull(data: Json) -> Pull:
+    """Return a pull request, from its own answer or from a list."""
     # `merged` is only in the answer for a single pull request, `merged_at` also in lists.
+    head = data["head"]
     return Pull(
         number=data["number"],
-        head_sha=data["head"]["sha"],
+        head_sha=head["sha"],
         is_open=data["state"] == "open",
         merged=data["merged_at"] is not None,
+        head_branch=head["ref"],
+        head_repository_id=head["repo"]["id"] if head["repo"] else None,
+        base_branch=data["base"]["ref"],
+        is_draft=bool(data.get("draft")),
+        mergeable=data.get("mergeable"),
+        conflicts=data.get("mergeable") is False and data.get("mergeable_state") == "dirty",
+        labels=frozenset(label["name"] for label in data.get("labels", [])),
     )
 
 

@@ -3,13 +3,11 @@
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import aiohttp
-from cachetools import LRUCache
 
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull
+from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull, Standing
 from app.domain.grants import RunToken
 from app.domain.labels import Label
 from app.domain.names import Repository
@@ -21,27 +19,16 @@ from app.github.answers import (
     read_pull,
     read_repository,
 )
-from app.github.auth import AppCredential, GivenCredential, InstallationCredential, Scope, Tokens
-from app.github.client import Client, Credential, Transport
+from app.github.asking import Asking, is_refused
+from app.github.auth import AppCredential, GivenCredential, Scope
+from app.github.client import Client, Transport
 from app.github.faults import Limited, Rejected
 from app.github.pacing import Pacing
 from app.ports import Clock
 
-CLIENTS = 64
-ROOT = "/repos/{owner}/{repo}"
 
-
-class GitHubApi:
+class GitHubApi(Asking):
     """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
-
-    def __init__(self, transport: Transport, app: AppCredential) -> None:
-        self._transport = transport
-        self._app = Client(transport, app)
-        self._tokens = Tokens(self._app, transport.clock)
-        self._clients: LRUCache[int, Client] = LRUCache(CLIENTS)
-
-    async def close(self) -> None:
-        await self._tokens.close()
 
     async def identity(self) -> Identity:
         app = await self._app.ask("GET", "/app")
@@ -55,14 +42,14 @@ class GitHubApi:
                 found.extend(await self._repositories_of(installation))
         return found
 
-    async def permission(self, repository: Repository, login: str) -> Permission:
+    async def standing(self, repository: Repository, login: str) -> Standing:
         try:
             answer = await self._ask(repository, "GET", "/collaborators/{login}/permission", login=login)
         except Missing as error:
             if "is not a user" in str(error):
-                return Permission.NONE
+                return Standing()
             raise
-        return Permission(answer["permission"])
+        return Standing(permission=Permission(answer["permission"]), role=answer.get("role_name") or answer["permission"])
 
     async def file(self, repository: Repository, path: str) -> bytes | None:
         try:
@@ -102,6 +89,10 @@ class GitHubApi:
 
     async def pin_comment(self, repository: Repository, comment_id: int) -> None:
         await self._ask(repository, "PUT", "/issues/comments/{id}/pin", id=comment_id)
+
+    async def react(self, repository: Repository, comment_id: int, reaction: str) -> None:
+        wanted = {"content": reaction}
+        await self._ask(repository, "POST", "/issues/comments/{id}/reactions", wanted, id=comment_id)
 
     async def add_labels(self, repository: Repository, number: int, labels: Sequence[str]) -> None:
         if labels:
@@ -143,7 +134,7 @@ class GitHubApi:
         try:
             await self._ask(repository, "POST", "/git/refs", {"ref": f"refs/heads/{branch}", "sha": sha})
         except Rejected as error:
-            if _is_refused(error, "already exists"):
+            if is_refused(error, "already exists"):
                 return False
             raise
         return True
@@ -159,7 +150,7 @@ class GitHubApi:
         except Missing:
             return
         except Rejected as error:
-            if not _is_refused(error, "does not exist"):
+            if not is_refused(error, "does not exist"):
                 raise
 
     async def pull(self, repository: Repository, number: int) -> Pull:
@@ -177,7 +168,7 @@ class GitHubApi:
         try:
             return read_pull(await self._ask(repository, "POST", "/pulls", wanted))
         except Rejected as error:
-            if not _is_refused(error, "already exists"):
+            if not is_refused(error, "already exists"):
                 raise
         for pull in await self._pulls(repository, branch, base=base, state="open"):
             return pull
@@ -201,14 +192,6 @@ class GitHubApi:
     async def redeliver(self, delivery_id: int) -> None:
         await self._app.ask("POST", "/app/hook/deliveries/{id}/attempts", id=delivery_id)
 
-    async def _ask(self, repository: Repository, method: str, path: str, data: Any = b"", **names: Any) -> Any:
-        client = self._client(repository.installation_id)
-        return await client.ask(method, ROOT + path, data, owner=repository.owner, repo=repository.name, **names)
-
-    async def _list(self, repository: Repository, path: str, **names: Any) -> list[Any]:
-        client = self._client(repository.installation_id)
-        return await client.pages(ROOT + path, owner=repository.owner, repo=repository.name, **names)
-
     async def _pulls(self, repository: Repository, branch: str, **filters: str) -> list[Pull]:
         head = f"{repository.owner}:{branch}"
         found = await self._list(repository, "/pulls{?head,base,state,per_page}", head=head, **filters)
@@ -230,7 +213,7 @@ class GitHubApi:
         try:
             await self._ask(repository, "POST", "/labels", label.model_dump())
         except Rejected as error:
-            if not _is_refused(error, "already_exists"):
+            if not is_refused(error, "already_exists"):
                 raise
 
     async def _installations(self) -> list[int]:
@@ -246,16 +229,6 @@ class GitHubApi:
         for installation in await self._installations():
             return self._client(installation)
         return self._signed(GivenCredential("nobody"))
-
-    def _client(self, installation: int) -> Client:
-        client = self._clients.get(installation)
-        if client is None:
-            client = self._signed(InstallationCredential(self._tokens, Scope(installation)))
-            self._clients[installation] = client
-        return client
-
-    def _signed(self, credential: Credential) -> Client:
-        return Client(self._transport, credential)
 
 
 @asynccontextmanager
@@ -283,7 +256,3 @@ async def open_github(
             yield api
         finally:
             await api.close()
-
-
-def _is_refused(error: Rejected, because: str) -> bool:
-    return error.status == 422 and because in error.said

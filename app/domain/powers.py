@@ -1,0 +1,53 @@
+"""Who may do what on GitHub: the actor of an event counts, not who wrote the issue."""
+
+from enum import StrEnum
+
+from app.domain.facts import Actor, Permission, Standing
+from app.domain.policy import Policy
+
+
+class Power(StrEnum):
+    """What an event asks to be allowed to do."""
+
+    READ = "read"
+    WRITE = "write"
+    BUDGET = "budget"
+    MERGE = "merge"
+
+
+_RANKS = ("read", "triage", "write", "maintain", "admin")
+_REFUSALS = {
+    Power.READ: "only people with access to this repository are answered",
+    Power.WRITE: "only people with write access to this repository start or steer work",
+    Power.BUDGET: "only {who} approve budgets here",
+    Power.MERGE: "only {who} have pull requests merged here",
+}
+BOTS_REFUSED = "bots start and steer no work unless the operator names them"
+
+
+def refusal(power: Power, actor: Actor, standing: Standing | None, policy: Policy) -> str | None:
+    """Say why somebody may not do that, None if he may; `standing` is None where it was not to be had."""
+    if actor.is_bot and actor.login.lower() not in {bot.lower() for bot in policy.bots}:
+        return BOTS_REFUSED
+    has = standing or Standing()
+    if power is Power.READ:
+        return None if has.permission is not Permission.NONE else _REFUSALS[power]
+    if not has.permission.can_write:
+        return _REFUSALS[Power.WRITE]
+    allowed = {Power.BUDGET: policy.budget_approvers, Power.MERGE: policy.mergers}.get(power, ("write",))
+    return None if any(_fits(one, actor, has) for one in allowed) else _REFUSALS[power].format(who=_names(allowed))
+
+
+def _fits(one: str, actor: Actor, has: Standing) -> bool:
+    """Say whether somebody is meant by a login (`@name`), or by a role, his own one included."""
+    if one.startswith("@"):
+        return one[1:].lower() == actor.login.lower()
+    known = {has.role, has.permission.value}
+    if one not in _RANKS:
+        return one in known
+    return any(rank in _RANKS and _RANKS.index(rank) >= _RANKS.index(one) for rank in known)
+
+
+def _names(allowed: tuple[str, ...]) -> str:
+    people = [f"`{one[1:]}`" if one.startswith("@") else f"people with the role `{one}`" for one in allowed]
+    return " and ".join(people) if people else "nobody"
