@@ -30,7 +30,12 @@ class Policy(Value):
     that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
     people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
     `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
-    alive after its last beat. `stated` are the fields that the operator set; the others are Orch's defaults.
+    alive after its last beat. `max_rounds` bounds how often a delivered task is reworked. `max_task_cost` is US dollars
+    of one task within `task_window_days`, `max_day_cost` of one repository in a day, `max_month_cost` of one
+    installation in a month. `outsiders` says what becomes of comments by people without write access in prompts: `quote`
+    or `omit`. `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and merges;
+    nobody, if empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's
+    worktree is kept. `stated` are the fields that the operator set; the others are Orch's defaults.
     """
 
     trigger: str = "orch"
@@ -46,6 +51,17 @@ class Policy(Value):
     settle: float = 2
     claim_after: float = 60
     list_lag: float = 5
+    max_rounds: int = 5
+    max_task_cost: Decimal = Decimal(100)
+    task_window_days: float = 30
+    max_day_cost: Decimal = Decimal(200)
+    max_month_cost: Decimal = Decimal(2000)
+    outsiders: str = "quote"
+    merge_method: str = "squash"
+    budget_approvers: tuple[str, ...] = ("write",)
+    mergers: tuple[str, ...] = ("write",)
+    bots: tuple[str, ...] = ()
+    keep_failed: float = 3600
     retry_base: float = 5
     retry_cap: float = 120
     run_lease: float = 30
