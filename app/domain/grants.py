@@ -1,11 +1,14 @@
 """What passes between a runner and the rest."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.approvals import Answer
 from app.domain.base import Value
-from app.domain.facts import Identity
+from app.domain.facts import Identity, Thread
+from app.domain.instructions import Told
+from app.domain.jobs import Purpose
 from app.domain.outcomes import Usage
 from app.domain.policy import RunLimits
 from app.domain.record import Unfinished
@@ -38,11 +41,21 @@ class Resumable(Value):
     usage: Usage
 
 
+class FailedCheck(Value):
+    """A check that failed on the task's branch: what it said of itself, and the end of its log (empty: none)."""
+
+    name: str
+    summary: str = ""
+    log: str = ""
+
+
 class Grant(Value):
     """Leave to run: everything the runner needs to know, and nothing it could misuse later.
 
     `start_sha` is the head of the task's branch, None before there is one. `unfinished` is what an earlier run left
     to go on from, `notes` are sentences on the attempts before, `answers` what people said of calls that it asked for.
+    `instructions` are those that wait, `quoted` what people without write access wrote, to be shown as material,
+    `threads` and `failures` what a REWORK is about.
     """
 
     run_id: str
@@ -58,10 +71,15 @@ class Grant(Value):
     requested_by_id: int
     limits: RunLimits
     profile: str
+    purpose: Purpose = Purpose.WORK
     unfinished: Unfinished | None = None
     session: Resumable | None = None
     notes: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
+    instructions: tuple[Told, ...] = ()
+    quoted: tuple[Told, ...] = ()
+    threads: tuple[Thread, ...] = ()
+    failures: tuple[FailedCheck, ...] = ()
 
 
 class Refused(Value):
@@ -76,13 +94,31 @@ class Refused(Value):
 
 
 class Progress(Value):
-    """What a run is doing now, for people."""
+    """What a run is doing now, for people; what it delivered to its agent so far, and spent (None: not known)."""
 
     step: str
+    delivered: tuple[str, ...] = ()
+    spent: Decimal | None = None
+
+
+class Stop(StrEnum):
+    """How a run that is to stop does so.
+
+    DROP leaves nothing behind. KEEP ends the agent and pushes what is there. TURN lets it come to the end of its turn
+    first, and then is as KEEP.
+    """
+
+    DROP = "drop"
+    KEEP = "keep"
+    TURN = "turn"
 
 
 class Order(Value):
-    """What a run must do: stop because it was cancelled, or because it is no longer current."""
+    """What a run must do: stop, or end because it is no longer current; and what its agent is to be told now.
 
-    cancelled: bool = False
+    An instruction stays in `inbox` until a beat's Progress says that it was delivered.
+    """
+
+    stop: Stop | None = None
     current: bool = True
+    inbox: tuple[Told, ...] = ()

@@ -15,6 +15,19 @@ class JobKind(StrEnum):
     CLEANUP = "cleanup"
 
 
+class Purpose(StrEnum):
+    """What a run is for.
+
+    WORK: the task itself, or what a mention asks. REWORK: review threads, instructions and failed checks on the branch
+    there is. REBASE: bring the base branch in and resolve the conflicts. REVIEW: say what is to be said of the branch.
+    """
+
+    WORK = "work"
+    REWORK = "rework"
+    REBASE = "rebase"
+    REVIEW = "review"
+
+
 class Job(Value):
     """One run to do; ids, no objects. The id is derived, so that asking twice is asking once."""
 

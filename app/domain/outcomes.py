@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     """The ways a run can end that Orch tells apart."""
 
     DELIVERED = "delivered"
+    ANSWERED = "answered"
+    REVIEWED = "reviewed"
     NO_CHANGE = "no_change"
     AGENT_FAILED = "agent_failed"
     STALLED = "stalled"
@@ -56,11 +58,21 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(count or 0 for count in known)
 
 
+class ThreadReply(Value):
+    """What a run did about a review thread: `comment_id` begins it, `resolved` says that it was seen to be done."""
+
+    thread: str
+    comment_id: int
+    text: str
+    resolved: bool
+
+
 class RunResult(Value):
     """What a runner reports when a run has ended.
 
     `head_sha` is what it pushed to the run ref: the delivery, or else work that is not finished. `session` is what the
-    agent can go on with, `asked` the call for which it needs a person's leave.
+    agent can go on with, `asked` the call for which it needs a person's leave. `delivered` are the keys of the
+    instructions that its agent was told, `replies` what is to be answered in review threads.
     """
 
     outcome: Outcome
@@ -72,5 +84,7 @@ class RunResult(Value):
     text: str = ""
     session: str | None = None
     asked: AskedCall | None = None
+    delivered: tuple[str, ...] = ()
+    replies: tuple[ThreadReply, ...] = ()
     started_at: datetime
     ended_at: datetime
