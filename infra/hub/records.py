@@ -269,6 +269,75 @@ class Comment(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class Review(Row):
+    """A review of a pull request; `submitted` is None while only its author sees it."""
+
+    repository_id: int
+    issue_id: int
+    author_id: int
+    state: str
+    body: str
+    commit: str
+    submitted: float | None = None
+    app_id: int | None = None
+
+    @property
+    def parent(self) -> int:
+        return self.issue_id
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewThread(Row):
+    """Where in a pull request people talk about a line, or about a file (`side` is then empty).
+
+    `commit` and `line` move with the head until the line is gone: `line` is None from then on. What is called original
+    is as it was when the thread began; `original_start` is what the head was compared with.
+    """
+
+    repository_id: int
+    issue_id: int
+    path: str
+    side: str
+    line: int | None
+    commit: str
+    original_line: int | None
+    original_commit: str
+    original_start: str
+    hunk: str
+    position: int | None = None
+    original_position: int | None = None
+    resolved_by_id: int | None = None
+
+    @property
+    def parent(self) -> int:
+        return self.issue_id
+
+    @property
+    def is_outdated(self) -> bool:
+        return self.original_line is not None and self.line is None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewComment(Row):
+    """A comment of a review, in a thread; all but a thread's first reply to that one."""
+
+    repository_id: int
+    issue_id: int
+    review_id: int
+    thread_id: int
+    author_id: int
+    body: str
+    created: float
+    updated: float
+    in_reply_to_id: int | None = None
+    app_id: int | None = None
+
+    @property
+    def parent(self) -> int:
+        return self.issue_id
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction(Row):
     """A reaction to an issue or a comment; both draw their ids from one counter."""
 

@@ -19,6 +19,7 @@ from infra.hub.dispatch import mount, mount_admin
 from infra.hub.errors import not_found
 from infra.hub.faults import Faults
 from infra.hub.git_access import mount_git
+from infra.hub.graphql import ROUTES as GRAPHQL_ROUTES
 from infra.hub.pages import mount_pages
 from infra.hub.pages.guard import local_only
 from infra.hub.refs import finish_changes
@@ -95,7 +96,7 @@ def _bind(settings: HubSettings) -> socket.socket:
 def _application(world: World) -> web.Application:
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[local_only])
     mount_admin(app, world, ADMIN_ROUTES)
-    mount(app, world, ROUTES)
+    mount(app, world, [*ROUTES, *GRAPHQL_ROUTES])
     mount_git(app, world)
     mount_pages(app, world)
     app.router.add_route("*", "/{tail:.*}", _nothing_here)

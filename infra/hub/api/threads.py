@@ -1,0 +1,120 @@
+"""Review threads: GraphQL's alone, there is no REST for them."""
+
+import base64
+import binascii
+from dataclasses import replace
+
+from infra.hub.access import find_repository
+from infra.hub.act import Act
+from infra.hub.api.issues import acting
+from infra.hub.call import Call
+from infra.hub.errors import ApiError
+from infra.hub.records import Issue, Pull, Repository, Review, ReviewComment, ReviewThread, Role, User
+from infra.hub.shapes.users import node_id
+from infra.hub.wire import JSON, timestamp
+
+MOST_THREADS = 100
+MOST_COMMENTS = 50
+KIND = "PullRequestReviewThread"
+
+
+async def review_threads(call: Call, variables: JSON) -> JSON:
+    """Show a pull request's threads; `owner`, `name`, `number`."""
+    repository, pull = graphql_pull(call, variables)
+    call.require(repository, Role.READ, "read", "pull_requests")
+    shown = [_show(call, thread, found) for thread in threads_of(call, pull) if (found := visible(call, thread))]
+    return {"repository": {"pullRequest": {"reviewThreads": {"nodes": shown[:MOST_THREADS]}}}}
+
+
+async def resolve_review_thread(call: Call, variables: JSON) -> JSON:
+    return {"resolveReviewThread": {"thread": _set_resolved(call, variables, resolved=True)}}
+
+
+async def unresolve_review_thread(call: Call, variables: JSON) -> JSON:
+    return {"unresolveReviewThread": {"thread": _set_resolved(call, variables, resolved=False)}}
+
+
+def graphql_pull(call: Call, variables: JSON) -> tuple[Repository, Pull]:
+    """Find a pull request by `owner`, `name` and `number`. Raises ApiError 404, in GraphQL's words."""
+    full_name, number = f"{variables['owner']}/{variables['name']}", variables["number"]
+    try:
+        repository = find_repository(call.world, call.principal, variables["owner"], variables["name"])
+    except ApiError as error:
+        raise ApiError(404, f"Could not resolve to a Repository with the name '{full_name}'.") from error
+    pull = call.state.find(Pull, str(number), repository.id)
+    if pull is None:
+        raise ApiError(404, f"Could not resolve to a PullRequest with the number of {number}.")
+    return repository, pull
+
+
+def id_of_node(kind: str, given: str) -> int:
+    """Read the row's id out of a node id. Raises ApiError 404, in GraphQL's words."""
+    try:
+        found, _, number = base64.b64decode(given, validate=True).decode().partition(":")
+        if found == kind:
+            return int(number)
+    except (binascii.Error, ValueError):
+        pass
+    raise ApiError(404, f"Could not resolve to a node with the global id of '{given}'")
+
+
+def threads_of(call: Call, pull: Pull) -> list[ReviewThread]:
+    return call.state.rows(ReviewThread, pull.issue_id)
+
+
+def visible(call: Call, thread: ReviewThread) -> list[ReviewComment]:
+    """List a thread's comments that the caller may see: of a review not yet submitted, only his own."""
+    found = [one for one in call.state.rows(ReviewComment, thread.issue_id) if one.thread_id == thread.id]
+    me = call.principal.user.id if call.principal.user else None
+    return [one for one in found if one.author_id == me or call.state.load(Review, one.review_id).submitted is not None]
+
+
+def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> JSON:
+    thread = call.state.get(ReviewThread, id_of_node(KIND, variables["threadId"]))
+    repository = call.state.get(Repository, thread.repository_id) if thread else None
+    if thread is None or repository is None:
+        raise ApiError(404, f"Could not resolve to a node with the global id of '{variables['threadId']}'")
+    act = acting(call, repository)
+    if call.state.load(Issue, thread.issue_id).author_id != act.user.id or act.app_id is not None:
+        # For an App it takes `contents`, not `pull_requests`: https://github.com/orgs/community/discussions/44650
+        call.require(repository, Role.WRITE, "write", "contents")
+    with call.state.transaction():
+        if (thread.resolved_by_id is not None) is not resolved:
+            thread = call.state.put(replace(thread, resolved_by_id=act.user.id if resolved else None))
+            send_thread(act, thread, "resolved" if resolved else "unresolved")
+    return _show(call, thread, visible(call, thread))
+
+
+def send_thread(act: Act, thread: ReviewThread, action: str) -> None:
+    """Send `pull_request_review_thread`."""
+
+
+def _show(call: Call, thread: ReviewThread, comments: list[ReviewComment]) -> JSON:
+    resolver = call.state.get(User, thread.resolved_by_id) if thread.resolved_by_id else None
+    return {
+        "id": node_id(KIND, thread.id),
+        "path": thread.path,
+        "line": thread.line,
+        "isResolved": thread.resolved_by_id is not None,
+        "isOutdated": thread.is_outdated,
+        "resolvedBy": None if resolver is None else {"login": resolver.login},
+        "comments": {"nodes": [_show_comment(call, thread, one) for one in comments[:MOST_COMMENTS]]},
+    }
+
+
+def _show_comment(call: Call, thread: ReviewThread, comment: ReviewComment) -> JSON:
+    return {
+        "id": node_id("PullRequestReviewComment", comment.id),
+        "databaseId": comment.id,
+        "author": show_actor(call.state.get(User, comment.author_id)),
+        "body": comment.body,
+        "createdAt": timestamp(comment.created),
+        "diffHunk": thread.hunk,
+    }
+
+
+def show_actor(user: User | None) -> JSON | None:
+    """Show somebody as GraphQL does: a bot's login lacks the `[bot]` that REST gives it."""
+    if user is None:
+        return None
+    return {"__typename": user.type, "login": user.login.removesuffix("[bot]"), "databaseId": user.id}
