@@ -32,15 +32,17 @@ class Policy(Value):
     `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
     alive after its last beat. `max_rounds` bounds how often a delivered task is reworked. `max_task_cost` is US dollars
     of one task within `task_window_days`, `max_day_cost` of one repository in a day, `max_month_cost` of one
-    installation in a month. `outsiders` says what becomes of comments by people without write access in prompts: `quote`
-    or `omit`. `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and merges;
-    nobody, if empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's
-    worktree is kept. `stated` are the fields that the operator set; the others are Orch's defaults.
+    installation in a month. `outsiders` says what becomes of comments by people without write access in prompts:
+    `quote` or `omit`. `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and
+    merges; nobody, if empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's
+    worktree is kept. `model` is the first agent's, None leaves it to how that agent is set up. `stated` are the
+    settings that the operator set, `in_file` those of them in his file; the others are Orch's defaults.
     """
 
     trigger: str = "orch"
     branch_prefix: str = "orch"
     agents: tuple[str, ...] = ()
+    model: str | None = None
     max_attempts: int = 3
     max_parallel: int = 4
     max_begins: int = 10
@@ -66,3 +68,4 @@ class Policy(Value):
     retry_cap: float = 120
     run_lease: float = 30
     stated: frozenset[str] = frozenset()
+    in_file: frozenset[str] = frozenset()
