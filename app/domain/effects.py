@@ -9,7 +9,10 @@ from app.domain.admission import Board
 from app.domain.base import Value
 from app.domain.config import RepoFile
 from app.domain.events import Event
+from app.domain.grants import Stop
+from app.domain.instructions import Instruction
 from app.domain.jobs import Job
+from app.domain.ledger import Ledger
 from app.domain.names import Repository, TaskRef
 from app.domain.record import TaskRecord
 
@@ -98,10 +101,83 @@ class DeleteRef(Value):
     ref: str
 
 
-class CancelRun(Value):
+class StopRun(Value):
     """Tell the run to stop at its next beat."""
 
-    type: Literal["cancel_run"] = "cancel_run"
+    type: Literal["stop_run"] = "stop_run"
+    run_id: str
+    how: Stop = Stop.DROP
+
+
+class Tell(Value):
+    """Have the run tell its agent what people said."""
+
+    type: Literal["tell"] = "tell"
+    run_id: str
+    instructions: tuple[Instruction, ...]
+
+
+class React(Value):
+    """Put a reaction on a comment."""
+
+    type: Literal["react"] = "react"
+    task: TaskRef
+    comment_id: int
+    reaction: Literal["eyes", "rocket", "confused"]
+
+
+class AddLabel(Value):
+    """Put a label on the issue."""
+
+    type: Literal["add_label"] = "add_label"
+    task: TaskRef
+    label: str
+
+
+class ReplyInThread(Value):
+    """Say in a review thread what was done about it, and resolve it if that was seen to be done."""
+
+    type: Literal["reply_in_thread"] = "reply_in_thread"
+    pull: int
+    thread: str
+    comment_id: int
+    body: str
+    resolve: bool
+
+
+class SubmitReview(Value):
+    """Submit a review that neither approves nor asks for changes."""
+
+    type: Literal["submit_review"] = "submit_review"
+    pull: int
+    key: str
+    body: str
+
+
+class UpdateBranch(Value):
+    """Have GitHub merge the base branch into the pull request's branch, whose head is `sha`."""
+
+    type: Literal["update_branch"] = "update_branch"
+    pull: int
+    sha: str
+
+
+class MergePull(Value):
+    """Merge the pull request, or put it into its merge queue, if `sha` is still its head."""
+
+    type: Literal["merge_pull"] = "merge_pull"
+    pull: int
+    sha: str
+    method: str
+    queue: str | None = None
+
+
+class ShowLog(Value):
+    """Post the end of a run's log as a comment."""
+
+    type: Literal["show_log"] = "show_log"
+    task: TaskRef
+    key: str
     run_id: str
 
 
@@ -139,7 +215,15 @@ Effect = (
     | OpenPull
     | CloseIssue
     | DeleteRef
-    | CancelRun
+    | StopRun
+    | Tell
+    | React
+    | AddLabel
+    | ReplyInThread
+    | SubmitReview
+    | UpdateBranch
+    | MergePull
+    | ShowLog
     | CreateLabels
     | CheckRepositories
     | ListRepositories
@@ -153,7 +237,7 @@ class Decision:
     """What follows from an event: the new record (None: unchanged), effects in order, and one sentence why."""
 
     why: str
-    record: TaskRecord | Board | RepoFile | None = None
+    record: TaskRecord | Board | RepoFile | Ledger | None = None
     effects: tuple[Effect, ...] = ()
 
 

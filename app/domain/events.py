@@ -1,14 +1,15 @@
 """Everything that can happen, as frozen values: parsed out of webhooks, or sent by Orch to itself."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from app.domain.base import Value
-from app.domain.facts import Actor, CutOff
+from app.domain.facts import Actor, CutOff, ReviewState
 from app.domain.jobs import Job
-from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of
+from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of, ledger_group
 from app.domain.outcomes import RunResult
 
 
@@ -82,14 +83,71 @@ class IssueDeleted(TaskEvent):
     labels: tuple[str, ...]
 
 
-class CommentCreated(TaskEvent):
-    """Somebody wrote a comment on an issue."""
+class Commented(TaskEvent):
+    """Somebody wrote a comment on an issue, or on the pull request `pull` of its task, or edited one.
 
-    type: Literal["comment_created"] = "comment_created"
+    `author_id` is who the comment is of, `before` what it said before an edit. `title` and `text` are those of the
+    issue at that moment; None where the comment is on a pull request.
+    """
+
+    type: Literal["commented"] = "commented"
     actor: Actor
+    author_id: int
     comment_id: int
     body: str
+    before: str | None = None
     written_at: datetime
+    pull: int | None = None
+    title: str | None = None
+    text: str | None = None
+
+
+class Reviewed(TaskEvent):
+    """Somebody reviewed the pull request of a task; sent to the task by the pull request's own group."""
+
+    type: Literal["reviewed"] = "reviewed"
+    pull: int
+    review_id: int
+    actor: Actor
+    state: ReviewState
+    body: str
+    at: datetime
+
+
+class MergeAsked(TaskEvent):
+    """The label that asks for a merge was put on the pull request of a task, or taken off (`wanted` false)."""
+
+    type: Literal["merge_asked"] = "merge_asked"
+    pull: int
+    actor: Actor
+    wanted: bool
+
+
+class TaskChecksEnded(TaskEvent):
+    """Checks ended on a commit that may be the head of the task's branch."""
+
+    type: Literal["task_checks_ended"] = "task_checks_ended"
+    sha: str
+
+
+class PullDue(TaskEvent):
+    """Look whether the task's pull request conflicts, or can be merged; `look` counts how often that was not known."""
+
+    type: Literal["pull_due"] = "pull_due"
+    look: int = 0
+
+
+class FeedbackDue(TaskEvent):
+    """Look whether people said something to the agent that it was not told."""
+
+    type: Literal["feedback_due"] = "feedback_due"
+
+
+class WorkspaceExpired(TaskEvent):
+    """The workspace of an attempt that failed was kept for as long as it is to be."""
+
+    type: Literal["workspace_expired"] = "workspace_expired"
+    attempt: int
 
 
 class TaskCutOff(TaskEvent):
@@ -106,6 +164,7 @@ class PullChanged(TaskEvent):
     pull: int
     branch: str
     actor: Actor
+    head_sha: str | None = None
 
 
 class PullMerged(TaskEvent):
@@ -123,6 +182,15 @@ class RunStarted(TaskEvent):
     run_id: str
     job_id: str
     lost: str | None = None
+
+
+class RunProgressed(TaskEvent):
+    """A run delivered instructions to its agent, or spent so many percent of what it may."""
+
+    type: Literal["run_progressed"] = "run_progressed"
+    run_id: str
+    delivered: tuple[str, ...] = ()
+    share: int | None = None
 
 
 class RunFinished(TaskEvent):
@@ -183,6 +251,46 @@ class PullPushed(PullEvent):
 
     type: Literal["pull_pushed"] = "pull_pushed"
     actor: Actor
+    head_sha: str
+
+
+class PullLabeled(PullEvent):
+    """A label was put on a pull request, or taken off (`on` false)."""
+
+    type: Literal["pull_labeled"] = "pull_labeled"
+    actor: Actor
+    label: str
+    on: bool
+
+
+class ReviewSubmitted(PullEvent):
+    """Somebody submitted a review."""
+
+    type: Literal["review_submitted"] = "review_submitted"
+    actor: Actor
+    review_id: int
+    state: ReviewState
+    body: str
+    at: datetime
+
+
+class PullCommented(Value):
+    """Somebody wrote or edited a comment on a pull request that `author_id` opened; see Commented."""
+
+    type: Literal["pull_commented"] = "pull_commented"
+    repository: Repository
+    number: int
+    pull_author_id: int
+    actor: Actor
+    author_id: int
+    comment_id: int
+    body: str
+    before: str | None = None
+    written_at: datetime
+
+    @property
+    def group(self) -> str:
+        return group_of(self.repository.id, self.number)
 
 
 class MergeAwaited(Value):
@@ -211,6 +319,21 @@ class RepositoryChanged(RepositoryEvent):
     """A repository has another name or owner, or is archived no more."""
 
     type: Literal["repository_changed"] = "repository_changed"
+
+
+class ChecksEnded(RepositoryEvent):
+    """A check suite, a workflow run or a commit status came to its end on a commit of a branch."""
+
+    type: Literal["checks_ended"] = "checks_ended"
+    branches: tuple[str, ...]
+    sha: str
+
+
+class BaseMoved(RepositoryEvent):
+    """The default branch has another head. `after` is the last task that was told."""
+
+    type: Literal["base_moved"] = "base_moved"
+    after: int = 0
 
 
 class RepositoryArchived(RepositoryEvent):
@@ -303,6 +426,20 @@ class ConfigWanted(Value):
         return config_group(self.repository.id)
 
 
+class Spent(Value):
+    """A run came to its end and cost so much, in US dollars (None: not known)."""
+
+    type: Literal["spent"] = "spent"
+    repository: Repository
+    run_id: str
+    cost: Decimal | None
+    at: datetime
+
+    @property
+    def group(self) -> str:
+        return ledger_group(self.repository.installation_id)
+
+
 class SlotWanted(Value):
     """A task waits for a slot to run its job in; `most` is its repository's own limit on runs at once."""
 
@@ -355,19 +492,31 @@ Event = (
     | IssueReopened
     | IssueTransferred
     | IssueDeleted
-    | CommentCreated
+    | Commented
+    | Reviewed
+    | MergeAsked
+    | TaskChecksEnded
+    | PullDue
+    | FeedbackDue
+    | WorkspaceExpired
     | TaskCutOff
     | PullMerged
     | PullChanged
     | RunStarted
+    | RunProgressed
     | RunFinished
     | Refresh
     | TaskChecked
     | PullClosed
     | PullReopened
     | PullPushed
+    | PullLabeled
+    | PullCommented
+    | ReviewSubmitted
     | MergeAwaited
     | RepositoryChanged
+    | ChecksEnded
+    | BaseMoved
     | RepositoryArchived
     | RepositoryDeleted
     | RepositoriesAdded
@@ -377,6 +526,7 @@ Event = (
     | WorkCutOff
     | ConfigPushed
     | ConfigWanted
+    | Spent
     | SlotWanted
     | SlotFreed
     | SlotsLimited

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from enum import StrEnum
 
 from app.domain.base import Value
 
@@ -20,17 +21,27 @@ class Told(Value):
     text: str
 
 
-class Instruction(Value):
-    """Something a person said to the agent. `digest` names the artifact that holds its text; `run_id` got it.
+class Kind(StrEnum):
+    """Where an instruction came from: a mention may be a question, a review has threads, read when it is met."""
 
-    `question` says that it came as a mention, which may be a question and need no change.
+    COMMENT = "comment"
+    MENTION = "mention"
+    REVIEW = "review"
+
+
+class Instruction(Value):
+    """Something a person said to the agent, on the issue or pull request `where`.
+
+    `digest` names the artifact that holds its text, empty if it has none (a review with nothing but threads). `run_id`
+    is the run whose agent was told.
     """
 
     key: str
+    kind: Kind
     author: str
+    where: int
     digest: str
     at: datetime
-    question: bool = False
     run_id: str | None = None
 
 
@@ -53,3 +64,8 @@ def delivered(known: tuple[Instruction, ...], keys: Collection[str], run_id: str
     return tuple(
         one.model_copy(update={"run_id": run_id}) if one.key in keys and one.run_id is None else one for one in known
     )
+
+
+def for_now(instructions: Collection[Instruction]) -> tuple[Instruction, ...]:
+    """List those that wait and can be told in the middle of a run; a review is met by a round of its own."""
+    return tuple(one for one in waiting(instructions) if one.kind is not Kind.REVIEW)

@@ -44,6 +44,7 @@ class TaskRef(Value):
 
 ADMISSION = "admission/board"
 CONFIG = "config"
+LEDGER = "ledger"
 
 
 def group_of(repository_id: int, number: int) -> str:
@@ -54,6 +55,11 @@ def group_of(repository_id: int, number: int) -> str:
 def config_group(repository_id: int) -> str:
     """Name the events group that knows a repository's `.orch.yml`."""
     return f"repository:{repository_id}/{CONFIG}"
+
+
+def ledger_group(installation_id: int) -> str:
+    """Name the events group that knows what an installation spent."""
+    return f"installation:{installation_id}/{LEDGER}"
 
 
 def split_group(group: str) -> tuple[str, str]:

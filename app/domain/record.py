@@ -6,10 +6,16 @@ from decimal import Decimal
 
 from app.domain.approvals import Answer, Question
 from app.domain.base import Value
+from app.domain.choice import Choice
 from app.domain.facts import CutOff
+from app.domain.instructions import Instruction
+from app.domain.jobs import Purpose
 from app.domain.names import TaskRef
 from app.domain.outcomes import Outcome, Usage
 from app.domain.task import Status, Trigger, follow
+
+MOST_HEARD = 50
+"""Comments with commands that are remembered one by one."""
 
 
 class Unfinished(Value):
@@ -35,6 +41,20 @@ class RunSummary(Value):
     ended_at: datetime
 
 
+class Heard(Value):
+    """What was followed of one comment: the keys of its commands."""
+
+    comment_id: int
+    keys: tuple[str, ...]
+
+
+class MergeWish(Value):
+    """Somebody who may wants the pull request merged as soon as it can be; `waits` says what for, in a sentence."""
+
+    by: str
+    waits: str = ""
+
+
 class Folded(Value):
     """What is left of runs whose summaries were dropped: how many there were, and their cost (None: unknown)."""
 
@@ -45,15 +65,22 @@ class Folded(Value):
 class TaskRecord(Value):
     """The state of one task; its JSON is what the living comment's marker carries.
 
-    `why` is one sentence for people. `notice` is a further one, shown until the status changes; `remarks` are those
-    on the repository's configuration, as of the last attempt's beginning. `admitted` is the SHA-256 of the text as of
+    `why` is one sentence for people. `notice` is a further one, shown until the status changes; `remarks` are those on
+    the repository's configuration, as of the last attempt's beginning. `admitted` is the SHA-256 of the text as of
     when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
     labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
     `pull_closed` says that the pull request was closed unmerged, `merged_before` are those merged before the issue was
     reopened. `first_attempt` is the first at the admitted text. `unfinished` is what the next run goes on from, and is
-    delivered once the branch is there. `stopping` is a run that was told to stop and has not ended. While `cut_off` is
-    set nothing is written. `asked` is the call that the task waits with for a person, until its status changes;
-    `answers` are those to earlier ones for the admitted text, `answered` is the last comment that gave one.
+    delivered once the branch is there. `stopping` is a run that was told to stop and has not ended; with `stop_keeps`
+    what it pushes is gone on from. While `cut_off` is set nothing is written. `asked` is the call that the task waits
+    with for a person, until its status changes; `answers` are those to earlier ones for the admitted text. `purpose`
+    is what the current or next run is for, `tries` counts the attempts at that, `rounds` the runs since a person last
+    set the task going. `instructions` are what people said to the agent, `heard` what was followed of their comments
+    (of those up to `heard_up_to`: all), `choice` what a command chose. `own_head` says that Orch made the branch's
+    head, `checked` is the head whose failed checks were acted on, `merge` the wish to have the pull request merged.
+    `allowance` is what a person allowed to be spent beyond the caps, in US dollars; `spent_share` how much of its cap
+    the current run has spent, in percent. `question` says that nothing but a mention asked for the task, so that an
+    answer may be all that is wanted.
     """
 
     task: TaskRef
@@ -88,7 +115,20 @@ class TaskRecord(Value):
     cut_off: CutOff | None = None
     asked: Question | None = None
     answers: tuple[Answer, ...] = ()
-    answered: int = 0
+    purpose: Purpose = Purpose.WORK
+    tries: int = 1
+    rounds: int = 0
+    instructions: tuple[Instruction, ...] = ()
+    heard: tuple[Heard, ...] = ()
+    heard_up_to: int = 0
+    choice: Choice = Choice()
+    own_head: bool = True
+    checked: str | None = None
+    merge: MergeWish | None = None
+    allowance: Decimal | None = None
+    spent_share: int | None = None
+    stop_keeps: bool = False
+    question: bool = False
     created_at: datetime
 
     @property
@@ -102,6 +142,26 @@ class TaskRecord(Value):
             return None
         return _total([self.folded.cost, *(run.usage.cost for run in self.runs)])
 
+    @property
+    def own_heads(self) -> frozenset[str]:
+        """Return the commits that Orch put at the head of the branch, as far as they are remembered."""
+        mine = {self.head_sha} if self.own_head else set()
+        return frozenset(sha for sha in {*mine, *(run.head_sha for run in self.runs)} if sha)
+
+    def has_heard(self, comment_id: int) -> frozenset[str]:
+        """Return the keys of what was followed of a comment."""
+        return frozenset(key for one in self.heard if one.comment_id == comment_id for key in one.keys)
+
+    def hear(self, comment_id: int, keys: Iterable[str]) -> "TaskRecord":
+        """Remember what was followed of a comment; the oldest ones are forgotten, and never followed again."""
+        known = self.has_heard(comment_id)
+        others = [one for one in self.heard if one.comment_id != comment_id]
+        all_keys = tuple(sorted({*known, *keys}))
+        heard = sorted([*others, Heard(comment_id=comment_id, keys=all_keys)], key=lambda one: one.comment_id)
+        forgotten = heard[:-MOST_HEARD]
+        up_to = max([self.heard_up_to, *(one.comment_id for one in forgotten)])
+        return self.change(heard=tuple(heard[-MOST_HEARD:]), heard_up_to=up_to)
+
     def fold(self, count: int) -> "TaskRecord":
         """Return the record without the summaries of its `count` oldest runs; their cost stays."""
         gone = self.runs[:count]
@@ -111,7 +171,8 @@ class TaskRecord(Value):
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
         status = follow(self.status, trigger)
-        return self.change(**{"notice": "", "asked": None, "why": why, **changes}).model_copy(update={"status": status})
+        fresh = {"notice": "", "asked": None, "spent_share": None, "why": why}
+        return self.change(**{**fresh, **changes}).model_copy(update={"status": status})
 
     def change(self, **changes: object) -> "TaskRecord":
         """Return the record with other fields changed; the status is not among them."""

@@ -29,6 +29,7 @@ class Trigger(StrEnum):
     ROUTE = "route"
     START = "start"
     RETRY = "retry"
+    REWORK = "rework"
     PARK = "park"
     OPEN_PULL = "open_pull"
     REVIEW = "review"
@@ -49,6 +50,9 @@ TRANSITIONS: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
         (Status.NEW, Trigger.ROUTE): Status.ROUTED,
         (Status.NEEDS_REVIEW, Trigger.ROUTE): Status.ROUTED,
         (Status.PAUSED, Trigger.ROUTE): Status.ROUTED,
+        (Status.DONE, Trigger.ROUTE): Status.ROUTED,
+        (Status.CANCELLED, Trigger.ROUTE): Status.ROUTED,
+        (Status.IN_REVIEW, Trigger.REWORK): Status.ROUTED,
         (Status.ROUTED, Trigger.START): Status.IN_PROGRESS,
         (Status.IN_PROGRESS, Trigger.START): Status.IN_PROGRESS,
         (Status.IN_PROGRESS, Trigger.RETRY): Status.ROUTED,

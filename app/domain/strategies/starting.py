@@ -1,0 +1,103 @@
+"""Setting a task going: the one place where the job for a run is made."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from app.domain.effects import AddComment, Decision, DeleteRef, Effect, Send, SetLabels, UpsertComment
+from app.domain.events import SlotWanted
+from app.domain.jobs import Purpose, run_job
+from app.domain.names import run_ref
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Snapshot
+from app.domain.task import Trigger, can
+
+SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
+MOST_RUNS = 10
+WITHIN = timedelta(minutes=30)
+_WAYS = (Trigger.ROUTE, Trigger.REWORK, Trigger.RETRY)
+
+
+def begin(
+    record: TaskRecord,
+    snapshot: Snapshot,
+    why: str,
+    *,
+    purpose: Purpose = Purpose.WORK,
+    tries: int = 1,
+    rounds: int = 0,
+    delay: float = 0,
+    **changes: object,
+) -> tuple[TaskRecord, tuple[Effect, ...]]:
+    """Ask for a run, which is a new attempt; a task that went round and round is parked instead.
+
+    `tries` counts the attempts at the same, `rounds` the runs since a person set the task going; `delay` is in seconds.
+    """
+    if too_often(record, snapshot.now):
+        return _break_loop(record, snapshot.now)
+    job = run_job(record.task, record.attempt + 1, purpose.value)
+    way = next(trigger for trigger in _WAYS if can(record.status, trigger))
+    numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
+    routed = record.advance(way, why, purpose=purpose, cut_off=None, **numbers, **changes)
+    wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
+    return routed, (Send(event=wanted, delay=delay),)
+
+
+def can_begin(record: TaskRecord) -> bool:
+    """Say whether a run can be asked for from where the task stands."""
+    return any(can(record.status, trigger) for trigger in _WAYS)
+
+
+def too_often(record: TaskRecord, now: datetime) -> bool:
+    """Say whether so many runs ended lately that something goes round in circles."""
+    return sum(now - run.ended_at < WITHIN for run in record.runs) >= MOST_RUNS
+
+
+def _break_loop(record: TaskRecord, now: datetime) -> tuple[TaskRecord, tuple[Effect, ...]]:
+    first = min(run.ended_at for run in record.runs if now - run.ended_at < WITHIN)
+    why = (
+        f"This task had {MOST_RUNS} runs within {WITHIN.seconds // 60} minutes, so something goes round in circles and "
+        f"Orch stopped. A person with write access looks into it; `/retry` works again from "
+        f"{(first + WITHIN).strftime('%H:%M')} UTC on."
+    )
+    if not can(record.status, Trigger.PARK):
+        return record.change(notice=why), (UpsertComment(),)
+    call = AddComment(task=record.task, key=f"loop-{record.attempt}", body=why)
+    return record.advance(Trigger.PARK, why, merge=None), (*SHOW, call)
+
+
+def rework(
+    record: TaskRecord, snapshot: Snapshot, why: str, *, purpose: Purpose = Purpose.REWORK, **changes: object
+) -> Decision:
+    """Begin another round on the branch of an open pull request, or ask a person after too many of them."""
+    rounds = record.rounds + 1
+    if rounds <= snapshot.policy.max_rounds:
+        routed, effects = begin(record, snapshot, why, purpose=purpose, rounds=rounds, **changes)
+        return Decision(why, routed, (*effects, *SHOW))
+    stuck = (
+        f"{why} But there were {record.rounds} rounds since a person last set the task going, as many as are allowed. "
+        "A person with write access says `/retry` for more of them, or takes over."
+    )
+    parked = record.advance(Trigger.PARK, stuck, merge=None, **changes)
+    call = AddComment(task=record.task, key=f"rounds-{record.attempt}", body=stuck)
+    return Decision("there were too many rounds", parked, (*SHOW, call))
+
+
+def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
+    """Go on with what a task was about when it stopped: another attempt at the same text."""
+    routed, effects = begin(record, snapshot, why, purpose=record.purpose)
+    return Decision(why, routed, (*effects, *SHOW))
+
+
+def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:
+    """Remove what an earlier run pushed of its unfinished work; what is in the pull request was removed with that."""
+    left = record.unfinished
+    is_delivered = left is not None and left.sha == record.head_sha and record.pull is not None
+    return (DeleteRef(ref=run_ref(left.run_id)),) if left and not is_delivered else ()
+
+
+def one_after_another(*parts: Sequence[Effect]) -> tuple[Effect, ...]:
+    """Join effects in their order, each once."""
+    joined: list[Effect] = []
+    for part in parts:
+        joined += [effect for effect in part if effect not in joined]
+    return tuple(joined)
