@@ -21,13 +21,15 @@ from app.github.answers import (
 )
 from app.github.asking import Asking, is_refused
 from app.github.auth import AppCredential, GivenCredential, Scope
+from app.github.checks import ChecksApi
 from app.github.client import Client, Transport
 from app.github.faults import Limited, Rejected
+from app.github.merging import MergingApi
 from app.github.pacing import Pacing
 from app.ports import Clock
 
 
-class GitHubApi(Asking):
+class GitHubApi(ChecksApi, MergingApi, Asking):
     """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
 
     async def identity(self) -> Identity:
@@ -49,7 +51,9 @@ class GitHubApi(Asking):
             if "is not a user" in str(error):
                 return Standing()
             raise
-        return Standing(permission=Permission(answer["permission"]), role=answer.get("role_name") or answer["permission"])
+        return Standing(
+            permission=Permission(answer["permission"]), role=answer.get("role_name") or answer["permission"]
+        )
 
     async def file(self, repository: Repository, path: str) -> bytes | None:
         try:

@@ -20,6 +20,7 @@ class Asking:
 
     def __init__(self, transport: Transport, app: AppCredential) -> None:
         self._transport = transport
+        self._app_id = app.app_id
         self._app = Client(transport, app)
         self._tokens = Tokens(self._app, transport.clock)
         self._clients: LRUCache[int, Client] = LRUCache(CLIENTS)

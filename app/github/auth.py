@@ -32,7 +32,7 @@ class AppCredential:
     key = "app"
 
     def __init__(self, app_id: int, private_key: str, clock: Clock) -> None:
-        self._app_id = app_id
+        self.app_id = app_id
         self._private_key = _rsa_key(private_key)
         self._clock = clock
         self._header: str | None = None
@@ -52,7 +52,7 @@ class AppCredential:
 
     def _sign(self, now: datetime) -> str:
         claims = {"iat": int((now - BACKDATED).timestamp()), "exp": int((now + JWT_LIFE).timestamp())}
-        return jwt.encode({**claims, "iss": str(self._app_id)}, self._private_key, algorithm="RS256")
+        return jwt.encode({**claims, "iss": str(self.app_id)}, self._private_key, algorithm="RS256")
 
 
 @dataclass(frozen=True, slots=True)

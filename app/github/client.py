@@ -44,6 +44,15 @@ class Credential(Protocol):
         ...
 
 
+class Elsewhere(Permanent):
+    """A request led to another host, `url`, where our credential is not sent; the rest is up to the caller."""
+
+    def __init__(self, url: str, home: str) -> None:
+        # Without the query: in an address that needs no credential that is one.
+        super().__init__(f"{url.partition('?')[0]} is not at {home}: no credential is sent there")
+        self.url = url
+
+
 @dataclass(frozen=True, slots=True)
 class Transport:
     """How requests reach GitHub, shared by the clients of all credentials. Times are in seconds."""
@@ -86,6 +95,14 @@ class Client(GitHubAPI):
                 return found
             url = following
         raise Permanent(f"GET {url}: more than {MOST_PAGES} pages")
+
+    async def elsewhere(self, url: str, **names: Any) -> str:
+        """Return the address on another host where GitHub keeps what `url` names; it holds for a minute or so."""
+        try:
+            await self.ask("GET", url, **names)
+        except Elsewhere as error:
+            return error.url
+        raise Permanent(f"GET {url}: GitHub keeps it nowhere else")
 
     async def sleep(self, seconds: float) -> None:
         await self._transport.clock.sleep(seconds)
@@ -170,7 +187,7 @@ class Client(GitHubAPI):
 
     def _refuse_other_hosts(self, url: str) -> None:
         if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
-            raise Permanent(f"{url} is not at {self.base_url}: no credential is sent there")
+            raise Elsewhere(url, self.base_url)
 
 
 def pace_of(method: str, url: str) -> Pace:
