@@ -1,13 +1,14 @@
 """`.orch.yml`: what a repository asks for, over what the operator set; it can tighten limits, never loosen them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
-
-from pydantic import Field, field_validator
+from typing import Any
 
 from app.domain.base import Value
+from app.domain.config_keys import KEYS, WORDS, RepoConfig
+from app.domain.people import are_same, name_people, narrow
 from app.domain.policy import Policy
 from app.domain.text import one_line
 
@@ -15,55 +16,15 @@ FILE = ".orch.yml"
 SHOWN = 3
 """Problems named to people at once; the others show when these are mended."""
 NOT_ISOLATED = "Agents are not isolated from the machine that they run on: the operator switched that off."
-LIMITS = ("max_attempts", "max_parallel")
-_ORCHS_OWN = re.compile(r"(status|agent|complexity|role|priority):.*|plan|no-review", re.IGNORECASE)
-
-
-class RepoConfig(Value):
-    """The keys of `.orch.yml`; one that is not there is None."""
-
-    trigger: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=50,
-        pattern=r"^[^\s,]([^,\t\r\n]*[^\s,])?$",
-        description="The label that starts a task, instead of the operator's.",
-    )
-    agent: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=50,
-        description="The agent that works unless an issue names another; one of those that the operator allows.",
-    )
-    branch_prefix: str | None = Field(
-        default=None,
-        max_length=60,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$",
-        description="The first part of the branches that Orch makes, instead of the operator's.",
-    )
-    max_attempts: int | None = Field(
-        default=None, ge=1, description="How often a task is tried; at most as often as the operator allows."
-    )
-    max_parallel: int | None = Field(
-        default=None, ge=1, description="How many runs this repository has at once; at most as many as the operator's."
-    )
-
-    @field_validator("trigger")
-    @classmethod
-    def _leave_orchs_own(cls, trigger: str | None) -> str | None:
-        if trigger and _ORCHS_OWN.fullmatch(trigger):
-            raise ValueError("the label has a meaning of its own")
-        return trigger
-
-    @field_validator("branch_prefix")
-    @classmethod
-    def _no_ref(cls, prefix: str | None) -> str | None:
-        if prefix and prefix.lower().split("/")[0] == "refs":
-            raise ValueError("GitHub takes no branch that begins like a ref")
-        return prefix
-
-
-KEYS = tuple(RepoConfig.model_fields)
+LIMITS = (
+    *("max_attempts", "max_rounds", "max_parallel"),
+    *("wall_seconds", "max_cost", "max_task_cost", "max_day_cost"),
+)
+ORDERS = ("profile", "outsiders")
+PEOPLE = ("budget_approvers", "mergers")
+OF_RUNS = {"max_cost": "cost", "wall_seconds": "wall_seconds"}
+"""Keys whose value is one of a run's limits."""
+Scalar = str | int | float | Decimal | tuple[str, ...] | None
 
 
 class Problem(Value):
@@ -95,15 +56,18 @@ class Origin(StrEnum):
     """Which layer a value comes from, lowest first."""
 
     DEFAULT = "default"
-    OPERATOR = "operator"
+    FILE = "file"
+    ENVIRONMENT = "environment"
     REPOSITORY = "repository"
+    LABELS = "labels"
+    COMMAND = "command"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value in force and where it comes from; `note` says why it is not what the repository asked for."""
+    """A value in force and where it comes from; `note` says why it is not what a layer above asked for."""
 
-    value: str | int
+    value: Scalar
     origin: Origin
     note: str = ""
 
@@ -126,12 +90,8 @@ class Resolved:
 def resolve(policy: Policy, file: RepoFile) -> Resolved:
     """Merge defaults, operator and repository, each value with its origin."""
     settings = {key: _setting(key, policy, file) for key in KEYS}
-    values: dict[str, object] = {key: setting.value for key, setting in settings.items()}
-    chosen = values.pop("agent")
-    others = tuple(agent for agent in policy.agents if agent != chosen)
-    agents = (str(chosen), *others) if policy.agents else ()
     return Resolved(
-        policy=policy.model_copy(update={**values, "agents": agents}),
+        policy=apply_settings(policy, settings),
         settings=settings,
         remarks=(*_remarks(settings, file), *(() if policy.isolated else (NOT_ISOLATED,))),
         parallel=None if file.config.max_parallel is None else min(file.config.max_parallel, policy.max_parallel),
@@ -139,31 +99,70 @@ def resolve(policy: Policy, file: RepoFile) -> Resolved:
     )
 
 
+def apply_settings(policy: Policy, settings: Mapping[str, Setting]) -> Policy:
+    """Return the policy with these values in it."""
+    values: dict[str, Any] = {key: setting.value for key, setting in settings.items()}
+    limits = {field: values.pop(key) for key, field in OF_RUNS.items()}
+    chosen = values.pop("agent")
+    others = (agent for agent in policy.agents if agent != chosen)
+    agents = (chosen, *others) if policy.agents else ()
+    return policy.model_copy(
+        update={**values, "agents": agents, "limits": policy.limits.model_copy(update=limits)},
+    )
+
+
 def _setting(key: str, policy: Policy, file: RepoFile) -> Setting:
-    below = _operators(key, policy)
+    below = operators(key, policy)
     asked = getattr(file.config, key)
     if asked is None:
         return below
+    if (refused := _refused(key, asked, policy, file, below)) is None:
+        return Setting(asked, Origin.REPOSITORY)
+    note = f"{_at(key, file)}{refused}"
+    if key in PEOPLE:
+        return Setting(narrow(_people(below), asked), Origin.REPOSITORY, note)
+    return Setting(below.value, below.origin, note)
+
+
+def operators(key: str, policy: Policy) -> Setting:
+    """Return the operator's value for a key of the repository's file, or Orch's own."""
+    origin = Origin.FILE if key in policy.in_file else Origin.ENVIRONMENT
+    return Setting(_operators(key, policy), origin if key in policy.stated else Origin.DEFAULT)
+
+
+def _operators(key: str, policy: Policy) -> Scalar:
+    if key == "agent":
+        return next(iter(policy.agents), "")
+    value: Scalar = getattr(policy.limits, OF_RUNS[key]) if key in OF_RUNS else getattr(policy, key)
+    return value
+
+
+def _refused(key: str, asked: Any, policy: Policy, file: RepoFile, below: Setting) -> str | None:
+    """Say why the repository does not get what it asks for, None if it does."""
     if key == "agent" and asked not in policy.agents:
-        return Setting(below.value, below.origin, _refused_agent(str(asked), policy, below, file))
-    if key in LIMITS and asked > below.value:
-        more = f"{_at(key, file)}`{key}` is {one_line(str(asked), 20)}, more than the operator allows; "
-        return Setting(below.value, below.origin, f"{more}{below.value} is used.")
-    return Setting(asked, Origin.REPOSITORY)
+        return _refused_agent(asked, policy, below)
+    if key == "model" and (agent := file.config.agent) and agent not in policy.agents:
+        return f"`model` is for the agent `{one_line(agent, 50)}`, which does not work here; it is left out."
+    if key in LIMITS and below.value is not None and asked > below.value:
+        return f"`{key}` is {one_line(str(asked), 20)}, more than the operator allows; {below.value} is used."
+    if key in ORDERS and _rank(key, asked) < _rank(key, below.value):
+        return f"`{key}` is `{asked}`, looser than the operator allows; `{below.value}` is used."
+    if key in PEOPLE and not are_same(asked, both := narrow(_people(below), asked)):
+        return f"`{key}` names people whom the operator does not allow; it is {name_people(both)}."
+    return None
 
 
-def _operators(key: str, policy: Policy) -> Setting:
-    field = "agents" if key == "agent" else key
-    value = next(iter(policy.agents), "") if key == "agent" else getattr(policy, key)
-    return Setting(value, Origin.OPERATOR if field in policy.stated else Origin.DEFAULT)
+def _rank(key: str, value: Scalar) -> int:
+    return WORDS[key].index(str(value))
 
 
-def _refused_agent(asked: str, policy: Policy, below: Setting, file: RepoFile) -> str:
+def _people(setting: Setting) -> tuple[str, ...]:
+    return setting.value if isinstance(setting.value, tuple) else ()
+
+
+def _refused_agent(asked: str, policy: Policy, below: Setting) -> str:
     allowed = ", ".join(f"`{agent}`" for agent in policy.agents)
-    return (
-        f"{_at('agent', file)}agent `{one_line(asked, 50)}` is not one that the operator allows ({allowed}); "
-        f"`{below.value}` is used."
-    )
+    return f"agent `{one_line(asked, 50)}` is not one that the operator allows ({allowed}); `{below.value}` is used."
 
 
 def _at(key: str, file: RepoFile) -> str:

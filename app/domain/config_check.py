@@ -7,19 +7,29 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from app.domain.config import KEYS, Problem, RepoConfig, RepoFile
+from app.domain.config import LIMITS, PEOPLE, Problem, RepoFile
+from app.domain.config_keys import KEYS, WORDS, RepoConfig
+from app.domain.people import ROLES
 from app.domain.text import one_line
 
 LATER = ("gates",)
 """Keys that have no meaning yet and are kept for one."""
 MOST_PREFIXES = 20
 
+_ROLES = ", ".join(f"`{role}`" for role in ROLES)
+_PEOPLE = f'must be a list of {_ROLES} or logins in quotes, as in `[maintain, "@octocat"]`'
 _RULES = {
     "trigger": "must be the name of one label: text of at most 50 characters without a comma, and none of Orch's own",
     "agent": "must be the name of an agent",
+    "model": "must be the name of a model: letters, digits and `._:/@+-[]`, at most 100 of them",
     "branch_prefix": "must be the first part of a branch name: letters, digits, `-`, `_`, and `/` between them",
     "max_attempts": "must be a whole number of at least 1",
+    "max_rounds": "must be a whole number of at least 0",
     "max_parallel": "must be a whole number of at least 1",
+    "wall_seconds": "must be a number of seconds above 0",
+    **dict.fromkeys(("max_cost", "max_task_cost", "max_day_cost"), "must be a number of US dollars above 0"),
+    **{key: f"must be one of {', '.join(f'`{word}`' for word in words)}" for key, words in WORDS.items()},
+    **dict.fromkeys(PEOPLE, _PEOPLE),
 }
 
 
@@ -73,24 +83,40 @@ def _refused(tree: Tree) -> dict[str, str]:
     try:
         RepoConfig.model_validate(tree.values, strict=True)
     except ValidationError as error:
-        keys = [str(item["loc"][0]) for item in error.errors(include_url=False, include_context=False)]
-        return {key: _bad_value(key, tree.values[key]) if key in KEYS else _unknown_key(key) for key in keys}
+        places = [item["loc"] for item in error.errors(include_url=False, include_context=False)]
+        return {str(place[0]): _wrong(tree, *place) for place in reversed(places)}
     return {}
 
 
-def _bad_value(key: str, value: object) -> str:
+def _wrong(tree: Tree, key: str | int, *inner: str | int) -> str:
+    """Say what is wrong at a place: a key, or an item of its list."""
+    if key not in KEYS:
+        return _unknown_key(str(key))
+    value, it = tree.values[key], "it"
+    if inner and isinstance(value, list):
+        value, it = value[int(inner[0])], "one"
+    return f"`{key}` {_RULES[key]}; {it} is {_said(value, key)}{_nearest(value, key)}"
+
+
+def _said(value: object, key: str) -> str:
     match value:
         case Mapping():
-            said = "keys and values"
+            return "keys and values"
         case list():
-            said = "a list"
+            return "a list" if value else "an empty list"
         case "":
-            said = "empty"
+            return "empty"
         case bool():
-            said = f"the truth value {str(value).lower()}; put a word in quotes to have it taken as text"
-        case _:
-            said = f"`{one_line(str(value), 60)}`"
-    return f"`{key}` {_RULES[key]}; it is {said}"
+            return f"the truth value {str(value).lower()}; put a word in quotes to have it taken as text"
+        case str() if key in LIMITS and value.replace(".", "", 1).isdecimal():
+            return f"`{one_line(value, 60)}` in quotes, which make it text: take them off"
+    return f"`{one_line(str(value), 60)}`"
+
+
+def _nearest(value: object, key: str) -> str:
+    words = ROLES if key in PEOPLE else WORDS.get(key, ())
+    close = get_close_matches(value.lower(), words, 1) if isinstance(value, str) else []
+    return f", did you mean `{close[0]}`?" if close else ""
 
 
 def _unknown_key(key: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from app.domain.config import RepoConfig
+from app.domain.config_keys import RepoConfig
 
 
 def schema_text() -> str:
