@@ -9,7 +9,7 @@ from aiohttp import web
 from infra.hub import access
 from infra.hub.auth import Kind, Principal
 from infra.hub.errors import ApiError, invalid, moved, not_found
-from infra.hub.records import Departed, Issue, Repository, Role, User
+from infra.hub.records import App, Departed, Issue, Repository, Role, User
 from infra.hub.state import State
 from infra.hub.wire import JSON, Answer, page
 from infra.hub.world import World
@@ -92,9 +92,11 @@ class Call:
         if not (granted and access.covers(self.principal, repository)):
             raise access.denied(self.principal)
 
-    def require_app(self) -> None:
-        if self.principal.kind is not Kind.APP:
+    def require_app(self) -> App:
+        """Give the App that calls. Raises ApiError 401."""
+        if self.principal.kind is not Kind.APP or self.principal.app is None:
             raise ApiError(401, "A JSON web token could not be decoded")
+        return self.principal.app
 
     def fields(self) -> JSON:
         """Give the body, which must be an object."""

@@ -45,10 +45,11 @@ async def settled(world: World) -> None:
 
 
 def _next(world: World) -> Delivery | None:
-    app = world.app()
+    apps = world.state.rows(App)
     if not world.faults.on.webhook_shuffle:
-        return world.state.first(Delivery, app.id, "pending")
-    waiting = world.state.rows(Delivery, app.id, "pending")
+        oldest = [found for app in apps if (found := world.state.first(Delivery, app.id, "pending")) is not None]
+        return min(oldest, key=lambda delivery: delivery.id, default=None)
+    waiting = [delivery for app in apps for delivery in world.state.rows(Delivery, app.id, "pending")]
     return world.faults.pick(waiting) if waiting else None
 
 

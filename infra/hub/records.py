@@ -68,6 +68,8 @@ class App(Row):
     hook_url: str | None = None
     hook_secret: str = ""
     hook_active: bool = True
+    name: str = ""
+    key_name: str = "app.pem"
 
     @property
     def key(self) -> str:

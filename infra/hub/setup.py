@@ -94,9 +94,11 @@ def set_collaborator(world: World, repository: Repository, user: User, role: Rol
     world.state.put(Collaborator(row_id, repository.id, user.id, role))
 
 
-def install(world: World, account: User, repositories: Sequence[Repository], sender: User) -> Installation:
-    """Install the App on an account's repositories, or add them to its installation."""
-    app = world.app()
+def install(
+    world: World, account: User, repositories: Sequence[Repository], sender: User, app: App | None = None
+) -> Installation:
+    """Install an App on an account's repositories, or add them to its installation."""
+    app = app or world.app()
     found = world.state.find(Installation, str(account.id), app.id)
     shown = [show_minimal(repository) for repository in repositories]
     if found is None:

@@ -15,18 +15,17 @@ EVENTS = ["issues", "issue_comment", "pull_request", "push", "repository"]
 
 
 def emit(world: World, repository: Repository, event: str, sender: User, payload: JSON) -> None:
-    """Send a repository's event to the App, if it is installed there and subscribed."""
-    installation = world.installation_of(repository)
-    if installation is None or installation.suspended is not None:
-        return
-    if event not in world.state.load(App, installation.app_id).events:
-        return
+    """Send a repository's event to the Apps that are installed there and subscribed."""
     owner = world.state.load(User, repository.owner_id)
     about = {"repository": show_repository(world, repository)}
     if owner.type == "Organization":
         about["organization"] = show_organization(world, owner)
-    about["installation"] = {"id": installation.id, "node_id": node_id("IntegrationInstallation", installation.id)}
-    _write(world, installation, event, payload | about | {"sender": show_user(world, sender)}, repository.id)
+    for installation in world.installations_of(repository):
+        if installation.suspended is not None or event not in world.state.load(App, installation.app_id).events:
+            continue
+        node = node_id("IntegrationInstallation", installation.id)
+        about["installation"] = {"id": installation.id, "node_id": node}
+        _write(world, installation, event, payload | about | {"sender": show_user(world, sender)}, repository.id)
 
 
 def emit_installation(world: World, installation: Installation, event: str, sender: User, payload: JSON) -> None:

@@ -55,8 +55,12 @@ class World:
                 pass
 
     def app(self) -> App:
-        """Give the App; a hub has exactly one."""
+        """Give the App that the hub was made with; others come of manifests."""
         return self.state.rows(App)[0]
+
+    def app_key(self, app: App) -> Path:
+        """Say where an App's private key is."""
+        return self.root / app.key_name
 
     def role(self, user: User, repository: Repository) -> Role:
         """Give the role that was granted, or follows from owning; NONE on a public repository still reads."""
@@ -73,10 +77,15 @@ class World:
         granted = self.state.find(Collaborator, str(user_id), repository.id)
         return "COLLABORATOR" if granted is not None and granted.role is not Role.NONE else "NONE"
 
-    def installation_of(self, repository: Repository) -> Installation | None:
+    def installation_of(self, repository: Repository, app: App | None = None) -> Installation | None:
         """Find the App's installation that covers a repository."""
-        found = self.state.rows(Installation, self.app().id)
+        found = self.state.rows(Installation, (app or self.app()).id)
         return next((i for i in found if repository.id in i.repository_ids), None)
+
+    def installations_of(self, repository: Repository) -> list[Installation]:
+        """List the installations of all Apps that cover a repository."""
+        found = (self.installation_of(repository, app) for app in self.state.rows(App))
+        return [installation for installation in found if installation is not None]
 
     def identity(self, user: User) -> Identity:
         """Give the name and address that a user's commits carry."""

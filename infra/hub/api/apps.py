@@ -20,13 +20,11 @@ MAX_REPOSITORIES = 500
 
 
 async def get_app(call: Call) -> Answer:
-    call.require_app()
-    return Answer(200, show_app(call.world, call.world.app()))
+    return Answer(200, show_app(call.world, call.require_app()))
 
 
 async def list_installations(call: Call) -> Answer:
-    call.require_app()
-    found = call.state.rows(Installation, call.world.app().id)
+    found = call.state.rows(Installation, call.require_app().id)
     return call.page(found, lambda installation: show_installation(call.world, installation))
 
 
@@ -36,9 +34,9 @@ async def get_installation(call: Call) -> Answer:
 
 
 async def find_installation(call: Call) -> Answer:
-    call.require_app()
+    app = call.require_app()
     repository = call.state.find(Repository, f"{call.param('owner')}/{call.param('repo')}")
-    installation = call.world.installation_of(repository) if repository is not None else None
+    installation = call.world.installation_of(repository, app) if repository is not None else None
     if installation is None:
         raise not_found()
     return Answer(200, show_installation(call.world, installation))
@@ -89,7 +87,7 @@ async def list_repositories(call: Call) -> Answer:
 
 def _installation(call: Call) -> Installation:
     installation = call.state.get(Installation, call.number("installation_id"))
-    if installation is None:
+    if installation is None or installation.app_id != call.require_app().id:
         raise not_found()
     return installation
 

@@ -13,8 +13,7 @@ FIRST_FAILURE = 400
 
 async def list_deliveries(call: Call) -> Answer:
     """List deliveries that were tried, newest first; `cursor` is the id to start at."""
-    call.require_app()
-    found = [d for d in call.state.rows(Delivery, call.world.app().id, "sent") if _wanted(call, d)]
+    found = [d for d in call.state.rows(Delivery, call.require_app().id, "sent") if _wanted(call, d)]
     found.sort(key=lambda delivery: delivery.id, reverse=True)
     cursor = call.query("cursor")
     if cursor:
@@ -30,13 +29,12 @@ async def list_deliveries(call: Call) -> Answer:
 
 
 async def get_delivery(call: Call) -> Answer:
-    call.require_app()
-    delivery = _find(call)
+    app, delivery = call.require_app(), _find(call)
     return Answer(
         200,
         {
             **show_delivery_item(delivery),
-            "url": call.world.app().hook_url or "",
+            "url": app.hook_url or "",
             "request": {"headers": delivery.request_headers, "payload": json.loads(delivery.payload)},
             "response": {"headers": delivery.response_headers, "payload": delivery.response_body},
         },
@@ -44,9 +42,9 @@ async def get_delivery(call: Call) -> Answer:
 
 
 async def create_attempt(call: Call) -> Answer:
-    call.require_app()
+    delivery = _find(call)
     with call.state.transaction():
-        redeliver(call.world, _find(call))
+        redeliver(call.world, delivery)
     return Answer(202, {})
 
 
@@ -79,7 +77,7 @@ def _wanted(call: Call, delivery: Delivery) -> bool:
 
 def _find(call: Call) -> Delivery:
     delivery = call.state.get(Delivery, call.number("delivery_id"))
-    if delivery is None:
+    if delivery is None or delivery.app_id != call.require_app().id:
         raise not_found()
     return delivery
 

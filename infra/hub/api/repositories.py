@@ -76,8 +76,7 @@ async def delete_repository(call: Call) -> Answer:
     async with call.world.lock(repository):
         with call.state.transaction():
             emit(call.world, repository, "repository", call.actor, {"action": "deleted"})
-            installation = call.world.installation_of(repository)
-            if installation is not None:
+            for installation in call.world.installations_of(repository):
                 left = [i for i in installation.repository_ids if i != repository.id]
                 call.state.put(replace(installation, repository_ids=left))
             call.state.delete(repository)

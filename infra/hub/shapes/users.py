@@ -67,7 +67,7 @@ def show_app(world: World, app: App) -> JSON:
         "client_id": client_id(app),
         "node_id": node_id("Integration", app.id),
         "owner": show_user(world, owner),
-        "name": app.slug,
+        "name": app.name or app.slug,
         "description": None,
         "external_url": world.base_url,
         "html_url": f"{world.base_url}/apps/{app.slug}",
