@@ -5,13 +5,13 @@ Each function returns None where the fact changes nothing (any more), so that te
 
 from app.domain.effects import (
     AddComment,
-    CancelRun,
     CloseIssue,
     Decision,
     DeleteRef,
     Effect,
     Enqueue,
     Send,
+    StopRun,
     UpsertComment,
 )
 from app.domain.events import SlotFreed
@@ -20,7 +20,7 @@ from app.domain.jobs import cleanup_job
 from app.domain.labels import is_same_label
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
-from app.domain.strategies.single import SHOW, drop_unfinished
+from app.domain.strategies.starting import SHOW, drop_unfinished
 from app.domain.task import AT_WORK, Status, Trigger, can
 
 SOMEBODY = "somebody"
@@ -41,7 +41,7 @@ def again(trigger: str) -> str:
 
 def stop(record: TaskRecord) -> tuple[Effect, ...]:
     """List what ends the work on a task at once: its run, and its place among those that run or wait."""
-    run: tuple[Effect, ...] = (CancelRun(run_id=record.run_id),) if record.run_id else ()
+    run: tuple[Effect, ...] = (StopRun(run_id=record.run_id),) if record.run_id else ()
     holds = record.status in AT_WORK and record.job_id
     return (*run, *((Send(event=SlotFreed(job_id=record.job_id)),) if holds and record.job_id else ()))
 
@@ -81,7 +81,7 @@ def finish_merged(record: TaskRecord, pull: int) -> Decision:
     """Close the issue, remove what is left over, and stop what still runs."""
     why = f"Pull request #{pull} was merged."
     done = record.advance(Trigger.MERGE, why, pull=pull, pull_closed=False, **stopped(record))
-    run: tuple[Effect, ...] = (CancelRun(run_id=record.run_id),) if record.run_id else ()
+    run: tuple[Effect, ...] = (StopRun(run_id=record.run_id),) if record.run_id else ()
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
     left_over = (CloseIssue(), DeleteRef(ref=f"refs/heads/{record.branch}"), *_tidy(record))
     return Decision(f"pull request #{pull} was merged", done, (*run, *freed, *left_over, *SHOW))

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from app.domain.facts import Actor, Permission, Standing
+from app.domain.people import name_people
 from app.domain.policy import Policy
 
 
@@ -35,19 +36,13 @@ def refusal(power: Power, actor: Actor, standing: Standing | None, policy: Polic
     if not has.permission.can_write:
         return _REFUSALS[Power.WRITE]
     allowed = {Power.BUDGET: policy.budget_approvers, Power.MERGE: policy.mergers}.get(power, ("write",))
-    return None if any(_fits(one, actor, has) for one in allowed) else _REFUSALS[power].format(who=_names(allowed))
+    return None if any(_fits(one, actor, has) for one in allowed) else _REFUSALS[power].format(who=name_people(allowed))
 
 
 def _fits(one: str, actor: Actor, has: Standing) -> bool:
-    """Say whether somebody is meant by a login (`@name`), or by a role, his own one included."""
-    if one.startswith("@"):
-        return one[1:].lower() == actor.login.lower()
-    known = {has.role, has.permission.value}
-    if one not in _RANKS:
-        return one in known
-    return any(rank in _RANKS and _RANKS.index(rank) >= _RANKS.index(one) for rank in known)
-
-
-def _names(allowed: tuple[str, ...]) -> str:
-    people = [f"`{one[1:]}`" if one.startswith("@") else f"people with the role `{one}`" for one in allowed]
-    return " and ".join(people) if people else "nobody"
+    """Say whether somebody is meant by `@login`, `@login&role` or a role; who has a role has those below it too."""
+    login, _, role = one.partition("&") if one.startswith("@") else ("", "", one)
+    if login and login[1:].lower() != actor.login.lower():
+        return False
+    ranks = [_RANKS.index(rank) for rank in (has.role, has.permission.value) if rank in _RANKS]
+    return max(ranks, default=-1) >= _RANKS.index(role or "write")

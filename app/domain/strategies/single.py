@@ -1,106 +1,170 @@
-"""The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts."""
+"""The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts and rounds."""
+
+from dataclasses import dataclass
 
 from app.domain.approvals import Question, describe_question
 from app.domain.comment import describe_agent
-from app.domain.config import FILE, Origin
+from app.domain.config import Resolved
 from app.domain.effects import (
     AddComment,
+    AddLabel,
     Decision,
     DeleteRef,
     Effect,
     KeepText,
     MoveBranch,
     OpenPull,
+    RemoveLabel,
+    ReplyInThread,
     Send,
-    SetLabels,
+    SubmitReview,
     UpsertComment,
 )
-from app.domain.events import IssueLabeled, Refresh, RunFinished, SlotFreed, SlotWanted
-from app.domain.jobs import run_job
-from app.domain.names import branch_of, digest_of, run_ref
-from app.domain.outcomes import Outcome
+from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
+from app.domain.facts import Actor
+from app.domain.instructions import Instruction, delivered, waiting, with_new
+from app.domain.layers import describe_chooser, for_task
+from app.domain.names import TaskRef, branch_of, digest_of, run_ref
+from app.domain.outcomes import Outcome, ThreadReply
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
+from app.domain.strategies.starting import SHOW, begin, drop_unfinished
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence
 
 TITLE_LENGTH = 256
+LONGEST_REVIEW = 60_000
 
 TRY_AGAIN = (Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT, Outcome.PROVIDER_LIMITED)
 _ASKS = {
     Outcome.DELIVERED: "The run says that it delivered, but names no commit:",
     Outcome.NO_CHANGE: "Nothing was changed:",
+    Outcome.ANSWERED: "The agent answered and changed nothing:",
     Outcome.INFRASTRUCTURE_FAILED: "The run could not be done here:",
-    Outcome.BUDGET_SPENT: "The run reached a limit:",
+    Outcome.BUDGET_SPENT: "A limit was reached:",
     Outcome.APPROVAL_NEEDED: "The agent wants to do what only a person may allow:",
     Outcome.CANCELLED: "The run was stopped:",
 }
-SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 
 
-def admit(event: IssueLabeled, snapshot: Snapshot) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person who may asked for: the issue's text as it was then, and what he said besides.
+
+    `how` says by what he asked, for people; `label` is the trigger, which is put on if `puts_on`. `question` says that
+    an answer may be all that is wanted.
+    """
+
+    task: TaskRef
+    actor: Actor
+    title: str
+    body: str
+    how: str
+    label: str
+    puts_on: bool = False
+    question: bool = False
+    said: tuple[tuple[Instruction, str], ...] = ()
+
+
+def admit(request: Request, snapshot: Snapshot) -> Decision:
     """Take a task on, or take it up again: choose the agent, keep the text, ask for a slot."""
-    agent = snapshot.policy.agents[0]
-    digest = digest_of(event.title, event.body)
-    record = snapshot.record or TaskRecord(
-        task=event.task,
-        title=event.title,
+    known = snapshot.record or _new(request, snapshot)
+    resolved = _layers(request, known, snapshot)
+    policy = resolved.policy if resolved else snapshot.policy
+    digest = digest_of(request.title, request.body)
+    is_new = digest != known.admitted
+    dropped = drop_unfinished(known) if is_new else ()
+    record = known.change(agent=policy.agents[0], model=policy.model, unfinished=None if dropped else known.unfinished)
+    fresh: dict[str, object] = {"answers": (), "first_attempt": record.attempt + 1} if is_new else {}
+    why = f"Agent {describe_agent(record)} was chosen {describe_chooser(resolved)}; the task waits for a runner."
+    routed, effects = begin(
+        record,
+        snapshot,
+        why,
+        changes={
+            "task": request.task,
+            "title": request.title,
+            "admitted": digest,
+            "edited": snapshot.issue is not None and digest_of(snapshot.issue.title, snapshot.issue.body) != digest,
+            "label": request.label,
+            "head_sha": snapshot.head,
+            "own_head": snapshot.head is None or snapshot.head in record.own_heads,
+            "requested_by": request.actor.login,
+            "requested_by_id": request.actor.id,
+            "remarks": resolved.remarks if resolved else snapshot.remarks,
+            "question": request.question,
+            "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
+            **fresh,
+        },
+    )
+    kept = (KeepText(digest=digest, title=request.title, body=request.body), *keep_said(request.said))
+    label = (AddLabel(task=request.task, label=request.label),) if request.puts_on else ()
+    shown = Send(event=Refresh(task=request.task), delay=snapshot.policy.settle)
+    return Decision(
+        f"{request.actor.login} asked for it {request.how}", routed, (*kept, *label, *dropped, *effects, shown)
+    )
+
+
+def keep_said(said: tuple[tuple[Instruction, str], ...]) -> tuple[Effect, ...]:
+    """Keep the texts of instructions where a run finds them by their digests."""
+    return tuple(KeepText(digest=one.digest, title="", body=text) for one, text in said if one.digest)
+
+
+def _new(request: Request, snapshot: Snapshot) -> TaskRecord:
+    return TaskRecord(
+        task=request.task,
+        title=request.title,
         status=Status.NEW,
         why="",
         attempt=0,
-        agent=agent,
-        requested_by=event.actor.login,
-        requested_by_id=event.actor.id,
-        admitted=digest,
-        branch=branch_of(event.task.number, event.title, snapshot.policy.branch_prefix),
+        agent=snapshot.policy.agents[0],
+        requested_by=request.actor.login,
+        requested_by_id=request.actor.id,
+        admitted=digest_of(request.title, request.body),
+        branch=branch_of(request.task.number, request.title, snapshot.policy.branch_prefix),
         created_at=snapshot.now,
     )
-    job = run_job(event.task, record.attempt + 1)
-    dropped = drop_unfinished(record) if digest != record.admitted else ()
-    record = record.change(agent=agent, model=None, unfinished=None if dropped else record.unfinished)
-    first = job.attempt if digest != record.admitted else record.first_attempt
-    routed = record.advance(
-        Trigger.ROUTE,
-        f"Agent {describe_agent(record)} was chosen {_chooser(snapshot)}; the task waits for a runner.",
-        task=event.task,
-        title=event.title,
-        attempt=job.attempt,
-        first_attempt=first,
-        job_id=job.id,
-        admitted=digest,
-        answers=record.answers if digest == record.admitted else (),
-        edited=snapshot.issue is not None and digest_of(snapshot.issue.title, snapshot.issue.body) != digest,
-        label=event.label,
-        head_sha=snapshot.head,
-        requested_by=event.actor.login,
-        requested_by_id=event.actor.id,
-        remarks=snapshot.remarks,
-        cut_off=None,
-    )
-    effects: tuple[Effect, ...] = (
-        KeepText(digest=digest, title=event.title, body=event.body),
-        *dropped,
-        Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)),
-        Send(event=Refresh(task=event.task), delay=snapshot.policy.settle),
-    )
-    return Decision(f"{event.actor.login} asked for it with the label {event.label}", routed, effects)
 
 
-def _chooser(snapshot: Snapshot) -> str:
-    chosen = snapshot.config.settings["agent"].origin if snapshot.config else Origin.OPERATOR
-    return f"by the repository's `{FILE}`" if chosen is Origin.REPOSITORY else "as the operator's default"
+def _layers(request: Request, record: TaskRecord, snapshot: Snapshot) -> Resolved | None:
+    """Lay the issue's labels and what commands chose over the repository's configuration."""
+    if snapshot.config is None:
+        return None
+    labels = snapshot.issue.labels if snapshot.issue else frozenset[str]()
+    return for_task(snapshot.config, labels, record.choice)
 
 
 def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Decision:
-    """Say what follows from the end of a run: deliver, try again, or ask a person."""
-    record = record.change(runs=(*record.runs, _summary(event, record)), run_id=None)
-    freed = Send(event=SlotFreed(job_id=event.job_id))
-    if event.result.outcome is Outcome.DELIVERED and event.result.head_sha:
-        return _deliver(event, record, freed, event.result.head_sha)
+    """Say what follows from the end of a run: deliver, answer, try again, or ask a person."""
+    result = event.result
+    spent = Spent(repository=record.task.repository, run_id=event.run_id, cost=result.usage.cost, at=result.ended_at)
+    first = (Send(event=SlotFreed(job_id=event.job_id)), Send(event=spent))
+    record = _counted(event, record)
+    if result.outcome is Outcome.DELIVERED and result.head_sha:
+        return _deliver(event, record, first, result.head_sha)
     record, replaced = _keep_unfinished(event, record)
-    if event.result.outcome in TRY_AGAIN and record.attempt < snapshot.policy.max_attempts:
-        return _try_again(event, record, (freed, *replaced), snapshot)
-    return _ask(event, record, (freed, *replaced), snapshot)
+    if result.outcome is Outcome.REVIEWED and record.pull:
+        return _reviewed(event, record, record.pull, first)
+    if result.outcome is Outcome.ANSWERED and (record.question or _has_open_pull(record)):
+        return _answer(event, record, first)
+    if result.outcome in TRY_AGAIN and record.tries < snapshot.policy.max_attempts:
+        return _try_again(event, record, (*first, *replaced), snapshot)
+    return _ask(event, record, (*first, *replaced), snapshot)
+
+
+def _counted(event: RunFinished, record: TaskRecord) -> TaskRecord:
+    """Write down the run, what its agent was told, and what it took of what was allowed besides."""
+    cost, left = event.result.usage.cost, record.allowance
+    return record.change(
+        runs=(*record.runs, _summary(event, record)),
+        run_id=None,
+        instructions=delivered(record.instructions, event.result.delivered, event.run_id),
+        allowance=None if left is None or left <= (cost or 0) else left - (cost or 0),
+    )
+
+
+def _has_open_pull(record: TaskRecord) -> bool:
+    return record.pull is not None and not record.pull_closed
 
 
 def _keep_unfinished(event: RunFinished, record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
@@ -111,27 +175,30 @@ def _keep_unfinished(event: RunFinished, record: TaskRecord) -> tuple[TaskRecord
     return record.change(unfinished=kept), drop_unfinished(record)
 
 
-def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:
-    """Remove what an earlier run pushed of its unfinished work; what is in the pull request was removed with that."""
-    left = record.unfinished
-    is_delivered = left is not None and left.sha == record.head_sha and record.pull is not None
-    return (DeleteRef(ref=run_ref(left.run_id)),) if left and not is_delivered else ()
-
-
-def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
-    """Go on with a task that was stopped through nobody's wish: another attempt at the same text."""
-    job = run_job(record.task, record.attempt + 1)
-    routed = record.advance(Trigger.ROUTE, why, attempt=job.attempt, job_id=job.id, cut_off=None)
-    wanted = Send(event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel))
-    return Decision(why, routed, (wanted, *SHOW))
-
-
 def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
-    """Write down how a run ended that was told to stop, and what it cost; its task has moved on."""
-    ended = _summary(event, record).model_copy(update={"session": None})  # its task may follow another text by now
-    counted = record.change(stopping=None, runs=(*record.runs, ended))
-    pushed = (DeleteRef(ref=run_ref(event.run_id)),) if event.result.head_sha else ()
-    effects: tuple[Effect, ...] = () if record.cut_off else (UpsertComment(), *pushed)
+    """Write down how a run ended that was told to stop, and what it cost; its task has moved on.
+
+    What it pushed is gone on from, with its session, if it was to keep its work and the task still waits for that.
+    """
+    result, keeps = event.result, record.stop_keeps and record.status is Status.PAUSED
+    ended = _summary(event, record)
+    counted = record.change(
+        stopping=None,
+        stop_keeps=False,
+        runs=(*record.runs, ended if keeps else ended.model_copy(update={"session": None})),  # else for another text
+        instructions=delivered(record.instructions, result.delivered, event.run_id),
+    )
+    spent = Send(
+        event=Spent(repository=record.task.repository, run_id=event.run_id, cost=result.usage.cost, at=result.ended_at)
+    )
+    pushed: tuple[Effect, ...] = ()
+    if result.head_sha and keeps:
+        pushed = drop_unfinished(record)
+        notice = "What the agent did so far is kept; `/resume` goes on from there."
+        counted = counted.change(unfinished=Unfinished(run_id=event.run_id, sha=result.head_sha), notice=notice)
+    elif result.head_sha:
+        pushed = (DeleteRef(ref=run_ref(event.run_id)),)
+    effects: tuple[Effect, ...] = (spent,) if record.cut_off else (spent, UpsertComment(), *pushed)
     return Decision(f"run {event.run_id} ended after it was told to stop", counted, effects)
 
 
@@ -152,18 +219,67 @@ def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
     )
 
 
-def _deliver(event: RunFinished, record: TaskRecord, freed: Send, sha: str) -> Decision:
+def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], sha: str) -> Decision:
     """Move the branch and open the pull request; if GitHub refuses, what was pushed is still known, and not lost."""
     effects: tuple[Effect, ...] = (
-        freed,
+        *first,
         *drop_unfinished(record),
         MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
         OpenPull(branch=record.branch, title=neutralise(record.title, TITLE_LENGTH), body=pull_body(event, record)),
+        *_replies(event.result.replies, record),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
+        *_follow_up(record),
     )
     pushed = record.change(unfinished=Unfinished(run_id=event.run_id, sha=sha), answers=())
     return Decision(f"run {event.run_id} delivered {sha[:12]}", pushed, effects)
+
+
+def _replies(replies: tuple[ThreadReply, ...], record: TaskRecord) -> tuple[Effect, ...]:
+    if record.pull is None:
+        return ()
+    return tuple(
+        ReplyInThread(
+            pull=record.pull,
+            thread=one.thread,
+            comment_id=one.comment_id,
+            body=neutralise(one.text),
+            resolve=one.resolved,
+        )
+        for one in replies
+    )
+
+
+def _follow_up(record: TaskRecord) -> tuple[Effect, ...]:
+    """Look for what people said that no agent was told, and for a merge that was wished for."""
+    said = (Send(event=FeedbackDue(task=record.task)),) if waiting(record.instructions) else ()
+    wished = (Send(event=PullDue(task=record.task)),) if record.merge else ()
+    return (*said, *wished)
+
+
+def _answer(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -> Decision:
+    """Post what the agent said; with an open pull request its review goes on, else the task is done."""
+    told = [one for one in record.instructions if one.run_id == event.run_id]
+    asked = told[-1].author if told else record.requested_by
+    place = record.task.model_copy(update={"number": told[-1].where if told else record.task.number})
+    body = f"`{one_line(asked)}`, the agent {describe_agent(record)} answers; nothing was changed.\n\n"
+    reply = AddComment(task=place, key=f"answered-{event.run_id}", body=body + quote(event.result.text))
+    shown = (*first, *_replies(event.result.replies, record), reply, *SHOW, *_follow_up(record))
+    if _has_open_pull(record):
+        why = f"The agent answered. Pull request #{record.pull} waits for review."
+        return Decision("the agent answered", record.advance(Trigger.OPEN_PULL, why), shown)
+    why = f"The agent answered what `{one_line(asked)}` asked. To have it work on the issue, say so, or say `/retry`."
+    off = (RemoveLabel(task=record.task, label=record.label),) if record.label else ()
+    return Decision("the agent answered", record.advance(Trigger.COMPLETE, why), (*shown, *off))
+
+
+def _reviewed(event: RunFinished, record: TaskRecord, pull: int, first: tuple[Effect, ...]) -> Decision:
+    said = neutralise(event.result.text, LONGEST_REVIEW)
+    body = f"A review by the agent {describe_agent(record)}, in run `{event.run_id}`.\n\n{said}"
+    review = SubmitReview(pull=pull, key=f"review-{event.run_id}", body=body)
+    why = f"The agent reviewed pull request #{pull}, which waits for people to review it."
+    reviewed = record.advance(Trigger.OPEN_PULL, why)
+    return Decision("the agent reviewed the pull request", reviewed, (*first, review, *SHOW, *_follow_up(record)))
 
 
 def pull_body(event: RunFinished, record: TaskRecord) -> str:
@@ -179,16 +295,20 @@ def pull_body(event: RunFinished, record: TaskRecord) -> str:
 
 
 def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
-    job = run_job(record.task, record.attempt + 1)
     ended = f"Attempt {record.attempt} ended as `{event.result.outcome.value}`"
     why = f"{ended}: {sentence(event.result.reason)} Trying again."
-    retried = record.advance(Trigger.RETRY, why, attempt=job.attempt, job_id=job.id, remarks=snapshot.remarks)
     limited = event.result.outcome is Outcome.PROVIDER_LIMITED
-    wanted = Send(
-        event=SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel),
+    retried, effects = begin(
+        record,
+        snapshot,
+        why,
+        purpose=record.purpose,
+        tries=record.tries + 1,
+        rounds=record.rounds,
         delay=snapshot.policy.retry_cap if limited else 0,
+        changes={"remarks": snapshot.remarks},
     )
-    return Decision(why, retried, (*first, wanted, *SHOW))
+    return Decision(why, retried, (*first, *effects, *SHOW))
 
 
 def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
@@ -196,13 +316,21 @@ def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snap
     parts = [why, *([describe_question(asked)] if asked else []), quote(event.result.text)]
     call = AddComment(task=record.task, key=f"ended-{event.run_id}", body="\n\n".join(parts).strip())
     waits = Question(key=asked.key, text=asked.text, at=snapshot.now) if asked else None
-    return Decision(why, record.advance(Trigger.PARK, why, asked=waits), (*first, *SHOW, call))
+    expired = WorkspaceExpired(task=record.task, attempt=record.attempt)
+    tidy = Send(event=expired, delay=max(snapshot.policy.keep_failed, 1))
+    return Decision(why, record.advance(Trigger.PARK, why, asked=waits, merge=None), (*first, *SHOW, call, tidy))
 
 
 def _question(event: RunFinished, record: TaskRecord) -> str:
-    outcome, reason = event.result.outcome, sentence(event.result.reason)
+    outcome, reason = event.result.outcome, sentence(event.result.reason, 400)
     said = f"{_ASKS.get(outcome, f'Attempt {record.attempt}, the last, ended as `{outcome.value}`:')} {reason}"
     kept = " What it did so far is kept." if event.result.head_sha and record.unfinished else ""
     if event.result.asked:
         return f"{said}{kept}"
-    return f"{said}{kept} To start it again, take the label off and put it on again."
+    if outcome is Outcome.BUDGET_SPENT:
+        more = (
+            "To let it spend more, a person who may approve budgets says `/approve budget N`, with N in US dollars; "
+            "`/resume` goes on within the limits there are."
+        )
+        return f"{said}{kept} {more}"
+    return f"{said}{kept} To start it again, say `/retry`, or take the label off and put it on again."

@@ -1,7 +1,8 @@
 """Setting a task going: the one place where the job for a run is made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from app.domain.effects import AddComment, Decision, DeleteRef, Effect, Send, SetLabels, UpsertComment
 from app.domain.events import SlotWanted
@@ -14,6 +15,7 @@ from app.domain.task import Trigger, can
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 MOST_RUNS = 10
 WITHIN = timedelta(minutes=30)
+NO_CHANGES: Mapping[str, object] = MappingProxyType({})
 _WAYS = (Trigger.ROUTE, Trigger.REWORK, Trigger.RETRY)
 
 
@@ -26,7 +28,7 @@ def begin(
     tries: int = 1,
     rounds: int = 0,
     delay: float = 0,
-    **changes: object,
+    changes: Mapping[str, object] = NO_CHANGES,
 ) -> tuple[TaskRecord, tuple[Effect, ...]]:
     """Ask for a run, which is a new attempt; a task that went round and round is parked instead.
 
@@ -37,7 +39,7 @@ def begin(
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
-    routed = record.advance(way, why, purpose=purpose, cut_off=None, **numbers, **changes)
+    routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
     wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
     return routed, (Send(event=wanted, delay=delay),)
 
@@ -66,12 +68,17 @@ def _break_loop(record: TaskRecord, now: datetime) -> tuple[TaskRecord, tuple[Ef
 
 
 def rework(
-    record: TaskRecord, snapshot: Snapshot, why: str, *, purpose: Purpose = Purpose.REWORK, **changes: object
+    record: TaskRecord,
+    snapshot: Snapshot,
+    why: str,
+    *,
+    purpose: Purpose = Purpose.REWORK,
+    changes: Mapping[str, object] = NO_CHANGES,
 ) -> Decision:
     """Begin another round on the branch of an open pull request, or ask a person after too many of them."""
     rounds = record.rounds + 1
     if rounds <= snapshot.policy.max_rounds:
-        routed, effects = begin(record, snapshot, why, purpose=purpose, rounds=rounds, **changes)
+        routed, effects = begin(record, snapshot, why, purpose=purpose, rounds=rounds, changes=changes)
         return Decision(why, routed, (*effects, *SHOW))
     stuck = (
         f"{why} But there were {record.rounds} rounds since a person last set the task going, as many as are allowed. "
@@ -93,11 +100,3 @@ def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:
     left = record.unfinished
     is_delivered = left is not None and left.sha == record.head_sha and record.pull is not None
     return (DeleteRef(ref=run_ref(left.run_id)),) if left and not is_delivered else ()
-
-
-def one_after_another(*parts: Sequence[Effect]) -> tuple[Effect, ...]:
-    """Join effects in their order, each once."""
-    joined: list[Effect] = []
-    for part in parts:
-        joined += [effect for effect in part if effect not in joined]
-    return tuple(joined)
