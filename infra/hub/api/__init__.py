@@ -7,6 +7,7 @@ from infra.hub.api import (
     issue_labels,
     issues,
     labels,
+    manifests,
     merges,
     pulls,
     reactions,
@@ -18,6 +19,7 @@ from infra.hub.call import Route
 
 ROUTES: list[Route] = [
     *apps.ROUTES,
+    *manifests.ROUTES,
     *deliveries.ROUTES,
     *users.ROUTES,
     *repositories.ROUTES,

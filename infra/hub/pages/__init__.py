@@ -8,18 +8,18 @@ from aiohttp import web
 from jinja2 import Environment
 
 from infra.hub.errors import ApiError
-from infra.hub.pages import acting, commits, deliveries, home, issues, pulls
+from infra.hub.pages import acting, apps, commits, deliveries, home, issues, pulls
 from infra.hub.pages.guard import TOKEN_FIELD, check_form
 from infra.hub.pages.rendering import make_templates
 from infra.hub.pages.visit import PageHandler, Visit
 from infra.hub.world import World
 
-PAGES = {**home.PAGES, **issues.PAGES, **pulls.PAGES, **commits.PAGES, **deliveries.PAGES}
+PAGES = {**home.PAGES, **apps.PAGES, **issues.PAGES, **pulls.PAGES, **commits.PAGES, **deliveries.PAGES}
 # What the API answers to a person who lacks a right, or may not even see the repository.
 NOT_ALLOWED = ("Must have admin rights to Repository.", "Not Found")
 STYLE = Path(__file__).parent / "style.css"
 # First parts of the API's paths; on GitHub nobody can have such a name either, so no repository is hidden by this.
-RESERVED = "_hub|api|app|apps|installation|orgs|repos|settings|user|users"
+RESERVED = "_hub|api|app|apps|installation|organizations|orgs|repos|settings|user|users"
 OWNER = "{owner:(?!(?:" + RESERVED + ")/)[^/]+}"
 
 
@@ -28,7 +28,9 @@ def mount_pages(app: web.Application, world: World) -> None:
     templates = make_templates(world)
     for path, page in PAGES.items():
         app.router.add_get(_full(path), _page(world, templates, page))
-    for path, (act, shown_again) in acting.FORMS.items():
+    for path, page in apps.ARRIVALS.items():
+        app.router.add_post(path, _arrival(world, templates, page))
+    for path, (act, shown_again) in {**acting.FORMS, **apps.FORMS}.items():
         app.router.add_post(_full(path), _form(world, templates, act, shown_again))
     app.router.add_get("/_hub/style.css", _style)
 
@@ -42,6 +44,20 @@ def _page(
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def endpoint(request: web.Request) -> web.StreamResponse:
         return await _shown(page, Visit(world, request, templates))
+
+    return endpoint
+
+
+def _arrival(
+    world: World, templates: Environment, page: PageHandler
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def endpoint(request: web.Request) -> web.StreamResponse:
+        visit = Visit(world, request, templates)
+        try:
+            visit = replace(visit, form=await _fields(request))
+        except ApiError as error:
+            return _refusal(visit, error)
+        return await _shown(page, visit)
 
     return endpoint
 

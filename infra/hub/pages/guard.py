@@ -7,6 +7,7 @@ refused, a write from another origin is refused, and a form counts only with the
 import hashlib
 import hmac
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from infra.hub.errors import ApiError
 from infra.hub.world import World
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+ARRIVAL = re.compile(r"(/organizations/[^/]+)?/settings/apps/new")  # such a form only has a page shown
 TOKEN_FIELD = "form_token"  # noqa: S105 - the name of a form's field
 
 
@@ -27,6 +29,8 @@ async def local_only(request: web.Request, handler: Handler) -> web.StreamRespon
             f"The host {request.host!r} is not this hub; use its address, as in {request.url.scheme}://127.0.0.1"
         )
     origin = request.headers.get("Origin")
+    if ARRIVAL.fullmatch(request.path):
+        return await handler(request)
     if request.method not in SAFE and origin is not None and origin != own_origin(request):
         return _refused(f"Writes from {origin!r} are not allowed; use the hub's own page")
     return await handler(request)
