@@ -1,5 +1,6 @@
 """GitHub's error answers, as exceptions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 DOCS = "https://docs.github.com/rest"
@@ -12,7 +13,7 @@ class ApiError(Exception):
         self,
         status: int,
         message: str,
-        errors: list[dict[str, str]] | None = None,
+        errors: Sequence[dict[str, str] | str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
@@ -20,7 +21,7 @@ class ApiError(Exception):
         self.headers = headers or {}
         self.body: dict[str, Any] = {"message": message}
         if errors is not None:
-            self.body["errors"] = errors
+            self.body["errors"] = list(errors)
         self.body |= {"documentation_url": DOCS, "status": str(status)}
 
 
@@ -53,3 +54,8 @@ def invalid(resource: str, field: str, code: str = "invalid", message: str | Non
 def refused(resource: str, message: str) -> ApiError:
     """Refuse the whole request for a reason that belongs to no field."""
     return ApiError(422, "Validation Failed", [{"resource": resource, "code": "custom", "message": message}])
+
+
+def unprocessable(message: str) -> ApiError:
+    """Refuse a review or what belongs to one: GitHub gives such reasons as bare text."""
+    return ApiError(422, "Unprocessable Entity", [message])

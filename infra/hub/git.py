@@ -249,6 +249,12 @@ class BareRepository:
         )
         return list(_file_changes(listed.stdout, patched.stdout))
 
+    async def patch(self, old: str, new: str, path: str) -> str:
+        """Compare one file in two commits, without the lines around a change."""
+        diff = ("diff", "--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color")
+        found = await self._git("--literal-pathspecs", *diff, old, new, "--", path)
+        return found.stdout.decode(errors="replace")
+
     async def read_file(self, ref: str, path: str) -> bytes | None:
         """Read a file as of a ref, if both exist."""
         found = await self._git("cat-file", "blob", f"{ref}:{path}", ok=(0, 128))

@@ -56,8 +56,8 @@ def _undefined(field: str) -> JSON:
 
 
 def _said(error: ApiError) -> str:
-    details = [one["message"] for one in error.body.get("errors", []) if "message" in one]
-    return details[0] if details else str(error)
+    details = [one if isinstance(one, str) else one.get("message", "") for one in error.body.get("errors", [])]
+    return next(filter(None, details), str(error))
 
 
 ROUTES: list[Route] = [("POST", "/graphql", post_graphql)]

@@ -292,8 +292,8 @@ class Review(Row):
 class ReviewThread(Row):
     """Where in a pull request people talk about a line, or about a file (`side` is then empty).
 
-    `commit` and `line` move with the head until the line is gone: `line` is None from then on. What is called original
-    is as it was when the thread began; `original_start` is what the head was compared with.
+    `commit`, `start` (what it is compared with), `line` and `position` in the diff move with the head until the line
+    is gone: `line` is None from then on. What is called original is as it was when the thread began.
     """
 
     repository_id: int
@@ -302,9 +302,9 @@ class ReviewThread(Row):
     side: str
     line: int | None
     commit: str
+    start: str
     original_line: int | None
     original_commit: str
-    original_start: str
     hunk: str
     position: int | None = None
     original_position: int | None = None

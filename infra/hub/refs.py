@@ -4,14 +4,15 @@ Git and the state cannot change in one step. So a write is noted first, git does
 differs from the refs last told about is told and recorded in one transaction; a restart does the same for notes left.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from infra.hub.act import Act, send_issue, set_state
 from infra.hub.closing import close_mentioned
 from infra.hub.git import ZERO, CommitInfo
-from infra.hub.records import GitWrite, Issue, Pull, Ref, Repository, User
+from infra.hub.placing import followed, keep_place
+from infra.hub.records import GitWrite, Issue, Pull, Ref, Repository, ReviewThread, User
 from infra.hub.shapes.commits import show_pushed_commit
 from infra.hub.shapes.repositories import html_url
 from infra.hub.world import World
@@ -44,6 +45,7 @@ class PullMove:
     before: str
     merged: bool = False
     gone: bool = False
+    threads: Sequence[ReviewThread] = ()
 
 
 @asynccontextmanager
@@ -145,7 +147,8 @@ async def _follow(act: Act, pull: Pull, head: RefChange | None, base: RefChange 
         return PullMove(replace(pull, mergeable=None, null_answers=0), pull.head_sha)
     base_sha = await git.resolve(HEADS + pull.base_ref) or pull.base_sha
     moved = replace(pull, head_sha=head.after, base_sha=base_sha)
-    return PullMove(await measured(act.world, act.repository, moved), pull.head_sha)
+    threads = await followed(act.world, act.repository, moved)
+    return PullMove(await measured(act.world, act.repository, moved), pull.head_sha, threads=threads)
 
 
 def _record(act: Act, change: RefChange) -> None:
@@ -175,6 +178,8 @@ def _move(act: Act, move: PullMove) -> None:
         set_state(act, issue, "closed", None)
     else:
         state.put(pull)
+        for thread in move.threads:
+            keep_place(act.world, thread)
         if pull.head_sha != move.before:
             send_issue(act, act.world.touch(issue), "synchronize", before=move.before, after=pull.head_sha)
 

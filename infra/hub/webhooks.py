@@ -11,7 +11,16 @@ from infra.hub.shapes.users import node_id, show_installation, show_user
 from infra.hub.wire import JSON
 from infra.hub.world import World
 
-EVENTS = ["issues", "issue_comment", "pull_request", "push", "repository"]
+EVENTS = [
+    "issues",
+    "issue_comment",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "pull_request_review_thread",
+    "push",
+    "repository",
+]
 
 
 def emit(world: World, repository: Repository, event: str, sender: User, payload: JSON) -> None:

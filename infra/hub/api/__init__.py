@@ -13,6 +13,8 @@ from infra.hub.api import (
     reactions,
     refs,
     repositories,
+    review_comments,
+    reviews,
     users,
 )
 from infra.hub.call import Route
@@ -30,5 +32,7 @@ ROUTES: list[Route] = [
     *comments.ROUTES,
     *reactions.ROUTES,
     *pulls.ROUTES,
+    *reviews.ROUTES,
+    *review_comments.ROUTES,
     *merges.ROUTES,
 ]

@@ -2,6 +2,7 @@
 
 from infra.hub.api.comments import find_comment
 from infra.hub.api.issues import acting, permissions_for
+from infra.hub.api.review_comments import find_review_comment
 from infra.hub.call import Call, Route
 from infra.hub.errors import invalid, not_found
 from infra.hub.records import Issue, Reaction, Repository, Role
@@ -20,6 +21,11 @@ async def list_comment_reactions(call: Call) -> Answer:
     return _list(call, repository, issue, comment.id)
 
 
+async def list_review_comment_reactions(call: Call) -> Answer:
+    repository, issue, comment = find_review_comment(call)
+    return _list(call, repository, issue, comment.id)
+
+
 async def react_to_issue(call: Call) -> Answer:
     repository = call.repository()
     issue = call.issue(repository)
@@ -31,6 +37,11 @@ async def react_to_comment(call: Call) -> Answer:
     return _react(call, repository, issue, comment.id)
 
 
+async def react_to_review_comment(call: Call) -> Answer:
+    repository, issue, comment = find_review_comment(call)
+    return _react(call, repository, issue, comment.id)
+
+
 async def delete_issue_reaction(call: Call) -> Answer:
     repository = call.repository()
     issue = call.issue(repository)
@@ -39,6 +50,11 @@ async def delete_issue_reaction(call: Call) -> Answer:
 
 async def delete_comment_reaction(call: Call) -> Answer:
     repository, issue, comment = find_comment(call)
+    return _delete(call, repository, issue, comment.id)
+
+
+async def delete_review_comment_reaction(call: Call) -> Answer:
+    repository, issue, comment = find_review_comment(call)
     return _delete(call, repository, issue, comment.id)
 
 
@@ -75,6 +91,8 @@ def _delete(call: Call, repository: Repository, issue: Issue, subject_id: int) -
     return Answer(204)
 
 
+REVIEW_COMMENT = "/repos/{owner}/{repo}/pulls/comments/{comment_id}"
+
 ROUTES: list[Route] = [
     ("GET", "/repos/{owner}/{repo}/issues/{number}/reactions", list_issue_reactions),
     ("POST", "/repos/{owner}/{repo}/issues/{number}/reactions", react_to_issue),
@@ -82,4 +100,7 @@ ROUTES: list[Route] = [
     ("GET", "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions", list_comment_reactions),
     ("POST", "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions", react_to_comment),
     ("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions/{reaction_id}", delete_comment_reaction),
+    ("GET", f"{REVIEW_COMMENT}/reactions", list_review_comment_reactions),
+    ("POST", f"{REVIEW_COMMENT}/reactions", react_to_review_comment),
+    ("DELETE", f"{REVIEW_COMMENT}/reactions/{{reaction_id}}", delete_review_comment_reaction),
 ]

@@ -2,14 +2,14 @@
 
 import base64
 import binascii
-from dataclasses import replace
 
 from infra.hub.access import find_repository
-from infra.hub.act import Act
 from infra.hub.api.issues import acting
+from infra.hub.api.review_comments import visible
 from infra.hub.call import Call
 from infra.hub.errors import ApiError
-from infra.hub.records import Issue, Pull, Repository, Review, ReviewComment, ReviewThread, Role, User
+from infra.hub.records import Issue, Pull, Repository, ReviewComment, ReviewThread, Role, User
+from infra.hub.reviewing import set_resolved
 from infra.hub.shapes.users import node_id
 from infra.hub.wire import JSON, timestamp
 
@@ -22,7 +22,7 @@ async def review_threads(call: Call, variables: JSON) -> JSON:
     """Show a pull request's threads; `owner`, `name`, `number`."""
     repository, pull = graphql_pull(call, variables)
     call.require(repository, Role.READ, "read", "pull_requests")
-    shown = [_show(call, thread, found) for thread in threads_of(call, pull) if (found := visible(call, thread))]
+    shown = [_show(call, thread, found) for thread in threads_of(call, pull) if (found := comments_in(call, thread))]
     return {"repository": {"pullRequest": {"reviewThreads": {"nodes": shown[:MOST_THREADS]}}}}
 
 
@@ -62,11 +62,10 @@ def threads_of(call: Call, pull: Pull) -> list[ReviewThread]:
     return call.state.rows(ReviewThread, pull.issue_id)
 
 
-def visible(call: Call, thread: ReviewThread) -> list[ReviewComment]:
-    """List a thread's comments that the caller may see: of a review not yet submitted, only his own."""
+def comments_in(call: Call, thread: ReviewThread) -> list[ReviewComment]:
+    """List a thread's comments that the caller may see."""
     found = [one for one in call.state.rows(ReviewComment, thread.issue_id) if one.thread_id == thread.id]
-    me = call.principal.user.id if call.principal.user else None
-    return [one for one in found if one.author_id == me or call.state.load(Review, one.review_id).submitted is not None]
+    return [one for one in found if visible(call, one)]
 
 
 def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> JSON:
@@ -79,14 +78,8 @@ def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> JSON:
         # For an App it takes `contents`, not `pull_requests`: https://github.com/orgs/community/discussions/44650
         call.require(repository, Role.WRITE, "write", "contents")
     with call.state.transaction():
-        if (thread.resolved_by_id is not None) is not resolved:
-            thread = call.state.put(replace(thread, resolved_by_id=act.user.id if resolved else None))
-            send_thread(act, thread, "resolved" if resolved else "unresolved")
-    return _show(call, thread, visible(call, thread))
-
-
-def send_thread(act: Act, thread: ReviewThread, action: str) -> None:
-    """Send `pull_request_review_thread`."""
+        thread = set_resolved(act, thread, resolved=resolved)
+    return _show(call, thread, comments_in(call, thread))
 
 
 def _show(call: Call, thread: ReviewThread, comments: list[ReviewComment]) -> JSON:

@@ -2,8 +2,9 @@
 
 from infra.hub.auth import Kind
 from infra.hub.call import Call, Route
-from infra.hub.errors import ApiError, not_accessible, not_found
-from infra.hub.records import Role, User
+from infra.hub.errors import ApiError, invalid, not_accessible, not_found
+from infra.hub.records import Collaborator, Repository, Role, User
+from infra.hub.setup import set_collaborator
 from infra.hub.shapes.users import show_profile, show_user
 from infra.hub.wire import Answer
 
@@ -43,6 +44,34 @@ async def get_permission(call: Call) -> Answer:
     return Answer(200, {"permission": PERMISSIONS.get(role, role.value), "role_name": role.value, "user": shown})
 
 
+async def put_collaborator(call: Call) -> Answer:
+    """Let somebody work in a repository at once: here nobody waits for an invitation to be accepted."""
+    repository, user = _administered(call)
+    given = call.maybe_text("Collaborator", "permission") or "push"
+    role = {"pull": "read", "push": "write"}.get(given, given)
+    if role not in list(Role):
+        raise invalid("Collaborator", "permission")
+    with call.state.transaction():
+        set_collaborator(call.world, repository, user, Role(role))
+    return Answer(204)
+
+
+async def delete_collaborator(call: Call) -> Answer:
+    """Take somebody's role away; on a public repository he still reads."""
+    repository, user = _administered(call)
+    found = call.state.find(Collaborator, str(user.id), repository.id)
+    with call.state.transaction():
+        if found is not None:
+            call.state.delete(found)
+    return Answer(204)
+
+
+def _administered(call: Call) -> tuple[Repository, User]:
+    repository = call.repository()
+    call.require(repository, Role.ADMIN, "write", "administration")
+    return repository, find_user(call, call.param("login"))
+
+
 def find_user(call: Call, login: str) -> User:
     user = call.state.find(User, login)
     if user is None:
@@ -53,5 +82,7 @@ def find_user(call: Call, login: str) -> User:
 ROUTES: list[Route] = [
     ("GET", "/user", get_me),
     ("GET", "/users/{login}", get_user),
+    ("PUT", "/repos/{owner}/{repo}/collaborators/{login}", put_collaborator),
+    ("DELETE", "/repos/{owner}/{repo}/collaborators/{login}", delete_collaborator),
     ("GET", "/repos/{owner}/{repo}/collaborators/{login}/permission", get_permission),
 ]

@@ -109,8 +109,10 @@ def explain(error: ApiError, login: str) -> str:
     """Say in one line for a person what GitHub says to a program."""
     if str(error) in NOT_ALLOWED:
         return f"{login} may not do this here: act as somebody with more rights"
-    details = [
-        one.get("message") or f"{one.get('field', 'this')} is {one['code'].removesuffix('_field').replace('_', ' ')}"
-        for one in error.body.get("errors", [])
-    ]
-    return "; ".join(details) or str(error)
+    return "; ".join(_explained(one) for one in error.body.get("errors", [])) or str(error)
+
+
+def _explained(one: dict[str, str] | str) -> str:
+    if isinstance(one, str):
+        return one
+    return one.get("message") or f"{one.get('field', 'this')} is {one['code'].removesuffix('_field').replace('_', ' ')}"

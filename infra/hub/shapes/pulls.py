@@ -1,6 +1,6 @@
 """Pull requests, as GitHub shows them."""
 
-from infra.hub.records import Comment, Issue, Pull, Repository, User
+from infra.hub.records import Comment, Issue, Pull, Repository, ReviewComment, User
 from infra.hub.shapes.issues import issue_html_url, issue_url, show_labels
 from infra.hub.shapes.repositories import api_url, show_repository
 from infra.hub.shapes.users import node_id, show_user, show_user_by_id
@@ -48,7 +48,7 @@ def show_pull(world: World, repository: Repository, issue: Issue, pull: Pull) ->
         "mergeable_state": _mergeable_state(pull),
         "merged_by": show_user_by_id(world, pull.merged_by_id),
         "comments": world.state.count(Comment, issue.id),
-        "review_comments": 0,
+        "review_comments": world.state.count(ReviewComment, issue.id),
         "maintainer_can_modify": False,
         "commits": pull.commits,
         "additions": pull.additions,
