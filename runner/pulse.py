@@ -1,37 +1,80 @@
-"""The heartbeat of a run: it keeps job and run alive, and hears whether the run must stop."""
+"""The heartbeat of a run: it keeps job and run alive, and hears what the run must do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from decimal import Decimal
+from enum import IntEnum, auto
+from functools import partial
 
-from app.domain.grants import Progress
+from app.domain.grants import Order, Progress, Stop
 from app.domain.jobs import Job
 from app.log import log
 from app.ports import Clock, Lease, LeaseLost, Runs
+from runner.inbox import Inbox
 
 
-class Verdict(Enum):
-    """Why a run must stop."""
+class Verdict(IntEnum):
+    """Why a run must stop; a later one overrules those before it."""
 
+    PAUSED = auto()
+    KEPT = auto()
     CANCELLED = auto()
     NOT_CURRENT = auto()
 
 
+VERDICTS: Mapping[Stop, Verdict] = {
+    Stop.TURN: Verdict.PAUSED,
+    Stop.KEEP: Verdict.KEPT,
+    Stop.DROP: Verdict.CANCELLED,
+}
+
+
+async def _no_look() -> None:
+    return
+
+
 @dataclass(slots=True)
 class Pulse:
-    """What the heart has heard. `step` is what the run says it does."""
+    """What the heart has heard, and what the run says of itself.
+
+    `step` is what it does, `spent` tells its cost so far. `pausing` is set with any verdict, `stopped` with those that
+    do not wait for the end of the agent's turn. `look` beats once more, now.
+    """
 
     step: str = "preparing"
     verdict: Verdict | None = None
+    inbox: Inbox = field(default_factory=Inbox)
+    spent: Callable[[], Decimal | None] = lambda: None
+    look: Callable[[], Awaitable[None]] = _no_look
+    pausing: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    beating: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing of the run counts any more."""
+        return self.verdict is not None and self.verdict >= Verdict.CANCELLED
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(step=self.step, delivered=tuple(self.inbox.delivered), spent=self.spent())
 
     def stop(self, verdict: Verdict) -> None:
-        """Remember the first verdict and wake who waits for it."""
-        if self.verdict is None:
-            self.verdict = verdict
+        """Remember the verdict that overrules the others, and wake who waits for it."""
+        self.verdict = max(verdict, self.verdict or verdict)
+        self.pausing.set()
+        if self.verdict > Verdict.PAUSED:
             self.stopped.set()
+
+    def obey(self, order: Order) -> None:
+        """Take in what the run must do."""
+        if not order.current:
+            self.stop(Verdict.NOT_CURRENT)
+        elif order.stop is not None:
+            self.stop(VERDICTS[order.stop])
+        self.inbox.put(order.inbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +90,8 @@ class Heart:
     async def beating(self, run_id: str, job: Job, lease: Lease[Job]) -> AsyncIterator[Pulse]:
         """Beat for as long as the context lasts."""
         pulse = Pulse()
-        task = asyncio.create_task(self._beat(run_id, job, lease, pulse), name=f"heart of run {run_id}")
+        pulse.look = partial(self._beat, run_id, job, lease, pulse)
+        task = asyncio.create_task(self._go_on(pulse), name=f"heart of run {run_id}")
         try:
             yield pulse
         finally:
@@ -55,19 +99,18 @@ class Heart:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _beat(self, run_id: str, job: Job, lease: Lease[Job], pulse: Pulse) -> None:
-        while pulse.verdict is None:
-            try:
-                await lease.extend(self.hold)
-                order = await self.runs.beat(run_id, job, Progress(step=pulse.step))
-            except LeaseLost:
-                pulse.stop(Verdict.NOT_CURRENT)
-                return
-            except Exception as error:  # a heart that stops at an error would leave the agent running for nothing
-                log().warning("a beat was missed", run=run_id, reason=f"{type(error).__name__}: {error}")
-            else:
-                if not order.current:
-                    pulse.stop(Verdict.NOT_CURRENT)
-                elif order.cancelled:
-                    pulse.stop(Verdict.CANCELLED)
+    async def _go_on(self, pulse: Pulse) -> None:
+        """Beat until nothing counts any more: what is kept takes its time to be pushed."""
+        while not pulse.is_over:
+            await pulse.look()
             await self.clock.sleep(self.every)
+
+    async def _beat(self, run_id: str, job: Job, lease: Lease[Job], pulse: Pulse) -> None:
+        try:
+            async with pulse.beating:  # an order must not be overtaken by one that was given before it
+                await lease.extend(self.hold)
+                pulse.obey(await self.runs.beat(run_id, job, pulse.progress))
+        except LeaseLost:
+            pulse.stop(Verdict.NOT_CURRENT)
+        except Exception as error:  # a heart that stops at an error would leave the agent running for nothing
+            log().warning("a beat was missed", run=run_id, reason=f"{type(error).__name__}: {error}")

@@ -17,6 +17,7 @@ from runner.agents.base import (
     Asked,
     Ended,
     Hangup,
+    Heard,
     Refused,
     Retry,
     Send,
@@ -108,6 +109,8 @@ def _of_agent(event: AgentEvent) -> tuple[str, str] | None:
             found = "result" if ok else "failed", _shorten(str(output))
         case UsageReport():
             found = "used", str(Used(event.tokens_in, event.tokens_out, event.tokens_cached, event.cost))
+        case Heard(key=key):
+            found = "hears", f"instruction {key}"
         case Asked(tool=tool, input=told):
             found = "asks", f"{tool}: {_subject(told)}"
         case Refused(tool=tool, reason=reason):

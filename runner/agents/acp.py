@@ -24,6 +24,7 @@ from runner.agents.base import (
     Refused,
     Send,
     Started,
+    TakesNoWord,
     Unknown,
 )
 from runner.agents.reading import mapping, mappings, read_object, text, write_object
@@ -233,7 +234,7 @@ def _message(**fields: Any) -> bytes:
     return write_object({"jsonrpc": "2.0", **fields})
 
 
-class AcpLane:
+class AcpLane(TakesNoWord):
     """The part of an adapter whose gated lane is a dialogue over ACP; there is none in the exec lane."""
 
     _dialogue: AcpDialogue | None = None

@@ -72,10 +72,17 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`text` is what a model is told; `body` is the admitted text of the issue alone."""
+    """`text` is what a model is told; the rest is there for agents without one.
+
+    `body` is the admitted text of the issue alone, empty where that is not what is to be done. `told` are instructions,
+    `threads` what was said in each review thread, `conflicts` the files in which a merge left any.
+    """
 
     text: str
     body: str
+    told: tuple[str, ...] = ()
+    threads: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """The agent has taken in what it was told under that key while it worked, and goes on with it."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The agent waits for leave to use a tool (gated lane); `id` is the adapter's own, for `Agent.answer`."""
 
@@ -237,7 +251,19 @@ class Ended:
 
 
 AgentEvent = (
-    Started | Text | ToolCall | ToolResult | UsageReport | Retry | Refused | Asked | Send | Hangup | Unknown | Ended
+    Started
+    | Text
+    | ToolCall
+    | ToolResult
+    | UsageReport
+    | Retry
+    | Refused
+    | Heard
+    | Asked
+    | Send
+    | Hangup
+    | Unknown
+    | Ended
 )
 
 
@@ -266,12 +292,26 @@ class Agent(Protocol):
         """Return what tells the agent whether it may; raises NotImplementedError where there is no gated lane."""
         ...
 
+    def steer(self, key: str, said: str) -> bytes:
+        """Return what tells the working agent something more, on its standard input; empty if it cannot be told now.
+
+        `Heard` with the key follows once it has taken that in. Only where `traits.steers`.
+        """
+        ...
+
     def cancel(self) -> bytes:
         """Return what asks the agent to stop in order, on its standard input; empty if there is no such thing."""
         ...
 
 
-class AsksNobody:
+class TakesNoWord:
+    """The part of an adapter that cannot tell its agent anything before it is done with what it was told."""
+
+    def steer(self, key: str, said: str) -> bytes:
+        return b""
+
+
+class AsksNobody(TakesNoWord):
     """The part of an adapter that has no gated lane and cannot be asked to stop."""
 
     def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from runner.agents.base import (
     AgentCommand,
@@ -18,6 +19,7 @@ from runner.agents.base import (
     Ended,
     EndStatus,
     Hangup,
+    Heard,
     Lane,
     OwnLimit,
     Refused,
@@ -74,6 +76,7 @@ class ClaudeAgent:
         lanes=frozenset({Lane.EXEC, Lane.GATED}),
         limits=frozenset({OwnLimit.TURNS, OwnLimit.COST}),
         resumes=True,
+        steers=True,
         writes=(".claude", ".claude.json"),
         lacks=("It does not read the repository's own .claude settings, hooks, MCP servers and CLAUDE.md.",),
     )
@@ -83,19 +86,18 @@ class ClaudeAgent:
         self._spent: Decimal | None = Decimal(0)
         self._error = ""
         self._stderr = ""
-        self._ended = False
+        self._ended = self._over = False
+        self._told: dict[str, str] = {}
         self._denied: set[str] = set()
         self._calls: dict[str, str] = {}
 
     def command(self, work: Assignment) -> AgentCommand:
         if work.session:
             self._spent = work.session.usage.cost
-        said = work.prompt.text
-        prompt = f"\n{said}" if said.startswith("/") else said  # else its first word is a command of the CLI
         return AgentCommand(
             argv=(self._program, *_STREAMS, *_OWN_SETTINGS, *_NOT_HERE, *_leave(work.lane), *_wishes(work)),
             env=_environment(work),
-            stdin=write_object({"type": "user", "message": {"role": "user", "content": prompt}}),
+            stdin=_say(work.prompt.text),
             talks=True,
         )
 
@@ -117,6 +119,14 @@ class ClaudeAgent:
         self._denied.add(self._calls.get(asked.id, ""))
         return _reply(asked.id, {"behavior": "deny", "message": reason or "This is not allowed here."})
 
+    def steer(self, key: str, said: str) -> bytes:
+        """Say more: it is read after the next tool call, or in a turn of its own after the result."""
+        if self._over:
+            return b""
+        name = str(uuid4())
+        self._told[name] = key
+        return _say(said, uuid=name)
+
     def cancel(self) -> bytes:
         return write_object(_INTERRUPT)
 
@@ -130,6 +140,8 @@ class ClaudeAgent:
                 yield from self._system(said)
             case "control_request":
                 yield from self._requested(said)
+            case "command_lifecycle":
+                yield from self._progressed(said)
             case "result":
                 yield from self._result(said)
             case kind if text(kind) not in _SILENT:
@@ -138,6 +150,7 @@ class ClaudeAgent:
     def _system(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         match said.get("subtype"):
             case "init":
+                self._ended = False
                 yield Started(text(said.get("session_id")) or None, text(said.get("model")) or None)
             case "api_retry":
                 delay = number(said.get("retry_delay_ms"))
@@ -180,6 +193,11 @@ class ClaudeAgent:
         else:
             yield Unknown("unreadable")
 
+    def _progressed(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
+        """Take note of what becomes of something said: it is queued, started and completed."""
+        if said.get("state") == "started" and (key := self._told.pop(text(said.get("command_uuid")), None)):
+            yield Heard(key)
+
     def _result(self, said: dict[str, Any]) -> Iterator[AgentEvent]:
         self._ended = True
         for denial in mappings(said.get("permission_denials")):
@@ -187,8 +205,11 @@ class ClaudeAgent:
                 yield Refused(text(denial.get("tool_name")))
         yield used(said, self._spent)
         self._spent = amount(said.get("total_cost_usd"))
-        yield ending(said, self._error)
-        yield Hangup()
+        last = ending(said, self._error)
+        yield last
+        if last.status is not EndStatus.COMPLETED or not self._told:  # else what it was told has a turn of its own
+            self._over = True
+            yield Hangup()
 
 
 def _environment(work: Assignment) -> dict[str, str]:
@@ -217,6 +238,11 @@ def _wishes(work: Assignment) -> Iterator[str]:
     for flag, value in wishes.items():
         if value is not None:
             yield from (flag, str(value))
+
+
+def _say(said: str, **more: str) -> bytes:
+    content = f"\n{said}" if said.startswith("/") else said  # else its first word is a command of the CLI
+    return write_object({"type": "user", "message": {"role": "user", "content": content}, **more})
 
 
 def _reply(request: str, response: dict[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from runner.agents.base import (
     Lane,
     Retry,
     Started,
+    TakesNoWord,
     Traits,
     Unknown,
     Wire,
@@ -40,7 +41,7 @@ _PROVIDER = "orch"
 _RECONNECTING = re.compile(r"^Reconnecting\W+\d+/\d+")
 
 
-class CodexAgent:
+class CodexAgent(TakesNoWord):
     """Run Codex; `program` is its name on PATH or its path."""
 
     traits = Traits(
