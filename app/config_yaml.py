@@ -12,6 +12,7 @@ LARGEST = 64 * 1024
 DEEPEST = 20
 EMPTY = "tag:yaml.org,2002:null"
 NULL = "tag:yaml.org,2002:null"
+BEGIN_NOTHING = tuple(f"found character '{char}'" for char in "@%`")
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 Compose = Callable[[str, type[yaml.SafeLoader]], Iterable[yaml.Node | None]]
 
@@ -70,8 +71,9 @@ def _composed(text: str, compose: Compose) -> list[yaml.Node | None]:
         raise _Bad(before + 1, f"the character U+{int(error.character):04X} is not allowed") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = ", ".join(filter(None, (error.context, error.problem)))
-        raise _Bad(mark.line + 1 if mark else None, f"this is not YAML: {one_line(said)}") from None
+        said = one_line(", ".join(filter(None, (error.context, error.problem))))
+        quotes = "; put what begins with it in quotes" if (error.problem or "").startswith(BEGIN_NOTHING) else ""
+        raise _Bad(mark.line + 1 if mark else None, f"this is not YAML: {said}{quotes}") from None
 
 
 def _keys(root: yaml.Node, example: str) -> Tree:

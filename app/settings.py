@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -13,12 +14,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
+from app.domain.config_keys import KEYS, PERSON, MergeMethod, Outsiders, Profile
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
@@ -28,10 +31,34 @@ KNOWN_AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "kimi", "aider"
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
+def _matches(pattern: str, rule: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"each must be {rule}")
+        return text
+
+    return AfterValidator(check)
+
+
+Person = Annotated[str, _matches(PERSON, "`write`, `maintain`, `admin`, or a login as in `@octocat`")]
+Bot = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9_-]*(\[bot\])?", "a bot's login as in `renovate[bot]`")]
+
+
+def _listed(value: object) -> object:
+    """Take `script,other` as well as a JSON list."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
 class StateSettings(BaseModel):
     """What every command needs that looks at Orch's state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    _in_file: frozenset[str] = PrivateAttr(default=frozenset())
 
     state_dir: Place = Field(default=Path("orch-state"), description="folder of queues, store, artifacts, repositories")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -132,12 +159,7 @@ class RunnerSettings(StateSettings):
     @field_validator("agents", "hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Take `script,other` as well as a JSON list."""
-        if not isinstance(value, str):
-            return value
-        if value.lstrip().startswith("["):
-            return json.loads(value)
-        return [name.strip() for name in value.split(",") if name.strip()]
+        return _listed(value)
 
     @field_validator("agents")
     @classmethod
@@ -207,9 +229,32 @@ class ServeSettings(RunnerSettings):
     stall_calls: int = Field(
         default=40, ge=2, description="tool calls without a changed file or anything new, after which a run has stalled"
     )
-    profile: Literal["plan-readonly", "headless-safe", "headless-permissive", "trusted"] = Field(
+    profile: Profile = Field(
         default="headless-permissive", description="rules on agents' tool calls; see `orch policy show`"
     )
+    max_rounds: int = Field(default=5, ge=0, description="rounds of rework of a pull request before a person must act")
+    max_task_cost: Decimal = Field(
+        default=Decimal(100), gt=0, description="US dollars of one task within `ORCH_TASK_WINDOW_DAYS`"
+    )
+    task_window_days: float = Field(default=30, gt=0, description="days that a task's cost is summed up over")
+    max_day_cost: Decimal = Field(default=Decimal(200), gt=0, description="US dollars of one repository in a day (UTC)")
+    max_month_cost: Decimal = Field(
+        default=Decimal(2000), gt=0, description="US dollars of one installation in a month (UTC)"
+    )
+    outsiders: Outsiders = Field(
+        default="quote",
+        description="comments by people without write access: `quote` shows them to agents as no instructions, `omit`"
+        " leaves them out",
+    )
+    merge_method: MergeMethod = Field(default="squash", description="`squash`, `merge` or `rebase`: how Orch merges")
+    budget_approvers: list[Person] = Field(
+        default=["write"],
+        description="who may approve spending beyond a limit: `write`, `maintain`, `admin`, or logins as in `@octocat`;"
+        " nobody can without write access",
+    )
+    mergers: list[Person] = Field(default=["write"], description="who may have Orch merge, in the same words")
+    bots: list[Bot] = Field(default=[], description="bots that may start and steer work, as in `renovate[bot]`")
+    keep_failed: float = Field(default=3600, ge=0, description="seconds that a failed attempt's worktree is kept")
     settle: float = Field(default=2, ge=0, description="seconds that changes are gathered for before they are shown")
     claim_after: float = Field(
         default=60, gt=0, description="seconds to wait for a late delivery before saying that a label was missed"
@@ -224,6 +269,11 @@ class ServeSettings(RunnerSettings):
     redeliver_every: float = Field(
         default=300, gt=0, description="seconds between two looks for deliveries that failed"
     )
+
+    @field_validator("budget_approvers", "mergers", "bots", mode="before")
+    @classmethod
+    def _split_people(cls, value: object) -> object:
+        return _listed(value)
 
     @field_validator("private_key_file")
     @classmethod
@@ -261,13 +311,12 @@ class ServeSettings(RunnerSettings):
 
     def policy(self) -> Policy:
         """Return what decisions go by."""
-        stated = {"trigger" if name == "trigger_label" else name for name in self.model_fields_set}
+        same: dict[str, Any] = {
+            name: getattr(self, name) for name in Policy.model_fields.keys() & self.__class__.model_fields
+        }
         return Policy(
+            **same,
             trigger=self.trigger_label,
-            branch_prefix=self.branch_prefix,
-            agents=tuple(self.agents),
-            max_attempts=self.max_attempts,
-            max_parallel=self.max_parallel,
             limits=RunLimits(
                 wall_seconds=self.wall_seconds,
                 silence_seconds=self.silence_seconds,
@@ -277,15 +326,15 @@ class ServeSettings(RunnerSettings):
                 cost=self.max_cost,
                 stall_calls=self.stall_calls,
             ),
-            profile=self.profile,
             isolated=self.sandbox != "none",
-            settle=self.settle,
-            claim_after=self.claim_after,
-            list_lag=self.list_lag,
-            retry_base=self.retry_base,
-            run_lease=self.run_lease,
-            stated=frozenset(stated & Policy.model_fields.keys()),
+            stated=_keys(self.model_fields_set),
+            in_file=_keys(self._in_file),
         )
+
+
+def _keys(names: Iterable[str]) -> frozenset[str]:
+    """Return the names that a policy or a repository's file has for these settings, as far as it has any."""
+    return frozenset("trigger" if name == "trigger_label" else name for name in names) & {*Policy.model_fields, *KEYS}
 
 
 S = TypeVar("S", bound=StateSettings)
@@ -315,6 +364,7 @@ def check_settings(kind: type[S], sources: Sources) -> S | list[str]:
     except ValidationError as error:
         items = error.errors(include_input=False, include_url=False)
         return [*sources.problems, *(_problem(item, sources) for item in items)]
+    made._in_file = frozenset(name for name in values if sources.given[name].is_in_file)
     return sources.problems or made
 
 

@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 PREFIX = "ORCH_"
 CONFIG_FILE = "config_file"
 DEFAULT_FILE = Path("orch.yml")
+ENVIRONMENT, DOT_ENV = "environment", ".env"
 LARGEST = 1024 * 1024
 """Bytes of a configuration file."""
 
@@ -26,14 +27,29 @@ class Given:
     label: str
     origin: str
 
+    @property
+    def is_in_file(self) -> bool:
+        """Say whether it stands in the configuration file, and not in a variable."""
+        return self.origin not in (ENVIRONMENT, DOT_ENV)
+
 
 @dataclass(slots=True)
 class Sources:
-    """What was given, by setting, and what is wrong with how it was given; some is unread if a file cannot be read."""
+    """What was given, by setting, and what is wrong with how it was given; some is unread if a file cannot be read.
+
+    `hidden` is what does not count because a higher source gave the setting too, the highest last.
+    """
 
     given: dict[str, Given] = field(default_factory=dict)
+    hidden: dict[str, list[Given]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     some_unread: bool = False
+
+    def lay(self, layer: Mapping[str, Given]) -> None:
+        """Put what a higher source gave over the rest."""
+        for name in layer.keys() & self.given.keys():
+            self.hidden.setdefault(name, []).append(self.given[name])
+        self.given |= layer
 
     def give_up(self, problem: str) -> None:
         """Note that a whole file cannot be read."""
@@ -48,11 +64,13 @@ def gather(known: Collection[str], environ: Mapping[str, str], folder: Path, con
     """
     sources = Sources()
     names = {*known, CONFIG_FILE}
-    above = _variables(environ, "environment", names, sources)
-    above = _dot_env(folder / ".env", names, sources) | above
-    asked = above.pop(CONFIG_FILE, None)
+    variables = _variables(environ, ENVIRONMENT, names, sources)
+    beside = _dot_env(folder / DOT_ENV, names, sources)
+    asked = variables.get(CONFIG_FILE) or beside.get(CONFIG_FILE)
     wanted = config or (Path(asked.value) if asked else None)
-    sources.given = _file(folder, wanted, known, sources) | above
+    for layer in (_file(folder, wanted, known, sources), beside, variables):
+        sources.lay(layer)
+    sources.given.pop(CONFIG_FILE, None)
     return sources
 
 
@@ -91,7 +109,7 @@ def _dot_env(path: Path, names: Collection[str], sources: Sources) -> dict[str, 
             sources.give_up(f".env cannot be read: {_say(error)}")
             return {}
     sources.problems += [f".env, line {line}, is not NAME=value" for line in complaints]
-    return _variables(values, ".env", names, sources)
+    return _variables(values, DOT_ENV, names, sources)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Commands about settings."""
 
+from typing import Annotated
+
 import typer
 
 from app.cli.options import Json, options_of
@@ -20,11 +22,13 @@ def show(ctx: typer.Context, as_json: Json = False) -> None:
         raise UserError("settings: " + "; ".join(problems))
 
 
-def reference() -> None:
+def reference(
+    keys: Annotated[bool, typer.Option("--keys", help="print that of the keys of a repository's .orch.yml")] = False,
+) -> None:
     """Print the table of all settings in markdown."""
-    from app.entry.configuration import reference as table
+    from app.entry import configuration
 
-    typer.echo(table())
+    typer.echo(configuration.reference_of_keys() if keys else configuration.reference())
 
 
 def register(cli: typer.Typer) -> None:

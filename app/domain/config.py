@@ -126,8 +126,9 @@ def _setting(key: str, policy: Policy, file: RepoFile) -> Setting:
 
 def operators(key: str, policy: Policy) -> Setting:
     """Return the operator's value for a key of the repository's file, or Orch's own."""
-    origin = Origin.FILE if key in policy.in_file else Origin.ENVIRONMENT
-    return Setting(_operators(key, policy), origin if key in policy.stated else Origin.DEFAULT)
+    name = "agents" if key == "agent" else key
+    origin = Origin.FILE if name in policy.in_file else Origin.ENVIRONMENT
+    return Setting(_operators(key, policy), origin if name in policy.stated else Origin.DEFAULT)
 
 
 def _operators(key: str, policy: Policy) -> Scalar:

@@ -116,7 +116,7 @@ def _said(value: object, key: str) -> str:
 def _nearest(value: object, key: str) -> str:
     words = ROLES if key in PEOPLE else WORDS.get(key, ())
     close = get_close_matches(value.lower(), words, 1) if isinstance(value, str) else []
-    return f", did you mean `{close[0]}`?" if close else ""
+    return f", did you mean `{close[0]}`?" if close and close[0] != value else ""
 
 
 def _unknown_key(key: str) -> str:

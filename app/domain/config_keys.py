@@ -74,7 +74,8 @@ class RepoConfig(Value):
     )
     profile: Profile | None = Field(
         default=None,
-        description="Rules on agents' tool calls, from loosest to strictest; none looser than the operator's.",
+        description="Rules on agents' tool calls: `trusted`, `headless-permissive`, `headless-safe` or `plan-readonly`;"
+        " each is stricter than the one before, and none may be looser than the operator's.",
     )
     max_attempts: int | None = Field(
         default=None, ge=1, description="How often a task is tried; at most as often as the operator allows."
@@ -88,7 +89,10 @@ class RepoConfig(Value):
         default=None, ge=1, description="How many runs this repository has at once; at most as many as the operator's."
     )
     wall_seconds: float | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="How long a run may take; at most the operator's."
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a run may take, in seconds; at most the operator's.",
     )
     max_cost: Dollars | None = Field(default=None, description="US dollars of one run; at most the operator's.")
     max_task_cost: Dollars | None = Field(default=None, description="US dollars of one task; at most the operator's.")
@@ -101,15 +105,16 @@ class RepoConfig(Value):
         " `omit` leaves them out and is the stricter.",
     )
     merge_method: MergeMethod | None = Field(
-        default=None, description="How Orch merges a pull request when it is told to, instead of the operator's."
+        default=None, description="How Orch merges when it is told to: `squash`, `merge` or `rebase`."
     )
     budget_approvers: People | None = Field(
         default=None,
         description="Who may approve spending beyond a limit: `write`, `maintain`, `admin`, or logins such as"
-        ' `"@octocat"`; only those whom the operator lets, too.',
+        ' `"@octocat"`; of those, only whom the operator allows too.',
     )
     mergers: People | None = Field(
-        default=None, description="Who may have Orch merge, in the same words; only those whom the operator lets, too."
+        default=None,
+        description="Who may have Orch merge, in the same words; of those, only whom the operator allows too.",
     )
 
     @field_validator("trigger")

@@ -6,12 +6,16 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from app.domain.config_keys import KEYS
+from app.domain.config_schema import table_text
 from app.redaction import Redaction
 from app.settings import ServeSettings, check_settings, find_sources
 from app.sources import DEFAULT_FILE, PREFIX, Sources
 
 SECRET = "(set, not shown)"  # noqa: S105 - what is shown instead of one
 
+OTHERWISE = {"trigger": "trigger_label", "agent": "agents", "model": "agent_options"}
+"""Settings of the operator that the key of a repository's file has another name than."""
 FILE = (
     f"| `{PREFIX}CONFIG_FILE` | `{DEFAULT_FILE}`, if it is there | YAML file with settings by their names in lower case"
     f" without `{PREFIX}`, as in `port: 8080`; environment and `.env` count before it |"
@@ -55,6 +59,16 @@ def reference() -> str:
         for name, field in ServeSettings.model_fields.items()
     ]
     return "\n".join(["| name | default | meaning |", "| --- | --- | --- |", *rows, FILE])
+
+
+def reference_of_keys() -> str:
+    """Return the table of the keys of a repository's file in markdown."""
+    return table_text({key: PREFIX + setting_of(key).upper() for key in KEYS})
+
+
+def setting_of(key: str) -> str:
+    """Name the operator's setting that a key of a repository's file is laid over."""
+    return OTHERWISE.get(key, key)
 
 
 def _default(field: FieldInfo) -> str:

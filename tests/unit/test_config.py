@@ -1,20 +1,26 @@
 """`.orch.yml`: what is taken, what is refused and with which word, and how it is laid over what the operator set."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.config import FILE, KEYS, Origin, Problem, RepoConfig, RepoFile, Setting, resolve
+from app.domain.config import FILE, ORDERS, Origin, Problem, RepoFile, Setting, resolve
+from app.domain.config import PEOPLE as PEOPLE_KEYS
 from app.domain.config_check import FoundFile, Tree, check, follow
-from app.domain.policy import Policy
+from app.domain.config_keys import KEYS, WORDS, RepoConfig
+from app.domain.people import are_same, narrow
+from app.domain.policy import Policy, RunLimits
 from tests.unit.draw import examine, texts
 
 AGENTS = ("script", "claude")
+PEOPLE = 'must be a list of `write`, `maintain`, `admin` or logins in quotes, as in `[maintain, "@octocat"]`'
 POLICY = Policy(agents=AGENTS, max_attempts=3, max_parallel=4, stated=frozenset({"agents", "max_attempts"}))
 GOOD = {"trigger": "ai", "agent": "claude", "branch_prefix": "ai/work", "max_attempts": 2, "max_parallel": 1}
+MODELS = ("claude-opus-4[1m]", "anthropic/x@1", "gpt-5:latest", "us.meta.llama+v1:0")
 
 
 def tree(**values: object) -> Tree:
@@ -59,6 +65,28 @@ def test_a_good_file_is_taken_whole() -> None:
         ("agent", {"name": "x"}, "`agent` must be the name of an agent; it is keys and values"),
         ("agent", ["x"], "`agent` must be the name of an agent; it is a list"),
         ("agent", "", "`agent` must be the name of an agent; it is empty"),
+        ("max_rounds", -1, "`max_rounds` must be a whole number of at least 0; it is `-1`"),
+        ("max_cost", 0, "`max_cost` must be a number of US dollars above 0; it is `0`"),
+        ("max_cost", float("inf"), "`max_cost` must be a number of US dollars above 0; it is `inf`"),
+        ("max_day_cost", "$5", "`max_day_cost` must be a number of US dollars above 0; it is `$5`"),
+        ("wall_seconds", float("nan"), "`wall_seconds` must be a number of seconds above 0; it is `nan`"),
+        (
+            "max_task_cost",
+            "2.5",
+            "`max_task_cost` must be a number of US dollars above 0; it is `2.5` in quotes, which make it text: "
+            "take them off",
+        ),
+        (
+            "profile",
+            "headless-save",
+            "`profile` must be one of `trusted`, `headless-permissive`, `headless-safe`, `plan-readonly`; it is "
+            "`headless-save`, did you mean `headless-safe`?",
+        ),
+        ("outsiders", "hide", "`outsiders` must be one of `quote`, `omit`; it is `hide`"),
+        ("mergers", [], f"`mergers` {PEOPLE}; it is an empty list"),
+        ("mergers", "admin", f"`mergers` {PEOPLE}; it is `admin`"),
+        ("mergers", ["admin", "maintian"], f"`mergers` {PEOPLE}; one is `maintian`, did you mean `maintain`?"),
+        ("mergers", [["x"], 1], f"`mergers` {PEOPLE}; one is a list"),
     ],
 )
 def test_a_mistake_is_answered_with_its_line_and_what_to_do(key: str, value: object, text: str) -> None:
@@ -81,7 +109,21 @@ def test_a_prefix_must_be_that_of_a_branch(prefix: str) -> None:
     assert said(branch_prefix=prefix)[0].startswith("line 1: `branch_prefix` must be the first part of a branch name")
 
 
-@pytest.mark.parametrize("values", [{}, GOOD, {"trigger": "plan it"}, {"branch_prefix": "my-refs/x_1"}])
+@pytest.mark.parametrize("model", ["-x", "", "a b", "a\n", "x" * 101, "$(id)"])
+def test_a_model_must_be_a_name_and_no_option(model: str) -> None:
+    assert said(model=model)[0].startswith("line 1: `model` must be the name of a model: ")
+
+
+RIGHT = (
+    *({}, GOOD, {"trigger": "plan it"}, {"branch_prefix": "my-refs/x_1"}),
+    *({"model": model} for model in MODELS),
+    *({"max_cost": amount} for amount in (5, 0.5, 1e3)),
+    {"max_rounds": 0, "wall_seconds": 90, "outsiders": "omit", "merge_method": "rebase", "profile": "plan-readonly"},
+    {"mergers": ["admin", "@octocat"], "budget_approvers": ["@some_one-1"], "max_task_cost": 1, "max_day_cost": 2.5},
+)
+
+
+@pytest.mark.parametrize("values", RIGHT)
 def test_what_is_right_is_not_complained_of(values: dict[str, object]) -> None:
     assert said(**values) == []
 
@@ -112,13 +154,15 @@ def test_branches_are_known_by_every_prefix_there_was() -> None:
 
 
 def test_each_value_says_where_it_comes_from() -> None:
-    settings = resolve(POLICY, known(trigger="ai", max_attempts=2)).settings
-    assert settings == {
+    policy = POLICY.model_copy(update={"in_file": frozenset({"agents"})})
+    settings = resolve(policy, known(trigger="ai")).settings
+    assert tuple(settings) == KEYS
+    assert {key: settings[key] for key in ("trigger", "agent", "max_attempts", "max_cost", "mergers")} == {
         "trigger": Setting("ai", Origin.REPOSITORY),
-        "agent": Setting("script", Origin.OPERATOR),
-        "branch_prefix": Setting("orch", Origin.DEFAULT),
-        "max_attempts": Setting(2, Origin.REPOSITORY),
-        "max_parallel": Setting(4, Origin.DEFAULT),
+        "agent": Setting("script", Origin.FILE),
+        "max_attempts": Setting(3, Origin.ENVIRONMENT),
+        "max_cost": Setting(Decimal(20), Origin.DEFAULT),
+        "mergers": Setting(("write",), Origin.DEFAULT),
     }
 
 
@@ -130,6 +174,24 @@ def test_what_the_repository_asks_for_is_what_decisions_go_by() -> None:
     assert (resolved.parallel, resolved.remarks) == (1, ())
 
 
+def test_every_key_reaches_the_policy() -> None:
+    asked: dict[str, object] = {"model": "m", "profile": "headless-safe", "max_rounds": 1, "wall_seconds": 60}
+    costs: dict[str, object] = {"max_cost": 0.1, "max_task_cost": 2, "max_day_cost": 3}
+    people: dict[str, object] = {"mergers": ["admin"], "budget_approvers": ["@octocat"], "outsiders": "omit"}
+    file = known(**asked, **costs, **people, merge_method="rebase")
+    limits = RunLimits(wall_seconds=60, cost=Decimal("0.1"))
+    caps = {"max_task_cost": Decimal(2), "max_day_cost": Decimal(3)}
+    who = {"mergers": ("admin",), "budget_approvers": ("@octocat",), "outsiders": "omit", "merge_method": "rebase"}
+    wanted = {"model": "m", "profile": "headless-safe", "max_rounds": 1, "limits": limits, **caps, **who}
+    assert resolve(POLICY, file).policy == POLICY.model_copy(update=wanted)
+    assert resolve(POLICY, file).remarks == ()
+
+
+def test_a_file_that_was_stored_is_the_same_when_it_is_read() -> None:
+    file = known(max_cost=0.1, mergers=["admin"], wall_seconds=60)
+    assert RepoFile.model_validate(file.model_dump(mode="json")) == file
+
+
 def test_without_a_file_the_operators_policy_is_in_force() -> None:
     resolved = resolve(POLICY, RepoFile())
     assert (resolved.policy, resolved.parallel, resolved.remarks) == (POLICY, None, ())
@@ -139,10 +201,52 @@ def test_without_a_file_the_operators_policy_is_in_force() -> None:
 def test_i11_a_limit_above_the_operators_is_clamped_and_said() -> None:
     resolved = resolve(POLICY, known(max_attempts=9, max_parallel=5))
     assert (resolved.policy, resolved.parallel) == (POLICY, 4)
-    assert resolved.settings["max_attempts"].origin is Origin.OPERATOR
+    assert resolved.settings["max_attempts"].origin is Origin.ENVIRONMENT
     assert resolved.remarks == (
         f"`{FILE}` line 1: `max_attempts` is 9, more than the operator allows; 3 is used.",
         f"`{FILE}` line 2: `max_parallel` is 5, more than the operator allows; 4 is used.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "operators", "asked", "remark"),
+    [
+        ("profile", "headless-safe", "trusted", "`trusted`, looser than the operator allows; `headless-safe` is used."),
+        ("outsiders", "omit", "quote", "`quote`, looser than the operator allows; `omit` is used."),
+        ("max_task_cost", Decimal(5), 6, "6, more than the operator allows; 5 is used."),
+        ("max_rounds", 0, 1, "1, more than the operator allows; 0 is used."),
+    ],
+)
+def test_i11_what_is_looser_is_not_used(key: str, operators: object, asked: object, remark: str) -> None:
+    policy = POLICY.model_copy(update={key: operators})
+    resolved = resolve(policy, known(**{key: asked}))
+    assert resolved.policy == policy
+    assert resolved.remarks == (f"`{FILE}` line 1: `{key}` is {remark}",)
+
+
+def test_i11_limits_of_runs_are_the_operators_at_most() -> None:
+    resolved = resolve(POLICY, known(max_cost=21, wall_seconds=3601))
+    assert (resolved.policy, len(resolved.remarks)) == (POLICY, 2)
+
+
+def test_i11_an_operator_without_a_limit_takes_any() -> None:
+    policy = Policy(limits=RunLimits(cost=None))
+    assert resolve(policy, known(max_cost=99)).policy.limits.cost == 99
+
+
+def test_i11_of_people_those_count_whom_both_allow() -> None:
+    policy = POLICY.model_copy(update={"mergers": ("maintain", "@octocat")})
+    resolved = resolve(policy, known(mergers=["write"], budget_approvers=["write"]))
+    remark = f"`{FILE}` line 1: `mergers` names people whom the operator does not allow; it is people with the role"
+    assert resolved.settings["mergers"].value == resolved.policy.mergers == ("maintain", "@octocat")
+    assert resolved.remarks == (f"{remark} `maintain` and `octocat`.",)
+
+
+def test_i11_a_model_for_an_agent_that_is_not_allowed_is_left_out() -> None:
+    resolved = resolve(Policy(agents=("script",)), known(agent="claude", model="m"))
+    assert (resolved.policy.model, len(resolved.remarks)) == (None, 2)
+    assert resolved.settings["model"].note == (
+        f"`{FILE}` line 2: `model` is for the agent `claude`, which does not work here; it is left out."
     )
 
 
@@ -177,21 +281,34 @@ def test_a_problem_without_a_line_reads_well() -> None:
 
 
 numbers = st.integers(1, 9)
+dollars = numbers.map(Decimal)
+people = st.lists(st.sampled_from(["write", "maintain", "admin", "@one", "@two"]), min_size=1, unique=True).map(tuple)
+ORDERED = {key: st.sampled_from(WORDS[key]) for key in ORDERS}
+LIMITED = {
+    **dict.fromkeys(("max_attempts", "max_rounds", "max_parallel"), numbers),
+    **dict.fromkeys(("max_task_cost", "max_day_cost"), dollars),
+}
 configs = st.fixed_dictionaries(
     {},
     optional={
         "trigger": st.sampled_from(["ai", "Orch"]),
         "agent": st.sampled_from(["script", "claude", "codex"]),
+        "model": st.sampled_from(["m", "n"]),
         "branch_prefix": st.sampled_from(["ai", "x/y"]),
-        "max_attempts": numbers,
-        "max_parallel": numbers,
+        "merge_method": st.sampled_from(WORDS["merge_method"]),
+        **LIMITED,
+        **ORDERED,
+        **dict.fromkeys(("max_cost", "wall_seconds"), numbers),
+        **dict.fromkeys(PEOPLE_KEYS, people),
     },
 )
 policies = st.builds(
     Policy,
     agents=st.lists(st.sampled_from(["script", "claude"]), unique=True).map(tuple),
-    max_attempts=numbers,
-    max_parallel=numbers,
+    limits=st.builds(RunLimits, cost=dollars | st.none(), wall_seconds=numbers.map(float)),
+    **LIMITED,
+    **ORDERED,
+    **dict.fromkeys(PEOPLE_KEYS, people),
 )
 
 
@@ -200,12 +317,27 @@ policies = st.builds(
 def test_i11_a_repository_can_only_tighten(policy: Policy, values: dict[str, object]) -> None:
     resolved = resolve(policy, RepoFile(config=RepoConfig.model_validate(values)))
     after = resolved.policy
-    assert after.max_attempts <= policy.max_attempts
-    assert after.max_parallel <= policy.max_parallel
+    assert all(getattr(after, key) <= getattr(policy, key) for key in LIMITED)
+    assert after.limits.wall_seconds <= policy.limits.wall_seconds
+    assert policy.limits.cost is None or (after.limits.cost or 0) <= policy.limits.cost
+    assert all(WORDS[key].index(getattr(after, key)) >= WORDS[key].index(getattr(policy, key)) for key in ORDERED)
+    assert all(are_same(narrow(getattr(policy, key), getattr(after, key)), getattr(after, key)) for key in PEOPLE_KEYS)
     assert sorted(after.agents) == sorted(policy.agents)
     assert resolved.parallel is None or resolved.parallel <= policy.max_parallel
-    own = {"trigger", "branch_prefix", "agents", "max_attempts", "max_parallel"}
+    own = {*RepoConfig.model_fields, "agents", "limits"}
     assert after.model_dump(exclude=own) == policy.model_dump(exclude=own)
+    runs = {"cost", "wall_seconds"}
+    assert after.limits.model_dump(exclude=runs) == policy.limits.model_dump(exclude=runs)
+
+
+@examine
+@given(policies, configs)
+def test_whatever_does_not_count_is_remarked_on(policy: Policy, values: dict[str, object]) -> None:
+    resolved = resolve(policy, RepoFile(config=RepoConfig.model_validate(values)))
+    for key, asked in values.items():
+        setting = resolved.settings[key]
+        assert bool(setting.note) == (setting.value != asked), setting
+        assert (setting.note in resolved.remarks) == bool(setting.note)
 
 
 @examine

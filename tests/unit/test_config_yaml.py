@@ -11,6 +11,7 @@ from tests.unit.draw import examine
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 NOT = "this is not YAML: "
+NEXT = "while scanning for the next token, found character"
 THAT = "that cannot start any token"
 JOINED = "<\u2060"
 EMPTY = Tree({}, {})
@@ -54,7 +55,8 @@ def test_an_empty_file_says_nothing(text: str) -> None:
         (b"- trigger\n", 1, "the file must have keys and values, such as `trigger: orch`"),
         (b"just words\n", 1, "the file must have keys and values, such as `trigger: orch`"),
         (b"? [a]\n: 1\n", 1, "a key must be one word"),
-        (b"trigger: ai\n\tagent: x\n", 2, f"{NOT}while scanning for the next token, found character '\\t' {THAT}"),
+        (b"trigger: ai\n\tagent: x\n", 2, f"{NOT}{NEXT} '\\t' {THAT}"),
+        (b"a: 1\nb: [@x]", 2, f"{NOT}{NEXT} '@' {THAT}; put what begins with it in quotes"),
         (b"a: 1\n---\nb: 2\n", 2, f"{NOT}expected a single document in the stream, but found another document"),
         (b"a: [1,\n", 2, f"{NOT}while parsing a flow node, expected the node content, but found '{JOINED}stream end>'"),
         (b"a: 1\nb: \x07\n", 2, "the character U+0007 is not allowed"),

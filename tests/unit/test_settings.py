@@ -2,10 +2,12 @@
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app.domain.policy import Policy
 from app.entry.configuration import reference
 from app.settings import ServeSettings, StateSettings, check_settings, provider_key
 from app.sources import Given, Sources, gather
@@ -147,6 +149,10 @@ WRONG = {
     "ORCH_LOG_LEVEL": ("loud", "'debug', 'info', 'warning' or 'error'"),
     "ORCH_PORT": ("70000", "less than or equal to 65535"),
     "ORCH_WALL_SECONDS": ("inf", "finite"),
+    "ORCH_MERGERS": ("admin,octocat", "each must be `write`, `maintain`, `admin`, or a login as in `@octocat`"),
+    "ORCH_BOTS": ("@renovate", "each must be a bot's login as in `renovate[bot]`"),
+    "ORCH_OUTSIDERS": ("hide", "'quote' or 'omit'"),
+    "ORCH_MAX_DAY_COST": ("inf", "finite"),
     "ORCH_PRIVATE_KEY_FILE": ("/nowhere/key.pem", "set either ORCH_PRIVATE_KEY (the PEM text) or"),
 }
 
@@ -185,6 +191,18 @@ def test_no_secret_stands_in_an_error_or_a_repr(tmp_path: Path) -> None:
     assert made.secrets() == ("canary-1", "canary-2")
 
 
+def test_what_a_higher_source_hides_is_remembered(tmp_path: Path) -> None:
+    found = read(tmp_path, {"ORCH_PORT": "3"}, "ORCH_PORT=2\nORCH_SLOTS=2\n", "port: 1\nbeat: 1\n")
+    assert found.hidden == {"port": [Given(1, "port", "orch.yml, line 1"), Given("2", "ORCH_PORT", ".env")]}
+
+
+def test_people_and_bots_are_lists(tmp_path: Path) -> None:
+    given = ENOUGH | {"ORCH_MERGERS": "maintain, @octocat", "ORCH_BOTS": "renovate[bot],Copilot"}
+    policy = settings(read(tmp_path, given)).policy()
+    assert policy.mergers == ("maintain", "@octocat")
+    assert (policy.bots, policy.budget_approvers) == (("renovate[bot]", "Copilot"), ("write",))
+
+
 def test_a_command_takes_no_notice_of_what_others_need(tmp_path: Path) -> None:
     found = read(tmp_path, {"ORCH_STATE_DIR": "~/state", "ORCH_PORT": "x"})
     assert check_settings(StateSettings, found) == StateSettings(state_dir=Path("~/state").expanduser())
@@ -205,6 +223,20 @@ def test_the_policy_says_what_the_operator_set(tmp_path: Path) -> None:
     given = ENOUGH | {"ORCH_TRIGGER_LABEL": "orch", "ORCH_MAX_ATTEMPTS": "2", "ORCH_PORT": "3"}
     policy = settings(read(tmp_path, given)).policy()
     assert policy.stated == {"agents", "trigger", "max_attempts"}
+    assert not policy.in_file
+
+
+def test_the_policy_says_what_stands_in_the_operators_file(tmp_path: Path) -> None:
+    yaml = "max_cost: 2.5\nwall_seconds: 60\nmax_attempts: 2\nslots: 1\ntrigger_label: ai\n"
+    policy = settings(read(tmp_path, ENOUGH | {"ORCH_MAX_ATTEMPTS": "1"}, "ORCH_WALL_SECONDS=9\n", yaml)).policy()
+    assert policy.in_file == {"max_cost", "trigger"}
+    assert policy.stated == {"agents", "max_attempts", "wall_seconds", *policy.in_file}
+    assert (policy.limits.cost, policy.limits.wall_seconds) == (Decimal("2.5"), 9)
+
+
+def test_defaults_are_those_of_the_policy(tmp_path: Path) -> None:
+    policy = settings(read(tmp_path, ENOUGH)).policy()
+    assert policy == Policy(agents=("script",), stated=frozenset({"agents"}))
 
 
 def test_a_providers_key_may_stand_in_the_dot_env_beside_settings(
