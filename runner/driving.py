@@ -1,13 +1,13 @@
 """One agent at work: its process, its stream, what it uses, what it may, and its end."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from app.domain.approvals import AskedCall
+from app.domain.instructions import Told
 from app.domain.outcomes import Outcome
 from app.log import log
 from runner.agents.base import (
@@ -15,26 +15,30 @@ from runner.agents.base import (
     AgentEvent,
     Asked,
     Ended,
+    EndStatus,
     Hangup,
+    Heard,
     Refused,
-    Retry,
     Send,
-    Started,
     Text,
-    Unknown,
+    ToolCall,
+    ToolResult,
     UsageReport,
 )
+from runner.inbox import Inbox
 from runner.meter import Cut, Meter
+from runner.story import Story
 from runner.supervision import Command, Exit, ExitReason, Line, Supervised, supervise
 
-CANCEL_SECONDS = 3.0
-"""What an agent has to end by itself after it was asked to, before it gets a signal."""
+CANCEL_SECONDS = 2.0
+"""What an agent has to end by itself after it was asked to, before it gets a signal: with a beat, less than 5 s."""
+TURN_SECONDS = 60.0
+"""What an agent has to come to the end of its turn before it is asked to end."""
+ANSWER_SECONDS = 60.0
+"""What an agent has to begin with what it was told while it ended, before it is told that nothing follows."""
+STOPPED = "it was told to stop"
 LEAVE_SECONDS = 10.0
 """What an agent that was told that nothing follows has to end, before it is ended."""
-TEXT_LIMIT = 4000
-NAME_LIMIT = 200
-SESSION = re.compile(rf"\w[\w.:/+=@-]{{0,{NAME_LIMIT}}}", re.ASCII)
-"""What a session may be called: it comes back as a word on a command line, and must be no option there."""
 
 
 class Transcript(Protocol):
@@ -54,38 +58,6 @@ class Leave:
     asked: AskedCall | None = None
 
 
-@dataclass(slots=True)
-class Story:
-    """What an agent said of itself so far."""
-
-    session: str | None = None
-    model: str | None = None
-    text: str = ""
-    ended: Ended | None = None
-    asked: AskedCall | None = None
-    refused: int = 0
-    retries: int = 0
-    unknown: int = 0
-
-    def note(self, event: AgentEvent) -> None:
-        """Take an event into account."""
-        match event:
-            case Started(session=session, model=model):
-                if session and SESSION.fullmatch(session):
-                    self.session = session
-                self.model = (model or "")[:NAME_LIMIT] or self.model
-            case Text(text=text):
-                self.text = (self.text + text + "\n")[-2 * TEXT_LIMIT :]
-            case Ended():
-                self.ended = event
-            case Refused():
-                self.refused += 1
-            case Retry():
-                self.retries += 1
-            case Unknown():
-                self.unknown += 1
-
-
 Judge = Callable[[Asked], Leave]
 Priced = Callable[[UsageReport, str | None], UsageReport]
 
@@ -94,7 +66,8 @@ Priced = Callable[[UsageReport, str | None], UsageReport]
 class Drive:
     """Drives one agent to its end. `until` are things whose coming to pass ends the run, with the cut they mean.
 
-    `priced` gives a report the cost that the agent did not tell, where it is known.
+    `priced` gives a report the cost that the agent did not tell, where it is known. What comes to wait in `inbox` is
+    told to an agent that can be told, in the words of `worded`; with `pausing` it is to end after its turn.
     """
 
     agent: Agent
@@ -105,14 +78,22 @@ class Drive:
     priced: Priced
     until: tuple[Callable[[], Awaitable[Cut]], ...] = ()
     story: Story = field(default_factory=Story)
+    inbox: Inbox = field(default_factory=Inbox)
+    worded: Callable[[Told], str] = lambda told: told.text
+    pausing: asyncio.Event = field(default_factory=asyncio.Event)
     cut: Cut | None = None
     cancel_seconds: float = CANCEL_SECONDS
     leave_seconds: float = LEAVE_SECONDS
+    turn_seconds: float = TURN_SECONDS
+    answer_seconds: float = ANSWER_SECONDS
     _hung_up: bool = False
+    _open_calls: set[str] = field(default_factory=set)
+    _resting: asyncio.Event = field(default_factory=asyncio.Event)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def __call__(self) -> Exit:
         """Run the agent until no process of it is left, and return how its process ended."""
+        self.story.ended = None
         async with supervise(self.command) as supervised, self._watching(supervised):
             async for line in supervised.lines():
                 await self.transcript.line(line)
@@ -128,8 +109,11 @@ class Drive:
     @asynccontextmanager
     async def _watching(self, supervised: Supervised) -> AsyncIterator[None]:
         self._watchers += [
-            asyncio.create_task(self._watch(each, supervised), name="end of a run") for each in self.until
+            asyncio.create_task(self._watch(each, supervised), name="end of a run")
+            for each in (*self.until, self._paused)
         ]
+        if self.agent.traits.steers:
+            self._watchers.append(asyncio.create_task(self._tell(supervised), name="words to an agent"))
         try:
             yield
         finally:
@@ -145,12 +129,53 @@ class Drive:
             self._cut(cut)
             await self._end(supervised)
 
+    async def _paused(self) -> Cut:
+        """Wait for the end of a turn: of the agent's, or of a tool with no other one at work beside it."""
+        await self.pausing.wait()
+        self._resting.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.turn_seconds):
+                await self._resting.wait()
+        return Cut(Outcome.CANCELLED, STOPPED)
+
+    async def _tell(self, supervised: Supervised) -> None:
+        """Tell the agent what comes to wait; what it cannot be told any more goes on waiting."""
+        while True:
+            self.inbox.arrived.clear()
+            for told in self.inbox.waiting:
+                said = b"" if self.cut else self.agent.steer(told.key, self.worded(told))
+                if said:
+                    self.inbox.give(told.key)
+                    await supervised.send(said)
+            await self.inbox.arrived.wait()
+
+    def _follow(self, event: AgentEvent) -> None:
+        """Note what an event says about where the agent is in its turn."""
+        match event:
+            case Heard(key=key):
+                self.inbox.hear(key)
+            case Text():
+                self.inbox.go_on()
+            case ToolCall(id=name):
+                self.inbox.go_on()
+                self._open_calls.add(name)
+                self._resting.clear()
+            case ToolResult(id=name):
+                self._open_calls.discard(name)
+                if not self._open_calls:
+                    self._resting.set()
+            case Ended(status=status):
+                self._resting.set()
+                if status is EndStatus.COMPLETED:
+                    self.inbox.go_on()
+
     async def _take(self, event: AgentEvent, supervised: Supervised | None) -> None:
         if isinstance(event, UsageReport):
             event = self.priced(event, self.story.model)
         if not isinstance(event, Send | Hangup):  # the agent's own protocol says nothing to people
             await self.transcript.event(event)
         self.story.note(event)
+        self._follow(event)
         cut = self.meter.note(event)
         if supervised is not None:
             await self._reply(event, supervised)
@@ -162,14 +187,25 @@ class Drive:
         match event:
             case Send(data=data):
                 await supervised.send(data)
+            case Ended() if self.agent.traits.steers:
+                later = self._hang_up_later(event, supervised)
+                self._watchers.append(asyncio.create_task(later, name="patience for a further turn"))
             case Hangup():
-                self._hung_up = True
-                await supervised.hang_up()
-                self._watchers.append(
-                    asyncio.create_task(_stop_later(supervised, self.leave_seconds), name="end of a talk")
-                )
+                await self._hang_up(supervised)
             case Asked():
                 await self._rule(event, supervised)
+
+    async def _hang_up(self, supervised: Supervised) -> None:
+        self._hung_up = True
+        await supervised.hang_up()
+        later = _stop_later(supervised, self.leave_seconds)
+        self._watchers.append(asyncio.create_task(later, name="end of a talk"))
+
+    async def _hang_up_later(self, last: Ended, supervised: Supervised) -> None:
+        """Hang up on an agent that ended and then did not begin with what it was told meanwhile."""
+        await asyncio.sleep(self.answer_seconds)
+        if self.story.ended is last and not self._hung_up:
+            await self._hang_up(supervised)
 
     async def _rule(self, asked: Asked, supervised: Supervised) -> None:
         """Answer a request for leave; one that only a person can answer ends the run, refused for now."""

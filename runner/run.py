@@ -15,12 +15,12 @@ from app.domain.outcomes import Outcome, RunResult, Usage, total
 from app.log import log
 from app.ports import Clock, Runs
 from runner.agents.base import EndStatus, Lane
-from runner.driving import TEXT_LIMIT, Story
 from runner.equipment import AgentSetup, Equipment
 from runner.git import GitFailed, Identity, Transient
 from runner.leave import needs_gate
 from runner.meter import Cut
 from runner.pulse import Pulse, Verdict
+from runner.story import TEXT_LIMIT, Story
 from runner.supervision import Exit, ExitReason
 from runner.working import Working
 from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged

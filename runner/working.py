@@ -13,7 +13,7 @@ from app.domain.grants import Grant
 from app.domain.outcomes import Outcome, Usage
 from app.ports import Clock
 from runner.agents.base import Agent, AgentCommand, Asked, Assignment, Endpoint, Lane, Session, UsageReport
-from runner.driving import Drive, Leave, Story
+from runner.driving import Drive, Leave
 from runner.equipment import AgentSetup, Equipment
 from runner.gateway.account import Account
 from runner.leave import leave_for, needs_gate
@@ -22,6 +22,7 @@ from runner.prices import load, price
 from runner.prompts import work_prompt
 from runner.pulse import Pulse
 from runner.sandbox import Confined, Confinement
+from runner.story import Story
 from runner.supervision import Command, Exit, Limits
 from runner.transcript import Transcript
 from runner.workspace import Workspace, WorkspaceDamaged

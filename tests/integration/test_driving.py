@@ -29,8 +29,9 @@ from runner.agents.base import (
     Unknown,
     UsageReport,
 )
-from runner.driving import Drive, Leave, Story
+from runner.driving import Drive, Leave
 from runner.meter import Cut, Meter
+from runner.story import Story
 from runner.supervision import Command, Exit, ExitReason, Limits, Line, Stream
 
 EVENTS: Mapping[str, Callable[[Any], AgentEvent]] = {
@@ -49,6 +50,7 @@ class Talker:
     """An adapter to a shell script that prints events as JSON; `cancels` is what it can be asked to stop with."""
 
     cancels: bytes = b""
+    steered: list[str] = field(default_factory=list)
     closed: list[int | None] = field(default_factory=list)
     traits: Traits = field(default_factory=lambda: Traits("talker", None))
 
@@ -68,6 +70,10 @@ class Talker:
 
     def answer(self, asked: Asked, allowed: bool, reason: str) -> bytes:
         return f"{asked.id} {'yes' if allowed else 'no'}\n".encode()
+
+    def steer(self, key: str, said: str) -> bytes:
+        self.steered.append(key)
+        return f"{said}\n".encode() if self.traits.steers else b""
 
     def cancel(self) -> bytes:
         return self.cancels
