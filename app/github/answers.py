@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.domain.facts import Actor, Comment, Delivery, Issue, LabelGiven, Pull
+from app.domain.facts import (
+    Actor,
+    Comment,
+    Delivery,
+    Issue,
+    LabelGiven,
+    Pull,
+    Review,
+    ReviewState,
+    Thread,
+    ThreadComment,
+)
 from app.domain.names import Repository
 
 Json = Mapping[str, Any]
@@ -74,6 +85,50 @@ def read_pull(data: Json) -> Pull:
         conflicts=data.get("mergeable") is False and data.get("mergeable_state") == "dirty",
         labels=frozenset(label["name"] for label in data.get("labels", [])),
     )
+
+
+def read_review(data: Json) -> Review:
+    """Return a review that was submitted."""
+    return Review(
+        id=data["id"],
+        author=read_author(data["user"]),
+        state=ReviewState(data["state"].lower()),
+        body=data["body"] or "",
+        commit=data["commit_id"] or "",
+        submitted_at=_time(data["submitted_at"]),
+    )
+
+
+def read_thread(node: Json) -> Thread:
+    """Return a review thread from a GraphQL node."""
+    comments = node["comments"]["nodes"]
+    return Thread(
+        id=node["id"],
+        path=node["path"],
+        line=node["line"],
+        hunk=comments[0]["diffHunk"] if comments else "",
+        is_resolved=node["isResolved"],
+        is_outdated=node["isOutdated"],
+        comments=tuple(_read_thread_comment(comment) for comment in comments),
+    )
+
+
+def _read_thread_comment(node: Json) -> ThreadComment:
+    return ThreadComment(
+        id=int(node["fullDatabaseId"]),
+        author=_read_graphql_actor(node["author"]),
+        body=node["body"],
+        created_at=_time(node["createdAt"]),
+    )
+
+
+def _read_graphql_actor(node: Json | None) -> Actor:
+    """Return an account as REST would name it: GraphQL says a bot's login without `[bot]`."""
+    if node is None:
+        return GHOST
+    is_bot = node["__typename"] == "Bot"
+    login = node["login"].removesuffix("[bot]") + "[bot]" * is_bot
+    return Actor(id=node.get("databaseId") or GHOST.id, login=login, is_bot=is_bot)
 
 
 def last_given(events: Iterable[Json], label: str) -> LabelGiven | None:

@@ -26,10 +26,11 @@ from app.github.client import Client, Transport
 from app.github.faults import Limited, Rejected
 from app.github.merging import MergingApi
 from app.github.pacing import Pacing
+from app.github.reviews import ReviewsApi
 from app.ports import Clock
 
 
-class GitHubApi(ChecksApi, MergingApi, Asking):
+class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
     """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
 
     async def identity(self) -> Identity:

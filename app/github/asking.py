@@ -8,11 +8,13 @@ from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.names import Repository
 from app.github.auth import AppCredential, InstallationCredential, Scope, Tokens
 from app.github.client import Client, Credential, Transport
-from app.github.faults import SECONDARY_DELAY, Limited, Rejected
+from app.github.faults import LIMIT_WORDS, SECONDARY_DELAY, Limited, Rejected
 
 CLIENTS = 64
 ROOT = "/repos/{owner}/{repo}"
 GRAPHQL = "/graphql"
+# What GraphQL says under status 200 where REST answers 5xx.
+WENT_WRONG = "Something went wrong while executing your query"
 
 
 class Asking:
@@ -60,11 +62,17 @@ class Asking:
 
 def _fault(error: Any) -> Retryable | Permanent:
     said = str(error.get("message", "no message"))
+    if any(words in said.lower() for words in LIMIT_WORDS):
+        return Limited(f"GraphQL: {said}", SECONDARY_DELAY)
+    if said.startswith(WENT_WRONG):
+        return Retryable(f"GraphQL: {said}")
     match error.get("type"):
         case "NOT_FOUND":
             return Missing(f"GraphQL: {said}")
         case "RATE_LIMITED":
             return Limited(f"GraphQL: {said}", SECONDARY_DELAY)
+        case "FORBIDDEN":
+            return Rejected("GraphQL", 403, said)
         case _:
             return Rejected("GraphQL", 422, said)
 

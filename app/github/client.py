@@ -1,5 +1,6 @@
 """The HTTP client: gidgethub's requests, paging and conditional GETs; our limits, repeats and errors."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import SystemRandom
@@ -69,9 +70,9 @@ class Transport:
 class Client(GitHubAPI):
     """Speak to GitHub with one credential.
 
-    Every method raises Retryable, Missing or Permanent. GET, PUT, PATCH and DELETE are repeated on 5xx and lost
-    connections; a POST is not, since nobody knows what the first one did. A 401 did nothing: after it any request is
-    sent once more with a new credential.
+    Every method raises Retryable, Missing or Permanent. GET, PUT, PATCH, DELETE and a GraphQL query are repeated on 5xx
+    and lost connections; any other POST is not, since nobody knows what the first one did. A 401 did nothing: after it
+    any request is sent once more with a new credential.
     """
 
     def __init__(self, transport: Transport, credential: Credential) -> None:
@@ -137,12 +138,13 @@ class Client(GitHubAPI):
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     ) -> tuple[int, Mapping[str, str], bytes]:
         self._refuse_other_hosts(url)
-        async with self._transport.pacing.turn(self._credential.key, pace_of(method, url)):
+        async with self._transport.pacing.turn(self._credential.key, pace_of(method, url, body)):
             answer = await self._repeated(method, url, headers, body)
         return answer.status, answer.headers, answer.body
 
     async def _repeated(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        repeats = 0 if method == "POST" else self._transport.repeats
+        once = method == "POST" and not _only_asks(url, body)
+        repeats = 0 if once else self._transport.repeats
         for attempt in range(repeats):
             try:
                 return await self._accepted(method, url, headers, body)
@@ -190,12 +192,19 @@ class Client(GitHubAPI):
             raise Elsewhere(url, self.base_url)
 
 
-def pace_of(method: str, url: str) -> Pace:
+def pace_of(method: str, url: str, body: bytes = b"") -> Pace:
     """Return what a request counts as against the limits on writing."""
     last = urlsplit(url).path.rpartition("/")[2]
-    if method == "GET" or last in CREATES_NOTHING:
+    if method == "GET" or last in CREATES_NOTHING or _only_asks(url, body):
         return Pace.READ
     return Pace.CREATE if method == "POST" and last in CREATES_CONTENT else Pace.WRITE
+
+
+def _only_asks(url: str, body: bytes) -> bool:
+    """Tell a GraphQL query from a mutation: both are a POST."""
+    if not urlsplit(url).path.endswith("/graphql"):
+        return False
+    return not str(json.loads(body)["query"]).lstrip().startswith("mutation")
 
 
 def _name(method: str, url: str) -> str:

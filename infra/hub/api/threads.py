@@ -98,7 +98,7 @@ def _show(call: Call, thread: ReviewThread, comments: list[ReviewComment]) -> JS
 def _show_comment(call: Call, thread: ReviewThread, comment: ReviewComment) -> JSON:
     return {
         "id": node_id("PullRequestReviewComment", comment.id),
-        "databaseId": comment.id,
+        "fullDatabaseId": str(comment.id),
         "author": show_actor(call.state.get(User, comment.author_id)),
         "body": comment.body,
         "createdAt": timestamp(comment.created),
