@@ -24,6 +24,7 @@ from app.domain.facts import (
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
 from app.domain.jobs import DeadJob, Job
 from app.domain.labels import Label
+from app.domain.manifest import NewApp
 from app.domain.names import Repository
 from app.domain.outcomes import RunResult
 
@@ -371,6 +372,17 @@ class GitHub(Protocol):
         ...
 
     async def redeliver(self, delivery_id: int) -> None: ...
+
+
+class SecretStore(Protocol):
+    """Where the secrets of a new App are kept for those who serve it."""
+
+    async def keep(self, app: NewApp) -> Sequence[str]:
+        """Keep them durably, so that only Orch's own user can read them; return what is where, for people.
+
+        Raises UserError if that cannot be done.
+        """
+        ...
 
 
 class Clock(Protocol):
