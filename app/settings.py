@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable
 from decimal import Decimal
 from hashlib import sha256
@@ -28,6 +29,7 @@ from app.domain.policy import Policy, RunLimits
 from app.sources import PREFIX, Sources, gather, read_dot_env
 
 KNOWN_AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "kimi", "aider", "mini", "command", "script")
+SETUP_HINT = " (`orch setup` makes an App on GitHub, and sets what it needs)"
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
@@ -255,6 +257,9 @@ class ServeSettings(RunnerSettings):
     mergers: list[Person] = Field(default=["write"], description="who may have Orch merge, in the same words")
     bots: list[Bot] = Field(default=[], description="bots that may start and steer work, as in `renovate[bot]`")
     keep_failed: float = Field(default=3600, ge=0, description="seconds that a failed attempt's worktree is kept")
+    onboarding: bool = Field(
+        default=True, description="open one pull request with a commented `.orch.yml` where Orch is newly installed"
+    )
     settle: float = Field(default=2, ge=0, description="seconds that changes are gathered for before they are shown")
     claim_after: float = Field(
         default=60, gt=0, description="seconds to wait for a late delivery before saying that a label was missed"
@@ -337,6 +342,14 @@ def _keys(names: Iterable[str]) -> frozenset[str]:
     return frozenset("trigger" if name == "trigger_label" else name for name in names) & {*Policy.model_fields, *KEYS}
 
 
+class SetupSettings(StateSettings):
+    """What `orch setup` needs: there is no App yet."""
+
+    github_api_url: str = ServeSettings.model_fields["github_api_url"].default
+    github_web_url: str = ServeSettings.model_fields["github_web_url"].default
+    port: int = ServeSettings.model_fields["port"].default
+
+
 S = TypeVar("S", bound=StateSettings)
 
 
@@ -350,7 +363,8 @@ def read_settings(kind: type[S], config: Path | None = None) -> S:
     sources = find_sources(config)
     checked = check_settings(kind, sources)
     if isinstance(checked, list):
-        raise UserError("settings: " + "; ".join(checked))
+        hint = "" if kind is not ServeSettings or "app_id" in sources.given or sources.some_unread else SETUP_HINT
+        raise UserError("settings: " + "; ".join(checked) + hint)
     return checked
 
 
@@ -380,6 +394,11 @@ def _problem(item: Any, sources: Sources) -> str:
 def provider_key(name: str) -> str | None:
     """Return the provider's key that the environment, or else `.env`, holds under that name."""
     return os.environ.get(name) or read_dot_env(Path(".env")).get(name) or None
+
+
+def has_display() -> bool:
+    """Say whether a browser could show something to whoever started this."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def user_environment() -> dict[str, str]:
