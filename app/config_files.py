@@ -31,11 +31,16 @@ class ConfigFiles:
         return follow(known, await self.find(repository), self.agents)
 
     async def find(self, repository: Repository) -> FoundFile:
-        """Read the file as it is now; what GitHub refuses to show is a problem of the file, and no reason to stop."""
-        try:
-            data = await self.github.file(repository, FILE)
-        except Unauthorized:
-            raise
-        except Permanent as error:
-            return FoundFile("", Problem(text=f"cannot be read: {one_line(str(error))}"))
-        return await asyncio.to_thread(parse_file, data)  # half a second for the worst that 64 KiB can be
+        """Read the file as it is now."""
+        return await find_file(self.github, repository)
+
+
+async def find_file(github: GitHub, repository: Repository) -> FoundFile:
+    """Read the file as it is now; what GitHub refuses to show is a problem of the file, and no reason to stop."""
+    try:
+        data = await github.file(repository, FILE)
+    except Unauthorized:
+        raise
+    except Permanent as error:
+        return FoundFile("", Problem(text=f"cannot be read: {one_line(str(error))}"))
+    return await asyncio.to_thread(parse_file, data)  # half a second for the worst that 64 KiB can be

@@ -1,5 +1,7 @@
 """Commands about settings."""
 
+import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -22,6 +24,34 @@ def show(ctx: typer.Context, as_json: Json = False) -> None:
         raise UserError("settings: " + "; ".join(problems))
 
 
+def explain(
+    ctx: typer.Context,
+    repo: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="read .orch.yml there, through GitHub, and lay it over")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say of each key of .orch.yml which value is in force, where it was given, and why it is no other.
+
+    Without --repo, it is what repositories begin with. `orch config show` has the settings that they have no say in.
+
+    JSON keys: repository (null without --repo), values (key, value, origin, where, why) and remarks. An origin is
+    default, file, environment or repository.
+    """
+    from app.cli.output import show_json, show_rows
+    from app.entry import explanation
+    from app.redaction import Redaction
+    from app.terminal import printable
+
+    found = asyncio.run(explanation.explain(options_of(ctx).config, repo))
+    if as_json:
+        show_json(asdict(found))
+        return
+    show_rows(found.values, ("key", "value", "where", "why"), as_json=False, none="There is no key.")
+    for line in "\n".join(found.remarks).splitlines():
+        typer.echo(printable(Redaction().text(line)))
+
+
 def reference(
     keys: Annotated[bool, typer.Option("--keys", help="print that of the keys of a repository's .orch.yml")] = False,
 ) -> None:
@@ -35,5 +65,6 @@ def register(cli: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="Look at settings.", rich_markup_mode=None)
     group.command()(show)
+    group.command()(explain)
     group.command()(reference)
     cli.add_typer(group, name="config")

@@ -42,9 +42,9 @@ def list_settings(config: Path | None) -> tuple[list[Setting], list[str]]:
 def _setting(name: str, field: FieldInfo, sources: Sources) -> Setting:
     label, given = PREFIX + name.upper(), sources.given.get(name)
     if given is None:
-        value = None if field.is_required() or field.default is None else _spell(field.default)
+        value = None if field.is_required() or field.default is None else spell(field.default)
         return Setting(label, value, "not set" if value is None else "default")
-    return Setting(label, SECRET if is_secret(field) else Redaction().text(_spell(given.value)), given.origin)
+    return Setting(label, SECRET if is_secret(field) else Redaction().text(spell(given.value)), given.origin)
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -74,15 +74,15 @@ def setting_of(key: str) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    return "" if field.default is None else f"`{_spell(field.default)}`"
+    return "" if field.default is None else f"`{spell(field.default)}`"
 
 
-def _spell(value: Any) -> str:
+def spell(value: Any) -> str:
     """Write a value as it can be given in the environment."""
     match value:
         case bool():
             return str(value).lower()
-        case list():
+        case list() | tuple():
             return ",".join(str(item) for item in value)
         case float():
             return f"{value:g}"

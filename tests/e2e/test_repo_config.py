@@ -1,9 +1,12 @@
 """`.orch.yml` as people use it: pushed to the default branch, in force from the next label on, wrong at times."""
 
+import json
 from base64 import b64encode
 from hashlib import sha1
 from pathlib import Path
+from typing import Any
 
+from tests.e2e.test_mend import orch
 from tests.e2e.world import World
 
 FAILS = "```bash\nexit 3\n```"
@@ -75,6 +78,32 @@ async def test_i11_limits_are_tightened_and_never_loosened(world: World) -> None
     assert runs == [2, 1]
     first = (await world.comments(1))[0]
     assert "`.orch.yml` line 1: `max_attempts` is 9, more than the operator allows; 2 is used." in first
+
+
+async def test_what_is_in_force_is_explained_with_and_without_orch(world: World) -> None:
+    async def explained() -> dict[str, Any]:
+        status, said = await orch(world, "config", "explain", "--repo", "Acme/widgets", "--json", MAX_ATTEMPTS=2)
+        assert status == 0, (world.folder / "said.log").read_text()
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    await put(world, GOOD + "max_attempts: 9\n")
+    found = await explained()
+    rows = {row.pop("key"): row for row in found["values"]}
+    assert (found["repository"], found["remarks"]) == ("acme/widgets", [])
+    assert rows["trigger"] == {"value": "ai", "origin": "repository", "where": ".orch.yml, line 1", "why": ""}
+    assert (rows["max_attempts"]["value"], rows["max_attempts"]["where"]) == ("2", "ORCH_MAX_ATTEMPTS (environment)")
+    assert "`max_attempts` is 9, more than the operator allows; 2 is used." in rows["max_attempts"]["why"]
+
+    await world.start_orch()
+    await world.until_idle()
+    await put(world, BAD, instead_of=GOOD + "max_attempts: 9\n")
+    found = await explained()
+    assert found["values"][0]["value"] == "ai"
+    assert "did you mean `branch_prefix`? Until that is mended, what it said before" in found["remarks"][0]
+    assert await orch(world, "config", "explain", "--repo", "acme/gone") == (2, "")
+    said = (world.folder / "said.log").read_text()
+    assert said == "orch: the App is not installed on acme/gone; it is on: acme/widgets\n"
 
 
 async def test_what_was_pushed_while_orch_was_stopped_is_read_at_its_start(world: World) -> None:
