@@ -25,7 +25,8 @@ class Policy(Value):
 
     `agents` are the names of the agents that may run, the first being the default; `profile` names the rules on their
     tool calls, and `isolated` says that agents are kept apart from the machine. `onboarding` says
-    that repositories where Orch is new are shown what can be configured. `max_begins` bounds how often one job is begun again after its runner was lost, `max_returns` how often because it could not go on for now (at the
+    that repositories where Orch is new are shown what can be configured. `max_begins` bounds how often one job is begun
+    again after its runner was lost, `max_returns` how often because it could not go on for now (at the
     longest back-off that is two hours). `settle` is how long the first status waits to be shown, so
     that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
     people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
