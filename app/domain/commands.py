@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from app.domain.command_help import help_rows, readme_table, render_mistake
 from app.domain.command_words import COMMANDS, MOST_DOLLARS, RESERVED, CommandKind, Takes, Word
-from app.domain.markdown import Line, lines_of, mask_code
+from app.domain.markdown import Line, lines_of, mask
 from app.domain.powers import Power
 from app.domain.said import Command, Mistake, Said, fresh, key_of
 from app.domain.text import code_span
@@ -101,7 +101,7 @@ class _Words:
         found: list[_Statement] = []
         mentioned = False
         for line in lines:
-            mentioned |= line.shown and self._mention.search(mask_code(line.plain)) is not None
+            mentioned |= line.shown and self._mention.search(mask(line.plain)) is not None
             if line.shown and (statement := self._statement(line)):
                 found.append(statement)
             elif found:
@@ -126,7 +126,7 @@ class _Words:
 
     def _without(self, line: Line) -> str:
         text = line.plain
-        for mention in reversed(list(self._mention.finditer(mask_code(text)))):
+        for mention in reversed(list(self._mention.finditer(mask(text)))):
             before, after = text[: mention.start()], text[mention.end() :]
             text = before.rstrip() + after if before.strip() else after.lstrip(" .,!?;:")
         return text
@@ -168,8 +168,7 @@ class _Reader:
                 return self._agent(word, statement)
             case Takes.BUDGET:
                 return _approval(word, statement)
-            case Takes.NOTHING | Takes.REASON:
-                return Command(word, text=statement.text(statement.rest), line=statement.line.number)
+        return Command(word, text=statement.text(statement.rest), line=statement.line.number)
 
     def _choice(self, word: Word, statement: _Statement) -> Command | Mistake:
         """Read `[agent] [model] [text]`; without an agent, a model is the only word of its line."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 FENCE = re.compile(r"((?:[ ]*(?:[-+*]|[0-9]{1,9}[.)])(?= ))*[ ]*)(?:(`{3,})[^`]*|(~{3,}).*)$")
 INDENTED = 4
 _TICKS = re.compile("`+")
+_COMMENT = re.compile(r"<!--.*?-->")
 _BLOCK = re.compile(r"<(/?)(?:pre|blockquote|code|script|style|textarea)(?![\w-])", re.IGNORECASE)
 
 
@@ -36,8 +37,13 @@ def split_lines(body: str) -> list[str]:
     return body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def mask(line: str) -> str:
+    """Return a shown line in the same length, with nothing but backticks for inline code and HTML comments."""
+    return _COMMENT.sub(lambda found: "`" * len(found[0]), mask_code(line))
+
+
 def mask_code(line: str) -> str:
-    """Return a line of the same length in which inline code is nothing but backticks."""
+    """Return a line in the same length, with nothing but backticks for inline code."""
     runs = list(_TICKS.finditer(line))
     closer: dict[int, int] = {}
     ends: list[int | None] = []
@@ -89,7 +95,7 @@ class _Reading:
     def _in_block(self, line: str) -> bool:
         """Say whether HTML shows any of the line as code or quotation."""
         inside = self.depth > 0
-        for tag in _BLOCK.finditer(mask_code(line)):
+        for tag in _BLOCK.finditer(mask(line)):
             self.depth = max(self.depth + (-1 if tag[1] else 1), 0)
             inside = True
         return inside
