@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import aiohttp
 
+from infra.hub.queueing import queues_settled
 from infra.hub.records import App, Delivery
 from infra.hub.webhooks import delivery_headers
 from infra.hub.world import World
@@ -38,6 +39,7 @@ async def deliver_forever(world: World) -> None:
 
 async def settled(world: World) -> None:
     """Wait until no change of refs is under way and no delivery is pending."""
+    await queues_settled(world)
     await world.unlocked()
     while _next(world) is not None:
         world.sent.clear()

@@ -229,11 +229,11 @@ class BareRepository:
         base = await self._require(base_ref)
         match MergeMethod(method):
             case MergeMethod.MERGE:
-                new = await self._commit_tree(
-                    await self._merged_tree(base, head_sha), (base, head_sha), message, author
-                )
+                tree = await self._merged_tree(base, head_sha)
+                new = await self._sealed(await self._commit_tree(tree, (base, head_sha), message, author))
             case MergeMethod.SQUASH:
-                new = await self._commit_tree(await self._merged_tree(base, head_sha), (base,), message, author)
+                tree = await self._merged_tree(base, head_sha)
+                new = await self._sealed(await self._commit_tree(tree, (base,), message, author))
             case MergeMethod.REBASE:
                 new = await self._replay(base, head_sha, author)
         await self._write_ref(base_ref, new, base)
@@ -303,6 +303,10 @@ class BareRepository:
         identity = _identity_environment(author, written)
         argv = [word for parent in parents for word in ("-p", parent)]
         return (await self._git("commit-tree", tree, *argv, stdin=message.encode(), extra=identity)).line
+
+    async def _sealed(self, sha: str) -> str:
+        """Sign a merge, where that is done."""
+        return sha
 
     async def _replay(self, base: str, head: str, committer: Identity) -> str:
         tip, tree = base, (await self.commit(base)).tree

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 
+from infra.hub.api.merge_state import dequeue_pull, enqueue_pull, merge_view, queued_pull, ref_rule
 from infra.hub.api.threads import resolve_review_thread, review_threads, unresolve_review_thread
 from infra.hub.auth import Kind
 from infra.hub.call import Call, Route
@@ -16,6 +17,11 @@ OPERATIONS: dict[str, Operation] = {
     "ReviewThreads": review_threads,
     "ResolveReviewThread": resolve_review_thread,
     "UnresolveReviewThread": unresolve_review_thread,
+    "MergeView": merge_view,
+    "EnqueuePull": enqueue_pull,
+    "DequeuePull": dequeue_pull,
+    "QueuedPull": queued_pull,
+    "RefRule": ref_rule,
 }
 
 NAMED = re.compile(r"\s*(?:query|mutation)\s+(\w+)")

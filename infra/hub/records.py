@@ -239,6 +239,8 @@ class Pull(Row):
     deletions: int = 0
     changed_files: int = 0
     mergeable: bool | None = None
+    behind: bool = False
+    unsigned: bool = False
     null_answers: int = 0
     merged: float | None = None
     merged_by_id: int | None = None

@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from infra.hub.act import Act, send_issue, set_state
+from infra.hub.checking import run_ci
 from infra.hub.closing import close_mentioned
 from infra.hub.git import ZERO, CommitInfo
 from infra.hub.placing import followed, keep_place
+from infra.hub.queue import leave
 from infra.hub.records import GitWrite, Issue, Pull, Ref, Repository, ReviewThread, User
 from infra.hub.shapes.commits import show_pushed_commit
 from infra.hub.shapes.repositories import html_url
@@ -103,6 +105,9 @@ async def _tell(act: Act, note: GitWrite) -> None:
         for move in moves:
             _move(act, move)
         state.delete(note)
+    for change in changes:
+        if change.after is not None and change.name.startswith(HEADS):
+            await run_ci(act, change.branch, change.after)
 
 
 async def _changes(world: World, repository: Repository) -> list[RefChange]:
@@ -173,15 +178,18 @@ def _move(act: Act, move: PullMove) -> None:
         state.put(replace(pull, merged=act.world.now(), merged_by_id=act.user.id))
         act.note(issue, "merged")
         issue = set_state(act, issue, "closed", None)
+        leave(act, pull, "MERGE")
         close_mentioned(act, issue, pull)
     elif move.gone:
         set_state(act, issue, "closed", None)
+        leave(act, pull, "UNKNOWN_REMOVAL_REASON")
     else:
         state.put(pull)
         for thread in move.threads:
             keep_place(act.world, thread)
         if pull.head_sha != move.before:
             send_issue(act, act.world.touch(issue), "synchronize", before=move.before, after=pull.head_sha)
+            leave(act, pull, "UNKNOWN_REMOVAL_REASON")
 
 
 def _send_push(act: Act, change: RefChange) -> None:

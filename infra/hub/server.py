@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from app.domain.errors import Permanent
-from infra.hub.api import ROUTES
+from infra.hub.api import ROUTES, actions, ci, protection
 from infra.hub.api.admin import ROUTES as ADMIN_ROUTES
 from infra.hub.api.admin import describe
 from infra.hub.delivering import deliver_forever
@@ -22,6 +22,7 @@ from infra.hub.git_access import mount_git
 from infra.hub.graphql import ROUTES as GRAPHQL_ROUTES
 from infra.hub.pages import mount_pages
 from infra.hub.pages.guard import local_only
+from infra.hub.queueing import run_queues
 from infra.hub.refs import finish_changes
 from infra.hub.settings import HubSettings
 from infra.hub.setup import ensure_app, plant
@@ -40,7 +41,7 @@ class RunningHub:
     base_url: str
     world: World
     _runner: web.AppRunner
-    _sender: asyncio.Task[None]
+    _tasks: tuple[asyncio.Task[None], ...]
     _scratch: Path | None
 
     def describe(self) -> JSON:
@@ -50,9 +51,10 @@ class RunningHub:
     async def stop(self) -> None:
         """Stop listening and sending; what is pending stays so in a state on disk."""
         await self._runner.cleanup()
-        self._sender.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._sender
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         self.world.state.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch)
@@ -77,8 +79,10 @@ async def start_hub(settings: HubSettings) -> RunningHub:
     await runner.setup()
     await web.SockSite(runner, listener).start()
     sender = asyncio.create_task(deliver_forever(world), name="hub-deliveries")
+    merger = asyncio.create_task(run_queues(world), name="hub-merge-queues")
     world.changed.set()
-    return RunningHub(world.base_url, world, runner, sender, scratch)
+    world.queued.set()
+    return RunningHub(world.base_url, world, runner, (sender, merger), scratch)
 
 
 def _bind(settings: HubSettings) -> socket.socket:
@@ -95,7 +99,8 @@ def _bind(settings: HubSettings) -> socket.socket:
 
 def _application(world: World) -> web.Application:
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[local_only])
-    mount_admin(app, world, ADMIN_ROUTES)
+    for routes in (ADMIN_ROUTES, ci.ROUTES, protection.ADMIN_ROUTES, actions.LOG_ROUTES):
+        mount_admin(app, world, routes)
     mount(app, world, [*ROUTES, *GRAPHQL_ROUTES])
     mount_git(app, world)
     mount_pages(app, world)

@@ -12,6 +12,8 @@ from infra.hub.wire import JSON
 from infra.hub.world import World
 
 EVENTS = [
+    "check_run",
+    "check_suite",
     "issues",
     "issue_comment",
     "pull_request",
@@ -20,6 +22,8 @@ EVENTS = [
     "pull_request_review_thread",
     "push",
     "repository",
+    "status",
+    "workflow_run",
 ]
 
 

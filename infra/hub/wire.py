@@ -24,11 +24,12 @@ MAX_PER_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status with a JSON body, or none where the body is None."""
+    """A status with a JSON body, with plain text, or with nothing where both are None."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
 
 
 def timestamp(moment: float) -> str:
@@ -42,6 +43,8 @@ def maybe_timestamp(moment: float | None) -> str | None:
 
 def to_response(request: web.Request, answer: Answer) -> web.Response:
     """Turn an answer into a response; a GET whose entity tag the client has already gets 304."""
+    if answer.text is not None:
+        return web.Response(status=answer.status, text=answer.text, headers=answer.headers, content_type="text/plain")
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
     content = json.dumps(answer.body, ensure_ascii=False).encode()

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from infra.hub.faults import Faults
-from infra.hub.git import BareRepository, Identity
+from infra.hub.git import Identity
+from infra.hub.git_signed import SignedRepository
 from infra.hub.records import App, Collaborator, Installation, Issue, Repository, Role, User
 from infra.hub.state import State
 
@@ -19,7 +20,7 @@ class World:
     """Everything a request can reach.
 
     `changed` is set when deliveries may be waiting, `sent` after each one was tried, `switched` when other
-    faults are on. A repository's lock is held over every change of its refs.
+    faults are on, `queued` when a merge queue may go on. A repository's lock is held over every change of its refs.
     """
 
     state: State
@@ -29,6 +30,8 @@ class World:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     sent: asyncio.Event = field(default_factory=asyncio.Event)
     switched: asyncio.Event = field(default_factory=asyncio.Event)
+    queued: asyncio.Event = field(default_factory=asyncio.Event)
+    queue_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: dict[str, int] = field(default_factory=dict)
     _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
 
@@ -42,8 +45,8 @@ class World:
     def git_path(self, repository: Repository) -> Path:
         return self.root / "git" / f"{repository.id}.git"
 
-    def git(self, repository: Repository) -> BareRepository:
-        return BareRepository(self.git_path(repository))
+    def git(self, repository: Repository) -> SignedRepository:
+        return SignedRepository(self.git_path(repository))
 
     def lock(self, repository: Repository) -> asyncio.Lock:
         return self._locks.setdefault(repository.id, asyncio.Lock())
@@ -53,6 +56,10 @@ class World:
         for lock in list(self._locks.values()):
             async with lock:
                 pass
+
+    def look_at_queues(self) -> None:
+        """Have the merge queues looked at: a check or a queue has changed."""
+        self.queued.set()
 
     def app(self) -> App:
         """Give the App that the hub was made with; others come of manifests."""

@@ -1,20 +1,26 @@
 """GitHub's endpoints, one module per kind of thing."""
 
 from infra.hub.api import (
+    actions,
     apps,
+    checks,
     comments,
     deliveries,
+    git_commits,
     issue_labels,
     issues,
     labels,
     manifests,
     merges,
+    protection,
     pulls,
     reactions,
     refs,
     repositories,
     review_comments,
     reviews,
+    statuses,
+    update_branch,
     users,
 )
 from infra.hub.call import Route
@@ -24,7 +30,13 @@ ROUTES: list[Route] = [
     *manifests.ROUTES,
     *deliveries.ROUTES,
     *users.ROUTES,
+    # Before those of repositories, where the name of a branch or a commit would take in what follows it.
+    *checks.ROUTES,
+    *statuses.ROUTES,
+    *protection.ROUTES,
     *repositories.ROUTES,
+    *actions.ROUTES,
+    *git_commits.ROUTES,
     *refs.ROUTES,
     *issues.ROUTES,
     *labels.ROUTES,
@@ -35,4 +47,5 @@ ROUTES: list[Route] = [
     *reviews.ROUTES,
     *review_comments.ROUTES,
     *merges.ROUTES,
+    *update_branch.ROUTES,
 ]

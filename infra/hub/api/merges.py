@@ -6,8 +6,9 @@ from infra.hub.api.pulls import RESOURCE, find_pull, issue_of
 from infra.hub.call import Call, Route
 from infra.hub.errors import ApiError, invalid, not_found
 from infra.hub.git import Conflict, MergeMethod, RefMissing
-from infra.hub.records import Issue, Pull, Role
+from infra.hub.records import Issue, Pull, Repository, Role
 from infra.hub.refs import HEADS, changing_refs
+from infra.hub.rules import VIOLATION, asked_of, hindrances, is_behind, worked_out
 from infra.hub.wire import Answer
 
 
@@ -30,7 +31,7 @@ async def put_merge(call: Call) -> Answer:
     pull = find_pull(call, repository)
     try:
         async with changing_refs(act, pull):
-            pull = _checked(call, call.state.load(Pull, pull.id))
+            pull = await _checked(call, repository, call.state.load(Pull, pull.id))
             message = _message(call, act, issue_of(call, pull), pull, method)
             identity = call.world.identity(act.user)
             git = call.world.git(repository)
@@ -43,8 +44,8 @@ async def put_merge(call: Call) -> Answer:
     return Answer(200, {"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
 
 
-def _checked(call: Call, pull: Pull) -> Pull:
-    """Refuse what GitHub refuses before it tries: closed, draft, or another head than the one reviewed."""
+async def _checked(call: Call, repository: Repository, pull: Pull) -> Pull:
+    """Refuse what GitHub refuses before it tries: closed, draft, another head than the one reviewed, or not allowed."""
     if issue_of(call, pull).state != "open":
         raise ApiError(405, "Pull Request is not mergeable")
     if pull.draft:
@@ -52,6 +53,14 @@ def _checked(call: Call, pull: Pull) -> Pull:
     sha = call.maybe_text(RESOURCE, "sha")
     if sha is not None and sha != pull.head_sha:
         raise ApiError(409, "Head branch was modified. Review and try the merge again.")
+    pull = await worked_out(call.world, repository, pull)
+    if asked_of(call.world, repository, pull.base_ref).queue:
+        raise ApiError(405, VIOLATION.format("Changes must be made through the merge queue"))
+    lacking = hindrances(call.world, repository, pull)
+    if pull.mergeable and lacking:
+        raise ApiError(405, " ".join(lacking))
+    if pull.mergeable and is_behind(call.world, repository, pull):
+        raise ApiError(405, "Head branch is out of date with the base branch.")
     return pull
 
 

@@ -7,8 +7,10 @@ from infra.hub.act import edit_texts, send_issue, set_state
 from infra.hub.api.issues import TITLE_LIMIT, acting, new_issue
 from infra.hub.call import TOO_LONG, Call, Route
 from infra.hub.errors import invalid, not_found, refused
+from infra.hub.queue import leave
 from infra.hub.records import Issue, Pull, Repository, Role
 from infra.hub.refs import HEADS, measured
+from infra.hub.rules import worked_out
 from infra.hub.shapes.commits import show_commit, show_file_change
 from infra.hub.shapes.pulls import show_pull, show_pull_simple
 from infra.hub.wire import Answer
@@ -52,7 +54,7 @@ async def get_pull(call: Call) -> Answer:
     pull = find_pull(call, repository)
     issue = issue_of(call, pull)
     if issue.state == "open" and pull.mergeable is None:
-        pull = await _with_mergeable(call, repository, pull)
+        pull = await with_mergeable(call, repository, pull)
     return Answer(200, show_pull(call.world, repository, issue, pull))
 
 
@@ -75,6 +77,8 @@ async def update_pull(call: Call) -> Answer:
                 changes = {"base": {"ref": {"from": pull.base_ref}, "sha": {"from": pull.base_sha}}}
                 send_issue(act, call.world.touch(issue), "edited", changes=changes)
             issue = set_state(act, issue, state, None)
+            if state == "closed":
+                leave(act, pull, "MANUAL")
             return Answer(200, show_pull(call.world, repository, issue, call.state.load(Pull, pull.id)))
 
 
@@ -146,15 +150,16 @@ async def _draw(call: Call, repository: Repository) -> Pull:
     return await measured(call.world, repository, drawn)
 
 
-async def _with_mergeable(call: Call, repository: Repository, pull: Pull) -> Pull:
+async def with_mergeable(call: Call, repository: Repository, pull: Pull) -> Pull:
+    """Work out whether a pull request merges, unless the fault says to answer null first."""
     if pull.null_answers < call.world.faults.on.mergeable_null_times:
         with call.state.transaction():
             return call.state.put(replace(pull, null_answers=pull.null_answers + 1))
     async with call.world.lock(repository):
         pull = call.state.load(Pull, pull.id)
-        mergeable = await call.world.git(repository).mergeable(HEADS + pull.base_ref, pull.head_sha)
+        pull = await worked_out(call.world, repository, pull)
         with call.state.transaction():
-            return call.state.put(replace(pull, mergeable=mergeable))
+            return call.state.put(pull)
 
 
 async def _checked_state(call: Call, repository: Repository, issue: Issue, pull: Pull) -> str:

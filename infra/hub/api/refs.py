@@ -6,6 +6,7 @@ from infra.hub.errors import ApiError, not_found
 from infra.hub.git import BadObject, Conflict, NotFastForward, RefExists, RefMissing
 from infra.hub.records import Repository, Role
 from infra.hub.refs import changing_refs
+from infra.hub.rules import refuse_unsigned
 from infra.hub.shapes.commits import show_ref
 from infra.hub.wire import Answer
 
@@ -36,6 +37,7 @@ async def create_ref(call: Call) -> Answer:
         raise ApiError(422, "Object does not exist")
     try:
         async with changing_refs(acting(call, repository)):
+            await refuse_unsigned(call.world, repository, name, sha)
             await git.create_ref(name, sha)
     except RefExists as error:
         raise ApiError(422, "Reference already exists") from error
@@ -50,6 +52,7 @@ async def update_ref(call: Call) -> Answer:
     name, sha, force = f"refs/{call.param('ref')}", call.text("Reference", "sha"), call.flag("force")
     try:
         async with changing_refs(acting(call, repository)):
+            await refuse_unsigned(call.world, repository, name, sha)
             await call.world.git(repository).update_ref(name, sha, force=force)
     except RefMissing as error:
         raise ApiError(422, "Reference does not exist") from error

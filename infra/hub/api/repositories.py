@@ -7,11 +7,13 @@ import shutil
 from dataclasses import replace
 
 from infra.hub.api.issues import acting
+from infra.hub.auth import Kind
 from infra.hub.call import Call, Route
 from infra.hub.errors import ApiError, invalid, not_found
 from infra.hub.git import CommitInfo, RefMissing
 from infra.hub.records import FormerName, Repository, Role
 from infra.hub.refs import HEADS, changing_refs
+from infra.hub.rules import SIGNATURES, VIOLATION, asked_of
 from infra.hub.shapes.commits import (
     blob_sha,
     show_branch,
@@ -106,9 +108,12 @@ async def put_contents(call: Call) -> Answer:
         if before is not None:
             _check_replaced(call, path, before)
         try:
+            _check_signed(call, repository, branch)
             sha = await git.write_file(branch, path, content, message, call.world.identity(act.user))
         except RefMissing as error:
             raise ApiError(404, f"Branch {branch} not found") from error
+        if _is_apps_own(call):
+            sha = await git.seal_head(branch, sha)
     commit = show_file_commit(call.world, repository, await git.commit(sha))
     shown = show_file(call.world, repository, path, branch, content)
     del shown["content"], shown["encoding"]
@@ -170,6 +175,16 @@ def _check_replaced(call: Call, path: str, before: bytes) -> None:
         raise ApiError(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
     if sha != blob_sha(before):
         raise ApiError(409, f"{path} does not match {sha}")
+
+
+def _is_apps_own(call: Call) -> bool:
+    """Tell whether GitHub signs what is asked for: only what an App writes as itself."""
+    return call.principal.kind is Kind.INSTALLATION and not (call.has("author") or call.has("committer"))
+
+
+def _check_signed(call: Call, repository: Repository, branch: str) -> None:
+    if asked_of(call.world, repository, branch).signatures and not _is_apps_own(call):
+        raise ApiError(409, VIOLATION.format(SIGNATURES))
 
 
 ROUTES: list[Route] = [

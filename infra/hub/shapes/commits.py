@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from infra.hub.git import CommitInfo, FileChange, Identity
+from infra.hub.git_signed import signature_of
 from infra.hub.records import Repository, User
 from infra.hub.shapes.repositories import api_url, html_url
 from infra.hub.shapes.users import node_id, show_user
@@ -39,12 +40,38 @@ def show_commit(world: World, repository: Repository, commit: CommitInfo) -> JSO
             "message": commit.message,
             "comment_count": 0,
             "tree": {"sha": commit.tree, "url": f"{url}/git/trees/{commit.tree}"},
-            "verification": UNSIGNED,
+            "verification": show_verification(world, repository, commit),
         },
         "author": _account(world, commit.author),
         "committer": _account(world, commit.committer),
         "parents": [
             {"sha": sha, "url": f"{url}/commits/{sha}", "html_url": f"{html}/commit/{sha}"} for sha in commit.parents
+        ],
+    }
+
+
+def show_verification(world: World, repository: Repository, commit: CommitInfo) -> JSON:
+    if commit.sha not in world.git(repository).signed():
+        return UNSIGNED
+    payload = f"tree {commit.tree}\n\n{commit.message}"
+    signature, moment = signature_of(payload.encode()), show_moment(commit.date)
+    return {"verified": True, "reason": "valid", "signature": signature, "payload": payload, "verified_at": moment}
+
+
+def show_git_commit(world: World, repository: Repository, commit: CommitInfo) -> JSON:
+    """Show a commit as git's own object."""
+    url, html = api_url(world, repository), html_url(world, repository)
+    shown = show_commit(world, repository, commit)
+    keys = ("author", "committer", "message", "tree", "verification")
+    return {
+        "sha": commit.sha,
+        "node_id": shown["node_id"],
+        "url": f"{url}/git/commits/{commit.sha}",
+        "html_url": shown["html_url"],
+        **{key: shown["commit"][key] for key in keys},
+        "parents": [
+            {"sha": sha, "url": f"{url}/git/commits/{sha}", "html_url": f"{html}/commit/{sha}"}
+            for sha in commit.parents
         ],
     }
 

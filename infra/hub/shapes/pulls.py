@@ -1,6 +1,7 @@
 """Pull requests, as GitHub shows them."""
 
 from infra.hub.records import Comment, Issue, Pull, Repository, ReviewComment, User
+from infra.hub.rules import mergeable_state
 from infra.hub.shapes.issues import issue_html_url, issue_url, show_labels
 from infra.hub.shapes.repositories import api_url, show_repository
 from infra.hub.shapes.users import node_id, show_user, show_user_by_id
@@ -45,7 +46,7 @@ def show_pull(world: World, repository: Repository, issue: Issue, pull: Pull) ->
         "merged": pull.merged is not None,
         "mergeable": pull.mergeable,
         "rebaseable": pull.mergeable,
-        "mergeable_state": _mergeable_state(pull),
+        "mergeable_state": mergeable_state(world, repository, pull),
         "merged_by": show_user_by_id(world, pull.merged_by_id),
         "comments": world.state.count(Comment, issue.id),
         "review_comments": world.state.count(ReviewComment, issue.id),
@@ -55,14 +56,6 @@ def show_pull(world: World, repository: Repository, issue: Issue, pull: Pull) ->
         "deletions": pull.deletions,
         "changed_files": pull.changed_files,
     }
-
-
-def _mergeable_state(pull: Pull) -> str:
-    if pull.mergeable is None:
-        return "unknown"
-    if not pull.mergeable:
-        return "dirty"
-    return "draft" if pull.draft else "clean"
 
 
 def _side(world: World, repository: Repository, ref: str, sha: str) -> JSON:
