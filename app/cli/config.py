@@ -49,7 +49,7 @@ def explain(
         return
     show_rows(found.values, ("key", "value", "where", "why"), as_json=False, none="There is no key.")
     for line in "\n".join(found.remarks).splitlines():
-        typer.echo(printable(Redaction().text(line)))
+        typer.echo(printable(Redaction().text(line)), err=True)
 
 
 def reference(

@@ -119,8 +119,8 @@ def _setting(key: str, policy: Policy, file: RepoFile) -> Setting:
     if (refused := _refused(key, asked, policy, file, below)) is None:
         return Setting(asked, Origin.REPOSITORY)
     note = f"{_at(key, file)}{refused}"
-    if key in PEOPLE:
-        return Setting(narrow(_people(below), asked), Origin.REPOSITORY, note)
+    if key in PEOPLE and not are_same(_people(below), both := narrow(_people(below), asked)):
+        return Setting(both, Origin.REPOSITORY, note)
     return Setting(below.value, below.origin, note)
 
 
@@ -149,7 +149,7 @@ def _refused(key: str, asked: Any, policy: Policy, file: RepoFile, below: Settin
     if key in ORDERS and _rank(key, asked) < _rank(key, below.value):
         return f"`{key}` is `{asked}`, looser than the operator allows; `{below.value}` is used."
     if key in PEOPLE and not are_same(asked, both := narrow(_people(below), asked)):
-        return f"`{key}` names people whom the operator does not allow; it is {name_people(both)}."
+        return f"`{key}` names people whom the operator does not allow; those who count: {name_people(both)}."
     return None
 
 
@@ -175,10 +175,11 @@ def _remarks(settings: Mapping[str, Setting], file: RepoFile) -> tuple[str, ...]
     """Say each thing once: a value that is a problem of the newest file is not remarked on again."""
     named = {problem.key for problem in file.problems}
     notes = tuple(setting.note for key, setting in settings.items() if setting.note and key not in named)
-    return (*_told(file), *notes)
+    return (*describe_problems(file), *notes)
 
 
-def _told(file: RepoFile) -> tuple[str, ...]:
+def describe_problems(file: RepoFile, most: int = SHOWN) -> tuple[str, ...]:
+    """Say for people what is wrong with the file, at most so many things at once, and what is in force meanwhile."""
     if not file.problems:
         return ()
     kept = "what it said before" if file.digest else "what the operator set"
@@ -186,6 +187,6 @@ def _told(file: RepoFile) -> tuple[str, ...]:
     if len(file.problems) == 1:
         text = str(file.problems[0])
         return (f"`{FILE}` {text}{'' if text.endswith('?') else '.'} {until}",)
-    more = len(file.problems) - SHOWN
-    lines = [f"* {problem}" for problem in file.problems[:SHOWN]] + ([f"* and {more} more"] if more > 0 else [])
+    more = len(file.problems) - most
+    lines = [f"* {problem}" for problem in file.problems[:most]] + ([f"* and {more} more"] if more > 0 else [])
     return ("\n".join([f"`{FILE}`:", *lines, "", until]),)

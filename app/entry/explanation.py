@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from app.config_files import find_file
-from app.domain.config import FILE, Origin, RepoFile, Resolved, operators, resolve
+from app.domain.config import FILE, Origin, RepoFile, Resolved, describe_problems, operators, resolve
 from app.domain.config import Setting as Laid
 from app.domain.config_check import follow
 from app.domain.config_keys import KEYS
@@ -50,7 +50,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is in force in a repository, or before any repository was asked; `remarks` are on its file as a whole."""
+    """What is in force in a repository, or before any repository was asked; `remarks` are on mistakes in its file."""
 
     repository: str | None
     values: tuple[Explained, ...]
@@ -105,8 +105,7 @@ def lay(name: str | None, settings: ServeSettings, sources: Sources, file: RepoF
     policy = settings.policy()
     resolved = resolve(policy, file)
     view = _View(settings, sources, policy, resolved, file)
-    noted = {setting.note for setting in resolved.settings.values()}
-    remarks = tuple(remark for remark in resolved.remarks if remark not in noted)
+    remarks = describe_problems(file, most=len(file.problems))
     return Explanation(name, tuple(map(view.explain, KEYS)), remarks)
 
 

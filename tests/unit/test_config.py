@@ -1,6 +1,7 @@
 """`.orch.yml`: what is taken, what is refused and with which word, and how it is laid over what the operator set."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 
@@ -234,12 +235,36 @@ def test_i11_an_operator_without_a_limit_takes_any() -> None:
     assert resolve(policy, known(max_cost=99)).policy.limits.cost == 99
 
 
-def test_i11_of_people_those_count_whom_both_allow() -> None:
+@pytest.mark.parametrize(
+    ("asked", "setting", "names"),
+    [
+        (["write"], Setting(("maintain", "@octocat"), Origin.DEFAULT), "people with the role `maintain` and `octocat`"),
+        (
+            ["admin", "@x"],
+            Setting(("admin", "@x&maintain"), Origin.REPOSITORY),
+            "people with the role `admin` and `x` ",
+        ),
+        (
+            ["@x", "@y"],
+            Setting(("@x&maintain", "@y&maintain"), Origin.REPOSITORY),
+            "`x` (with the role `maintain`) and",
+        ),
+    ],
+)
+def test_i11_of_people_those_count_whom_both_allow(asked: list[str], setting: Setting, names: str) -> None:
     policy = POLICY.model_copy(update={"mergers": ("maintain", "@octocat")})
-    resolved = resolve(policy, known(mergers=["write"], budget_approvers=["write"]))
-    remark = f"`{FILE}` line 1: `mergers` names people whom the operator does not allow; it is people with the role"
-    assert resolved.settings["mergers"].value == resolved.policy.mergers == ("maintain", "@octocat")
-    assert resolved.remarks == (f"{remark} `maintain` and `octocat`.",)
+    resolved = resolve(policy, known(mergers=asked, budget_approvers=["write"]))
+    note = f"`{FILE}` line 1: `mergers` names people whom the operator does not allow; those who count: {names}"
+    assert resolved.policy.mergers == setting.value
+    assert replace(resolved.settings["mergers"], note="") == setting
+    assert resolved.remarks == (resolved.settings["mergers"].note,)
+    assert resolved.remarks[0].startswith(note)
+
+
+def test_i11_nobody_counts_if_the_operator_allows_none_of_them() -> None:
+    resolved = resolve(POLICY.model_copy(update={"mergers": ("@octocat",)}), known(mergers=["@x"]))
+    assert resolved.policy.mergers == ()
+    assert resolved.remarks[0].endswith("those who count: nobody.")
 
 
 def test_i11_a_model_for_an_agent_that_is_not_allowed_is_left_out() -> None:
