@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,8 +91,9 @@ class Git:
         stdin: bytes | None = None,
         extra: Mapping[str, str] | None = None,
         token: str | None = None,
+        well: Collection[int] = (0,),
     ) -> bytes:
-        """Run one git command and return its output.
+        """Run one git command and return its output; `well` are exit codes that are no failure.
 
         The token goes through a pipe that can be read once. Raises GitFailed or what it is; when cancelled or out of
         time, git and its children are killed first.
@@ -114,7 +115,7 @@ class Git:
                 start_new_session=True,
             )
         stdout, stderr, status = await _finish(process, stdin, timeout)
-        if status == 0:
+        if status in well:
             return stdout
         raise _failure(("git", *argv), status, _redacted(stderr, token))
 

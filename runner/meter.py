@@ -55,6 +55,11 @@ class Meter:
         """Return what was reported so far; nothing reported is nothing known."""
         return self._reports or Usage()
 
+    def begin_again(self) -> None:
+        """Begin a further turn: what is repeated in it was asked for."""
+        self._last, self._repeated, self._idle, self._empty = b"", 0, 0, 0
+        self._calls.clear()
+
     def note(self, event: AgentEvent) -> Cut | None:
         """Take an event into account; return why the run is to end now, if it is."""
         if isinstance(event, Text | ToolCall | ToolResult):

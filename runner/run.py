@@ -1,65 +1,41 @@
 """One run: prepare, agent, commit, push. It ends in an Outcome, or in Retryable when only the world is at fault."""
 
 import errno
-from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from app.domain.errors import Permanent, Retryable
-from app.domain.grants import Grant, TokenKind
-from app.domain.jobs import Job
-from app.domain.names import run_ref
-from app.domain.outcomes import Outcome, RunResult, Usage, total
+from app.domain.grants import Grant
+from app.domain.jobs import Job, Purpose
+from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage, total
+from app.domain.text import neutralise
 from app.log import log
 from app.ports import Clock, Runs
-from runner.agents.base import EndStatus, Lane
+from runner.agents.base import Lane
+from runner.commits import commit_tree, message_of
+from runner.courier import PATIENCE, Courier
+from runner.driving import STOPPED
+from runner.ends import KEEPS_WORK, Ending, failed_end
 from runner.equipment import AgentSetup, Equipment
-from runner.git import GitFailed, Identity, Transient
+from runner.git import GitFailed, Identity
 from runner.leave import needs_gate
-from runner.meter import Cut
+from runner.merging import unresolved
+from runner.preparing import WORKING, Place, prepare
 from runner.pulse import Pulse, Verdict
+from runner.replies import replies_to
 from runner.story import TEXT_LIMIT, Story
-from runner.supervision import Exit, ExitReason
 from runner.working import Working
-from runner.workspace import Mirror, NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
+from runner.workspace import NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
 
-TRIES = 4
-PATIENCE = 32
-"""Tries of what is worth more: to push what an agent has done, for a quarter of an hour."""
-PAUSE = 0.25
-LONGEST_PAUSE = 30
 REASON_LIMIT = 2000
+TITLE_LIMIT = 200
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-KEEPS_WORK = (
-    Outcome.TIMED_OUT,
-    Outcome.STALLED,
-    Outcome.BUDGET_SPENT,
-    Outcome.APPROVAL_NEEDED,
-    Outcome.PROVIDER_LIMITED,
-)
-"""Ends after which the next run goes on from what is there: none is the agent's failure."""
-LAST_WORDS = {
-    EndStatus.FAILED: Outcome.AGENT_FAILED,
-    EndStatus.CANCELLED: Outcome.AGENT_FAILED,
-    EndStatus.LIMIT_REACHED: Outcome.BUDGET_SPENT,
-    EndStatus.BUDGET_SPENT: Outcome.BUDGET_SPENT,
-    EndStatus.PROVIDER_LIMITED: Outcome.PROVIDER_LIMITED,
-}
+READS_ONLY = "plan-readonly"
+"""The profile of an agent that reviews, where each of its calls can be ruled on."""
 
 NOTHING_USED = total([])
 """What a run has used before its agent works."""
-T = TypeVar("T")
-
-
-class Ending(Exception):
-    """The run ends here, with this outcome."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -70,16 +46,7 @@ class Report:
     usage: Usage = NOTHING_USED
     story: Story = field(default_factory=Story)
     head_sha: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run works; what is made there goes onto `parent`. The tree holds that, or more if work was `kept`."""
-
-    workspace: Workspace
-    parent: str
-    resumed: bool
-    kept: bool
+    replies: tuple[ThreadReply, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,63 +86,114 @@ class Run:
             return self._result(report, Outcome.INFRASTRUCTURE_FAILED, reason)
         return self._result(report, Outcome.DELIVERED, f"pushed {report.head_sha}")
 
+    @property
+    def _courier(self) -> Courier:
+        return Courier(self.job, self.grant, self.pulse, self.runs, self.clock)
+
     async def _work(self, report: Report) -> None:
-        setup = self._setup()
-        place = await self._prepare()
+        self.pulse.inbox.put(self.grant.instructions)
+        setup = None if self.grant.purpose is Purpose.REBASE else self._setup()
+        self._begin("preparing the workspace")
+        place = await prepare(self.root, self.job.task, self.grant, self._courier)
         try:
-            self._begin(f"agent {self.grant.agent} works")
-            ended, work = await self._let_work(setup, place, report)
-            self._judge(ended, work.cut, report.story)
+            if place.needs_agent:
+                await self._let_work(setup or self._setup(), place, report)
             await self._deliver(place, report)
         except Ending as ending:
             if ending.outcome is Outcome.CANCELLED and self.pulse.verdict is Verdict.CANCELLED:
                 await self._clear(place.workspace)  # after NOT_CURRENT another run may have it
-            elif ending.outcome in KEEPS_WORK:
+            elif ending.outcome in KEEPS_WORK or (ending.outcome is Outcome.CANCELLED and not self.pulse.is_over):
                 await self._keep_work(place, report)
             raise
 
-    async def _let_work(self, setup: AgentSetup, place: Place, report: Report) -> tuple[Exit, Working]:
-        """Let the agent work; what it used is known even if that fails."""
-        grant, workspace = self.grant, place.workspace
-        work = Working(
-            grant, setup, self.equipment, self.clock, self.pulse, workspace, place.resumed, place.kept, report.usage
-        )
-        try:
-            return await work(report.story), work
-        finally:
-            report.usage = work.usage
-
     def _setup(self) -> AgentSetup:
         """Return how the agent is set up here, or end the run because of what it lacks."""
-        name, profile = self.grant.agent, self.grant.profile
+        name = self.grant.agent
         setup = self.equipment.agents.get(name)
         lacks = setup.missing if setup else "it is not set up on this runner"
-        if setup and needs_gate(profile) and Lane.GATED not in setup.make().traits.lanes:
+        if setup and needs_gate(profile := self._profile(setup)) and not _can_be_gated(setup):
             lacks = f"the profile `{profile}` rules on each tool call, and this agent asks for none"
         if setup is None or lacks:
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the agent `{name}` cannot run: {lacks}.")
         return setup
 
+    def _profile(self, setup: AgentSetup) -> str:
+        """Return the rules on the agent's calls: a review only reads, where that can be ruled."""
+        reviews = self.grant.purpose is Purpose.REVIEW
+        return READS_ONLY if reviews and _can_be_gated(setup) else self.grant.profile
+
+    async def _let_work(self, setup: AgentSetup, place: Place, report: Report) -> None:
+        """Let the agent work, and go on only if it says that it is done; what it used is known even if that fails."""
+        self._begin(f"agent {self.grant.agent} works")
+        work = Working(
+            grant=self.grant,
+            profile=self._profile(setup),
+            setup=setup,
+            equipment=self.equipment,
+            clock=self.clock,
+            pulse=self.pulse,
+            workspace=place.workspace,
+            scene=place.scene,
+            story=report.story,
+            usage=report.usage,
+        )
+        try:
+            ended = await work()
+        finally:
+            report.usage = work.usage
+        self._check_stop()
+        if work.cut is not None:
+            raise Ending(work.cut.outcome, work.cut.reason)
+        if ending := failed_end(ended, report.story, self.grant.limits):
+            raise ending
+
     async def _deliver(self, place: Place, report: Report) -> None:
+        """Commit what there is and push it, or end with what the agent said instead."""
+        if self.grant.purpose is Purpose.REVIEW:
+            raise _reviewed(report.story)
         self._begin("committing")
-        sha = await self._persist(lambda: self._commit(place, report))
+        sha = await self._courier.persist(lambda: self._commit(place, report))
         if sha is None:
-            said = report.story.ended.reason if report.story.ended else "the agent ended"
-            raise Ending(Outcome.NO_CHANGE, f"the agent changed no file ({said}).")
+            raise self._nothing_changed(report)
+        await self._check_merge(place, sha)
         self._begin("pushing")
         try:
-            await self._persist(lambda: self._push(place.workspace, sha), PATIENCE)
+            await self._courier.persist(lambda: self._courier.push(place.workspace, sha), PATIENCE)
         except Retryable as error:  # to begin again would spend once more what was spent already
             reason = f"what the agent did could not be pushed: {error}"
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, reason) from error
         report.head_sha = sha
+        changed = await place.workspace.diff_stat(place.parent, sha) if self.grant.threads else None
+        report.replies = self._replies(report, sha, changed.paths if changed else ())
+
+    def _nothing_changed(self, report: Report) -> Ending:
+        """Say that no file was changed: what people asked besides the issue is answered by what the agent said."""
+        asked = self.grant.instructions or self.grant.threads or self.pulse.inbox.delivered
+        if asked and report.story.text.strip():
+            report.replies = self._replies(report, None, ())
+            return Ending(Outcome.ANSWERED, "the agent answered and changed no file.")
+        said = report.story.ended.reason if report.story.ended else "the agent ended"
+        return Ending(Outcome.NO_CHANGE, f"the agent changed no file ({said}).")
+
+    def _replies(self, report: Report, sha: str | None, changed: tuple[str, ...]) -> tuple[ThreadReply, ...]:
+        return replies_to(self.grant.threads, self.equipment.redaction.text(report.story.text), sha, changed)
+
+    async def _check_merge(self, place: Place, sha: str) -> None:
+        """End the run if conflicts are left."""
+        merge = place.scene.merge
+        left = await unresolved(place.workspace.mirror.git, merge, sha) if merge else []
+        if left:
+            raise Ending(Outcome.AGENT_FAILED, f"the agent left conflict markers in {', '.join(left)}")
 
     def _begin(self, step: str) -> None:
         """Begin a step, unless the run was told to stop."""
-        if self.pulse.verdict is not None:
-            raise Ending(Outcome.CANCELLED, "it was told to stop")
+        self._check_stop()
         self.pulse.step = step
         log().info("step", step=step)
+
+    def _check_stop(self) -> None:
+        if self.pulse.verdict is not None:
+            raise Ending(Outcome.CANCELLED, STOPPED)
 
     async def _clear(self, workspace: Workspace) -> None:
         """Remove the workspace: the job that cleans up after the task may have come before this run made it."""
@@ -186,101 +204,38 @@ class Run:
 
     async def _keep_work(self, place: Place, report: Report) -> None:
         """Push what is there for the next run to go on from; without it, that one begins anew."""
+        if self.grant.purpose not in WORKING:
+            return
+        persist, push = self._courier.persist, self._courier.push
         try:
-            sha = await self._persist(lambda: self._commit(place, report))
+            sha = await persist(lambda: self._commit(place, report), in_spite_of_stop=True)
             if sha is not None:
-                await self._persist(lambda: self._push(place.workspace, sha), PATIENCE)
+                await persist(lambda: push(place.workspace, sha), PATIENCE, in_spite_of_stop=True)
                 report.head_sha = sha
         except (NestedRepository, WorkspaceDamaged, GitFailed, Permanent, Retryable, OSError, Ending) as error:
             log().warning("unfinished work not kept", reason=str(error))
 
-    async def _prepare(self) -> Place:
-        repository = self.job.task.repository
-        mirror = Mirror.under(self.root, repository.full_name, repository.id)
-        kept = await self._persist(lambda: self._fetch(mirror))
-        branches = await mirror.branches()
-        start = self.grant.start_sha or branches.get(self.grant.base_branch)
-        if start is None:
-            raise Ending(Outcome.INFRASTRUCTURE_FAILED, _nothing_to_start_from(self.grant.base_branch, branches))
-        self._begin("preparing the workspace")
-        workspace = mirror.workspace(str(self.job.task.number))
-        resumes = self.grant.session is not None and workspace.has_home
-        if kept and self.grant.start_sha not in (None, kept[1]):
-            log().warning("unfinished work is left aside: the branch has moved", sha=kept[0], branch=start)
-            kept = None
-        tree, parent = kept or (start, start)
-        await self._persist(lambda: workspace.prepare(tree, keep_home=resumes))
-        return Place(workspace, parent, resumes, kept=kept is not None)
-
-    async def _fetch(self, mirror: Mirror) -> tuple[str, str] | None:
-        """Fetch with a token of its own at each try, because a token also says where a renamed repository is.
-
-        Return what an earlier run left unfinished and the commit that it was made on, if it is still there.
-        """
-        token = await self.runs.token(self.grant.run_id, self.job, TokenKind.FETCH)
-        url, left = token.clone_url or self.grant.clone_url, self.grant.unfinished
-        if left and await mirror.fetch_run(url, token.value, run_ref(left.run_id), left.sha):
-            parent = await mirror.parent(left.sha)
-            return (left.sha, parent) if parent else None
-        await mirror.fetch(url, token.value)
-        return None
-
-    def _judge(self, ended: Exit, cut: Cut | None, story: Story) -> None:
-        """Go on only if the agent itself said that it is done, and its process agrees."""
-        if self.pulse.verdict is not None:
-            raise Ending(Outcome.CANCELLED, "it was told to stop")
-        if cut is not None:
-            raise Ending(cut.outcome, cut.reason)
-        match ended.reason:
-            case ExitReason.WALL_TIME:
-                raise Ending(Outcome.TIMED_OUT, f"the agent took longer than {self.grant.limits.wall_seconds:g} s")
-            case ExitReason.SILENCE:
-                raise Ending(Outcome.TIMED_OUT, f"the agent said nothing for {self.grant.limits.silence_seconds:g} s")
-            case ExitReason.WORKSPACE_BUSY | ExitReason.SUPERVISOR_LOST:
-                raise Retryable(f"{ended.reason.value}: {ended.detail}")
-            case ExitReason.NOT_STARTED:
-                said = story.ended.reason if story.ended else f"exit code {ended.code}"
-                raise Ending(Outcome.INFRASTRUCTURE_FAILED, f"the sandbox could not be set up: {said}")
-            case ExitReason.STOPPED | ExitReason.EXITED:
-                _judge_last_word(ended, story)
-
     async def _commit(self, place: Place, report: Report) -> str | None:
-        grant, task = self.grant, self.job.task
+        """Commit what the agent left, or a merge that needed none."""
+        grant, merge, when = self.grant, place.scene.merge, report.started_at
         requester = Identity(
             grant.requested_by, f"{grant.requested_by_id}+{grant.requested_by}@users.noreply.github.com"
         )
         author = Identity(grant.author.bot_login, grant.author.email)
-        message = f"{grant.title}\n\nOrch run {grant.run_id} for #{task.number}, agent {grant.agent}."
-        return await place.workspace.snapshot(message, author, requester, place.parent, report.started_at)
+        message = self._message(place)
+        if merge is not None and not merge.conflicts:
+            text, parents = message_of(message, requester), (merge.head, merge.base)
+            return await commit_tree(place.workspace.mirror.git, merge.tree, parents, text, author=author, when=when)
+        return await place.workspace.snapshot(message, author, requester, place.parent, when, merge=merge)
 
-    async def _push(self, workspace: Workspace, sha: str) -> None:
-        """Push with a token minted for it, and revoke that."""
-        run_id = self.grant.run_id
-        token = await self.runs.token(run_id, self.job, TokenKind.PUSH)
-        try:
-            await workspace.push(token.clone_url or self.grant.clone_url, token.value, sha, run_ref(run_id))
-            log().info("pushed", ref=run_ref(run_id), sha=sha)
-        finally:
-            try:
-                await self.runs.revoke(run_id, self.job, token)
-            except (Retryable, Permanent) as error:
-                log().warning("a push token was not revoked and lives for an hour", run=run_id, reason=str(error))
-
-    async def _persist(self, step: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
-        """Try a step a few times while only network, server or a run that is just ending are in the way."""
-        for attempt in range(1, tries):
-            try:
-                return await step()
-            except (Retryable, Transient, WorkspaceBusy) as error:
-                log().info("trying again", run=self.grant.run_id, reason=str(error))
-                asked = error.delay if isinstance(error, Retryable) else None
-            await self.clock.sleep(min(asked or PAUSE * 2**attempt, LONGEST_PAUSE))
-            if self.pulse.verdict is not None:
-                raise Ending(Outcome.CANCELLED, "it was told to stop")
-        try:
-            return await step()
-        except (Transient, WorkspaceBusy) as error:
-            raise Retryable(str(error)) from error
+    def _message(self, place: Place) -> str:
+        """Write the commit's message, in which no word of others closes an issue."""
+        grant, number = self.grant, self.job.task.number
+        title = " ".join(neutralise(grant.title, TITLE_LIMIT).split())
+        if place.scene.merge is not None:
+            title = f"Merge {neutralise(grant.base_branch, TITLE_LIMIT)} into the branch of #{number}"
+        by = f", agent {grant.agent}" if place.needs_agent else ""
+        return f"{title}\n\nOrch run {grant.run_id} for #{number}{by}."
 
     def _result(self, report: Report, outcome: Outcome, reason: str) -> RunResult:
         """Say how the run ended, without secrets: people will read it on GitHub."""
@@ -295,24 +250,18 @@ class Run:
             text=hide(report.story.text)[-TEXT_LIMIT:],
             session=report.story.session,
             asked=report.story.asked if outcome is Outcome.APPROVAL_NEEDED else None,
+            delivered=tuple(self.pulse.inbox.delivered),
+            replies=report.replies,
             started_at=report.started_at,
             ended_at=self.clock.now(),
         )
 
 
-def _judge_last_word(ended: Exit, story: Story) -> None:
-    if story.ended is not None and story.ended.status in LAST_WORDS:
-        code = f" (exit code {ended.code})" if ended.code else ""
-        raise Ending(LAST_WORDS[story.ended.status], f"{story.ended.reason}{code}")
-    if ended.signal is not None:
-        raise Ending(Outcome.AGENT_FAILED, f"the agent was ended by signal {ended.signal}")
-    if story.ended is None:
-        raise Ending(Outcome.AGENT_FAILED, f"the agent ended with exit code {ended.code} and no last word")
-    if ended.code:
-        raise Ending(Outcome.AGENT_FAILED, f"{story.ended.reason} (exit code {ended.code})")
+def _can_be_gated(setup: AgentSetup) -> bool:
+    return Lane.GATED in setup.make().traits.lanes
 
 
-def _nothing_to_start_from(branch: str, branches: Collection[str]) -> str:
-    if not branches:
-        return f"the repository has no commit yet. Push a first one to {branch}, for example a README."
-    return f"the repository has no branch {branch}. Push one, or make another its default branch."
+def _reviewed(story: Story) -> Ending:
+    if story.text.strip():
+        return Ending(Outcome.REVIEWED, "the agent reviewed the branch.")
+    return Ending(Outcome.AGENT_FAILED, "the agent ended its review without a word")

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from runner.commits import commit_tree, message_of
 from runner.git import Git, GitFailed, Identity, Transient, full_sha, remote_url
+from runner.merging import Merge, merge_commits
 
 RUN_REFS = ("refs/orch/runs/", "refs/heads/orch-runs/")
 LOCK_POLL_SECONDS = 0.05
@@ -114,6 +116,10 @@ class Mirror:
         pairs = (line.split(" ", 1) for line in os.fsdecode(listed).splitlines())
         return {name: sha for sha, name in pairs}
 
+    async def merge(self, head: str, base: str) -> Merge | None:
+        """Merge `base` into `head`, in objects alone; None if `head` holds it already."""
+        return await merge_commits(self.git, full_sha(head), full_sha(base))
+
     def workspace(self, task: str) -> "Workspace":
         """Locate the workspace of a task, whatever its name holds."""
         name = f"{_safe(task)}-{_digest(task)}"
@@ -169,12 +175,14 @@ class Workspace:
         """Say whether an earlier run's HOME is still here."""
         return self.home.is_dir() and not self.home.is_symlink()
 
-    async def prepare(self, start_sha: str, *, keep_home: bool = False, timeout: float = 300) -> None:
+    async def prepare(
+        self, start_sha: str, *, tree: str | None = None, keep_home: bool = False, timeout: float = 300
+    ) -> None:
         """Make the tree exactly the start commit, with an empty TMPDIR and, unless it is kept, an empty HOME.
 
-        Raises WorkspaceBusy.
+        With `tree` it is that git tree instead, on top of the commit. Raises WorkspaceBusy.
         """
-        full_sha(start_sha)
+        content = full_sha(tree or start_sha)
         with self._entered():
             kept = keep_home and self.has_home
             for left in sorted(self.path.iterdir()) if kept else [self.path]:
@@ -182,9 +190,9 @@ class Workspace:
                     await _remove(left)
             for folder in (self.tree, self.home, self.tmp):
                 folder.mkdir(parents=True, mode=0o700, exist_ok=folder == self.home)
-            await self._git(self._index)("read-tree", "--reset", "-u", start_sha, timeout=timeout)
-            await self._give_agent_a_repository(start_sha)
-            self._start.write_text(start_sha)
+            await self._git(self._index)("read-tree", "--reset", "-u", content, timeout=timeout)
+            await self._give_agent_a_repository(full_sha(start_sha))
+            self._start.write_text(content)
 
     async def snapshot(
         self,
@@ -194,9 +202,10 @@ class Workspace:
         parent: str,
         when: datetime,
         *,
+        merge: Merge | None = None,
         timeout: float = 300,
     ) -> str | None:
-        """Commit the tree as it is onto `parent`, or return None if nothing changed.
+        """Commit the tree as it is onto `parent`, or return None if nothing changed; a `merge` is always committed.
 
         The same tree and arguments make the same commit. Nothing the agent did with git counts. Raises
         NestedRepository, WorkspaceDamaged or WorkspaceBusy.
@@ -205,18 +214,17 @@ class Workspace:
         with self._entered():
             self._check_tree()
             await self._refuse_nested()
-            index = await self._private_index(parent)
+            known = parent if merge is None else merge.tree
+            index = await self._private_index(known)
             git = self._git(index)
             await self._add_all(git, timeout)
             tree = (await git("write-tree")).decode().strip()
-            if tree == (await git("rev-parse", "--verify", f"{parent}^{{tree}}")).decode().strip():
+            if merge is None and tree == (await git("rev-parse", "--verify", f"{parent}^{{tree}}")).decode().strip():
                 return None
-            await self._refuse_gitlinks(parent, tree)
-            text = _message(message, co_author)
-            made = await git(
-                "commit-tree", tree, "-p", parent, stdin=text.encode(errors="replace"), extra=_signed(author, when)
-            )
-            return made.decode().strip()
+            await self._refuse_gitlinks(known, tree)
+            parents = (parent,) if merge is None else (parent, merge.base)
+            text = message_of(message, co_author)
+            return await commit_tree(git, tree, parents, text, author=author, when=when)
 
     async def diff_stat(self, base: str, sha: str) -> DiffStat:
         """Count what `sha` changed against `base`."""
@@ -389,22 +397,3 @@ def _strictly_under(root: Path, path: Path) -> Path:
     if inside == outside or not inside.is_relative_to(outside):
         raise UnsafePath(f"{path} does not lie under {root}")
     return inside
-
-
-def _message(message: str, co_author: Identity | None) -> str:
-    text = message.replace("\0", "").strip()
-    return f"{text}\n\nCo-authored-by: {co_author}\n" if co_author else f"{text}\n"
-
-
-def _signed(author: Identity, when: datetime) -> dict[str, str]:
-    date = f"@{int(when.timestamp())} +0000"
-    roles = {"AUTHOR": author, "COMMITTER": author}
-    return {
-        name: value
-        for role, identity in roles.items()
-        for name, value in (
-            (f"GIT_{role}_NAME", identity.name),
-            (f"GIT_{role}_EMAIL", identity.email),
-            (f"GIT_{role}_DATE", date),
-        )
-    }

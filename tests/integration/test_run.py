@@ -22,10 +22,10 @@ from infra.local.artifacts import DiskArtifacts
 from runner.agents.base import AgentCommand, Assignment
 from runner.agents.command import CommandAgent
 from runner.equipment import AgentSetup, Equipment
+from runner.looking import fingerprint
 from runner.pulse import Pulse, Verdict
 from runner.run import Run
 from runner.sandbox import SandboxKind, find_sandbox
-from runner.working import fingerprint
 from runner.workspace import Mirror, Workspace
 from tests.integration.core_stage import IDENTITY, NOW, TASK
 from tests.integration.git_server import TOKEN, GitServer, git_server
