@@ -17,6 +17,7 @@ from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.leases import Leases
 from app.log import bound, log
+from app.onboarding import open_onboarding
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
 from app.rebuild import find_record
 from app.reconcile import Reconcile
@@ -106,9 +107,8 @@ class Apply:
                 await self.jobs.send(job)
             case do.KeepText(title=title, body=body):
                 await keep_text(self.artifacts, title, body)
-            case do.CreateLabels(repository=repository, trigger=trigger):
-                labels = repository_labels(trigger or self.policy.trigger)
-                await self.github.create_missing_labels(repository, labels)
+            case do.CreateLabels() | do.OpenOnboarding() as effect:
+                await self._prepare(effect)
             case do.RemoveLabel(task=task, label=label):
                 await self.github.remove_label(task.repository, task.number, label)
             case do.AddComment() as effect:
@@ -122,6 +122,14 @@ class Apply:
             case effect:
                 return await self._perform_for(effect, record, looks) if record else None
         return None
+
+    async def _prepare(self, effect: do.CreateLabels | do.OpenOnboarding) -> None:
+        match effect:
+            case do.CreateLabels(repository=repository, trigger=trigger):
+                labels = repository_labels(trigger or self.policy.trigger)
+                await self.github.create_missing_labels(repository, labels)
+            case do.OpenOnboarding(repository=repository):
+                await open_onboarding(self.github, self.identity, self.policy, repository)
 
     async def _perform_for(self, effect: Effect, record: TaskRecord, looks: bool) -> int | None:
         repository, number = record.task.repository, record.task.number

@@ -243,6 +243,10 @@ class GitHub(Protocol):
         """List the repositories that can be written to, of every installation of the App that is not suspended."""
         ...
 
+    async def repository(self, repository: Repository) -> Repository:
+        """Read a repository as it is now: its name, owner and default branch may be others than when last seen."""
+        ...
+
     async def standing(self, repository: Repository, login: str) -> Standing:
         """Say what somebody may do; nothing if that is nobody."""
         ...

@@ -2,7 +2,7 @@
 
 from app.domain.config import FILE, RepoFile, resolve
 from app.domain.config_check import follow
-from app.domain.effects import CreateLabels, Decision, Effect, Send, nothing
+from app.domain.effects import CreateLabels, Decision, Effect, OpenOnboarding, Send, nothing
 from app.domain.events import ConfigPushed, ConfigWanted, SlotsLimited
 from app.domain.labels import is_same_label
 from app.domain.snapshot import Handler, Need, Snapshot
@@ -17,11 +17,19 @@ def config_wanted(event: ConfigWanted, snapshot: Snapshot) -> Decision:
     """Take over what the file says now, and what follows from it at once: the trigger's label, the limit on slots."""
     assert snapshot.found is not None
     before, now = snapshot.file, follow(snapshot.file or RepoFile(), snapshot.found, snapshot.policy.agents)
+    shown = _onboarding(event, snapshot)
     if now == before:
-        return nothing(f"`{FILE}` is as it was")
+        return Decision(f"there is no `{FILE}` yet", effects=shown) if shown else nothing(f"`{FILE}` is as it was")
     problems = "; ".join(str(problem) for problem in now.problems)
     why = f"`{FILE}` cannot be followed: {problems}" if problems else f"`{FILE}` was read"
-    return Decision(why, now, _consequences(event, before or RepoFile(), now, snapshot))
+    return Decision(why, now, (*_consequences(event, before or RepoFile(), now, snapshot), *shown))
+
+
+def _onboarding(event: ConfigWanted, snapshot: Snapshot) -> tuple[OpenOnboarding, ...]:
+    """Show what the file may say where Orch is new, and there is none."""
+    assert snapshot.found is not None
+    wanted = event.new and snapshot.found.text is None and snapshot.policy.onboarding
+    return (OpenOnboarding(repository=event.repository),) if wanted else ()
 
 
 def _consequences(event: ConfigWanted, before: RepoFile, now: RepoFile, snapshot: Snapshot) -> tuple[Effect, ...]:

@@ -14,6 +14,8 @@ from app.domain.snapshot import Handler, Snapshot
 
 AT_ONCE = 45
 LOOKED_AT = 10
+MOST_ONBOARDED = 20
+"""Repositories that are shown what can be configured, each by a pull request; nobody wants more of those at once."""
 MOST_PARTS = 90
 """A decision is one write to the store, which takes at most 100 keys."""
 
@@ -23,11 +25,12 @@ def repositories_added(event: RepositoriesAdded, snapshot: Snapshot) -> Decision
     count = len(event.repositories)
     if count <= AT_ONCE:
         labels = tuple(CreateLabels(repository=repository) for repository in event.repositories)
-        reads = tuple(Send(event=ConfigWanted(repository=repository)) for repository in event.repositories)
+        new = event.new and count <= MOST_ONBOARDED
+        reads = tuple(Send(event=ConfigWanted(repository=repository, new=new)) for repository in event.repositories)
         return Decision(f"installed on {count} repositories", effects=(*labels, *reads, *_checks(event)))
     size = max(AT_ONCE, -(-count // MOST_PARTS))
     parts = [event.repositories[start : start + size] for start in range(0, count, size)]
-    sends = tuple(Send(event=event.model_copy(update={"repositories": part})) for part in parts)
+    sends = tuple(Send(event=event.model_copy(update={"repositories": part, "new": False})) for part in parts)
     return Decision(f"installed on {count} repositories, done in {len(parts)} parts", effects=sends)
 
 

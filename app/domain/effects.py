@@ -189,6 +189,13 @@ class CreateLabels(Value):
     trigger: str | None = None
 
 
+class OpenOnboarding(Value):
+    """Open the pull request that shows a repository what can be configured, if there never was one."""
+
+    type: Literal["open_onboarding"] = "open_onboarding"
+    repository: Repository
+
+
 class CheckRepositories(Value):
     """Look in these repositories, as far as Orch can see them, for what was missed."""
 
@@ -225,6 +232,7 @@ Effect = (
     | MergePull
     | ShowLog
     | CreateLabels
+    | OpenOnboarding
     | CheckRepositories
     | ListRepositories
 )

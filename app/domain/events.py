@@ -360,11 +360,15 @@ class InstallationEvent(Value):
 
 
 class RepositoriesAdded(InstallationEvent):
-    """The App was installed on repositories; with `check`, look there for what was missed."""
+    """The App was installed on repositories; with `check`, look there for what was missed.
+
+    `new` says that it was not there before, as far as GitHub tells.
+    """
 
     type: Literal["repositories_added"] = "repositories_added"
     repositories: tuple[Repository, ...]
     check: bool = False
+    new: bool = False
 
 
 class RepositoriesRemoved(InstallationEvent):
@@ -416,10 +420,11 @@ class ConfigPushed(Value):
 
 
 class ConfigWanted(Value):
-    """Read a repository's `.orch.yml` again."""
+    """Read a repository's `.orch.yml` again; with `new`, show it what that may say if there is none."""
 
     type: Literal["config_wanted"] = "config_wanted"
     repository: Repository
+    new: bool = False
 
     @property
     def group(self) -> str:

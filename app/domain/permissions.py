@@ -28,7 +28,7 @@ class Needed:
     @property
     def title(self) -> str:
         """Return the permission's name on GitHub's pages."""
-        return self.name.replace("_", " ").capitalize()
+        return "Commit statuses" if self.name == "statuses" else self.name.replace("_", " ").capitalize()
 
     @property
     def words(self) -> str:

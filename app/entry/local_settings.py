@@ -85,6 +85,7 @@ def orch_settings(place: Place, wish: Wish, about: Mapping[str, Any], port: int)
         list_lag=0,
         write_gap=0,
         redeliver_every=10,
+        onboarding=False,
     )
 
 

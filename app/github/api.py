@@ -45,6 +45,9 @@ class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
                 found.extend(await self._repositories_of(installation))
         return found
 
+    async def repository(self, repository: Repository) -> Repository:
+        return read_repository(await self._ask(repository, "GET", ""), repository.installation_id)
+
     async def standing(self, repository: Repository, login: str) -> Standing:
         try:
             answer = await self._ask(repository, "GET", "/collaborators/{login}/permission", login=login)

@@ -182,6 +182,7 @@ def _added(payload: Json, repositories: list[Json]) -> RepositoriesAdded:
         installation_id=installation,
         repositories=tuple(_named(installation, data) for data in repositories),
         check=True,
+        new=True,
     )
 
 

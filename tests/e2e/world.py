@@ -86,6 +86,7 @@ class World:
             "WRITE_GAP": 0,
             "REDELIVER_EVERY": 1,
             "DRAIN_SECONDS": 3,
+            "ONBOARDING": "false",
             **more,
         }
         return self.environment | {f"ORCH_{name}": str(value) for name, value in values.items()}

@@ -172,7 +172,7 @@ def test_the_life_of_an_installation() -> None:
 
 def test_repositories_come_in_their_short_form() -> None:
     gears = Repository(id=8, installation_id=3, owner="acme", name="gears")
-    added = RepositoriesAdded(installation_id=3, repositories=(gears,), check=True)
+    added = RepositoriesAdded(installation_id=3, repositories=(gears,), check=True, new=True)
     short = [{"id": 8, "name": "gears", "full_name": "acme/gears"}]
     assert parse("installation", action="created", repositories=short) == added
     assert parse("installation_repositories", action="added", repositories_added=short) == added

@@ -21,6 +21,7 @@ WRITES = {
     "move_branch",
     "delete_ref",
     "create_pull",
+    "write_file",
 }
 
 
@@ -53,6 +54,10 @@ def writes_to_github(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Attribute) and called(call) in WRITES
 
 
+def callers(name: str) -> set[str]:
+    return places(lambda call: called(call) == name)
+
+
 def places(does: Callable[[ast.Call], bool]) -> set[str]:
     """Name the functions with such a call."""
     return {
@@ -68,7 +73,8 @@ def test_i4_only_advance_moves_a_status_and_only_admission_makes_a_record() -> N
 
 
 def test_i4_only_apply_writes_to_github() -> None:
-    assert {place.partition(":")[0] for place in places(writes_to_github)} == {"app/apply.py"}
+    assert {place.partition(":")[0] for place in places(writes_to_github)} == {"app/apply.py", "app/onboarding.py"}
+    assert callers("open_onboarding") == {"app/apply.py:_prepare"}
 
 
 def test_i4_a_new_record_is_new() -> None:
