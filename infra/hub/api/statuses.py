@@ -56,7 +56,7 @@ async def get_combined_status(call: Call) -> Answer:
 async def list_statuses(call: Call) -> Answer:
     """List every status of a commit, newest first."""
     repository = _readable(call)
-    sha = (await find_commit(call, repository, call.param("ref"))).sha
+    sha = (await find_commit(call, repository, call.request.match_info.get("ref") or call.param("sha"))).sha
     found = call.state.rows(CommitStatus, repository.id, sha)
     return call.page(found[::-1], lambda status: show_status(call.world, repository, status))
 
@@ -69,6 +69,7 @@ def _readable(call: Call) -> Repository:
 
 ROUTES: list[Route] = [
     ("POST", "/repos/{owner}/{repo}/statuses/{sha}", create_status),
+    ("GET", "/repos/{owner}/{repo}/statuses/{sha}", list_statuses),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/status", get_combined_status),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/statuses", list_statuses),
 ]
