@@ -51,7 +51,7 @@ def render_mistake(mistake: Mistake) -> str:
     It stands in a quotation, so that no other bot takes its line for a command to itself.
     """
     before, wrong, after = _parts(mistake)
-    line = neutralise(f"{before}{wrong}{after}"[:WIDTH], 2 * WIDTH)
+    line = neutralise(f"{before}{wrong}{after}"[:WIDTH], 2 * WIDTH, inside=True)
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", line)), 3)
     code = (fence, line, " " * len(before) + "^" * max(len(wrong), 1), fence)
     nearest = f" Did you mean `{mistake.nearest}`?" if mistake.nearest else ""

@@ -6,37 +6,64 @@ unbalanced backtick do not hide one. A word joiner, which nobody sees, breaks up
 
 import re
 
+from app.domain.invisible import MISLEADING
+
 _JOINER = "\u2060"
-_MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
+_UNTITLED = "untitled"
+_BREAK_AFTER = tuple(
+    re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        r"<(?=!--)|--(?=>)",  # HTML comments, Orch's own markers included
+        r"&(?=#|[A-Z][A-Z0-9]*;)",  # entities
+        r"(?<![A-Z0-9])[@\uff20\ufe6b](?=[A-Z0-9])",  # mentions
+        r"\[(?!\u2060)(?=[^\[\]\n]{0,40}\b(?:skip|no[ _-]?ci)\b[^\[\]\n]{0,40}\])|\bskip-checks(?=\s*:)|\*{3}(?=NO_CI)",
+        r"(?<![\w.-])[\w.-]{1,100}/[\w.-]{1,100}#(?=\d)",  # references, which are shown where they point to
+    )
+)
+_COMMAND = re.compile(r"^([^\S\n]*)(?=/[A-Z][\w-]*(?:[^\w/-]|$))", re.IGNORECASE | re.MULTILINE)
 _CLOSING = re.compile(
-    r"(?<![A-Za-z0-9])(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?!\u2060)([^A-Za-z0-9]++)"
-    r"(?=(?:(?<=#)|[\w.-]{1,100}/[\w.-]{1,100}#)[0-9]|gh-[0-9]|https?://)",
+    r"(?<![A-Z0-9])(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?!\u2060)((?:<[A-Z/][^<>]{0,200}>|[^A-Z\d])++)"
+    r"(?=(?:(?<=[#\uff03])|[\w.-]{1,100}(?:/[\w.-]{1,100})?#)\d|gh-\d|https?://)",
     re.IGNORECASE,
 )
-_ENTITY = re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*;)")
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_LINK = re.compile(
+    r"(https?://)(?:www\.)?(?=github\.com/[\w.-]{1,100}/[\w.-]{1,100}/(?:issues|pull|discussions)/\d)", re.IGNORECASE
+)
+_TAG = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)")
 
 
-def neutralise(text: str, limit: int = 4000) -> str:
-    """Return text that mentions nobody, closes nothing and holds no hidden comment; cut to `limit` characters.
+def neutralise(text: str, limit: int = 4000, *, inside: bool = False) -> str:
+    """Return text that mentions nobody, closes nothing, commands no bot and hides nothing; cut to `limit` characters.
 
-    GitHub closes issues for keywords even behind a negation, so each keyword before a reference is broken up.
+    `inside` is for text that never begins a line, so that people can copy a command out of it. GitHub closes issues for
+    keywords even behind a negation, so each keyword before a reference is broken up. It shows a reference where it
+    points to as well, so another repository's is broken up, and a link goes through `redirect.github.com`, which GitHub
+    runs for that purpose. What skips CI in a commit's message is broken up too, as a squashed commit gets the text of
+    its pull request.
     """
-    text = _cut(text, limit).replace("<!--", f"<{_JOINER}!--").replace("-->", f"--{_JOINER}>")
-    text = _ENTITY.sub(f"&{_JOINER}", text)
-    text = _MENTION.sub(f"@{_JOINER}", text)
-    return _cut(_CLOSING.sub(rf"\1{_JOINER}\2{_JOINER}", text), limit)
+    text = _cut(MISLEADING.sub("", text), limit)
+    text = _CLOSING.sub(rf"\1{_JOINER}\2{_JOINER}", text)
+    for counts in _BREAK_AFTER:
+        text = counts.sub(rf"\g<0>{_JOINER}", text)
+    text = _LINK.sub(r"\1redirect.", text)
+    return _cut(text if inside else _COMMAND.sub(rf"\1{_JOINER}", text), limit)
+
+
+def subject(text: str, limit: int = 200) -> str:
+    """Return neutralised text on one line, for a commit's message or a pull request's title; it is never empty."""
+    return neutralise(" ".join(MISLEADING.sub("", text).split()), limit) or _UNTITLED
 
 
 def quote(text: str, limit: int = 4000) -> str:
-    """Return neutralised text as a block quotation in which no tag counts."""
-    return "\n".join(f"> {line}" for line in _TAG.sub(f"<{_JOINER}", neutralise(text, limit)).splitlines())
+    """Return neutralised text as a block quotation in which no tag counts, and no picture is fetched."""
+    safe = _TAG.sub(rf"\g<0>{_JOINER}", neutralise(text, limit, inside=True))
+    return "\n".join(f"> {line}" for line in safe.splitlines())
 
 
 def one_line(text: str, limit: int = 200) -> str:
     """Return neutralised text without line breaks, and without tags and markup that would break a table."""
     flat = re.sub(r"[\s|`]+", " ", text[: 4 * limit]).strip()
-    return neutralise(_TAG.sub(f"<{_JOINER}", flat), limit)
+    return neutralise(_TAG.sub(rf"\g<0>{_JOINER}", flat), limit)
 
 
 def sentence(text: str, limit: int = 200) -> str:
@@ -52,7 +79,7 @@ def spell(text: str) -> str:
 
 def code_span(text: str) -> str:
     """Return text as inline code, spelled out and neutralised, that no backtick in it ends."""
-    safe = neutralise(spell(text), limit=4 * len(text) + 100)
+    safe = neutralise(spell(text), limit=4 * len(text) + 100, inside=True)
     return f"`` {re.sub('`(?=`)', f'`{_JOINER}', safe)} ``"
 
 
