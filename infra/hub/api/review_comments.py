@@ -104,11 +104,11 @@ def _made(call: Call, act: Act, pull: Pull, commit: str, remark: Remark) -> Answ
 
 
 def _replied(call: Call, pull: Pull, comment_id: object) -> ReviewComment:
-    """Find the comment to reply to, the first of its thread. Raises ApiError 404 or 422."""
+    """Find the comment to reply to, the first that is left of its thread. Raises ApiError 404 or 422."""
     comment = call.state.get(ReviewComment, comment_id) if isinstance(comment_id, int) else None
     if comment is None or comment.issue_id != pull.issue_id or not visible(call, comment):
         raise not_found()
-    if comment.in_reply_to_id is not None:
+    if comment.in_reply_to_id is not None and call.state.get(ReviewComment, comment.in_reply_to_id):
         raise invalid(RESOURCE, "in_reply_to")
     return comment
 

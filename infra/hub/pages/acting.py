@@ -2,13 +2,14 @@
 
 from aiohttp import web
 
-from infra.hub.api.comments import create_comment
+from infra.hub.api.comments import create_comment, update_comment
 from infra.hub.api.issue_labels import add_issue_labels, set_issue_labels
 from infra.hub.api.issues import create_issue, update_issue
 from infra.hub.api.labels import NAME_LIMIT
 from infra.hub.api.merges import put_merge
 from infra.hub.api.pulls import update_pull
 from infra.hub.errors import ApiError
+from infra.hub.pages import reviews
 from infra.hub.pages.deliveries import find_delivery, show_delivery
 from infra.hub.pages.home import show_home
 from infra.hub.pages.issues import show_issue, show_new_issue
@@ -39,6 +40,11 @@ async def post_issue(visit: Visit) -> web.Response:
 
 async def post_comment(visit: Visit) -> web.Response:
     await create_comment(visit.call(body=visit.typed("body")))
+    return _back(visit)
+
+
+async def edit_comment(visit: Visit) -> web.Response:
+    await update_comment(visit.call(body=visit.typed("edited")))
     return _back(visit)
 
 
@@ -100,14 +106,23 @@ def _back(visit: Visit) -> web.Response:
 
 
 ISSUE = r"/{owner}/{repo}/issues/{number:\d{1,9}}"
+PULL = r"/{owner}/{repo}/pull/{number:\d{1,9}}"
+COMMENT = r"{comment_id:\d{1,15}}"
+THREAD = r"{thread_id:\d{1,15}}"
 
 FORMS: dict[str, tuple[PageHandler, PageHandler]] = {
     "/_hub/act-as": (choose_person, show_home),
     r"/_hub/deliveries/{delivery_id:\d{1,15}}/redeliver": (post_redelivery, show_delivery),
     "/{owner}/{repo}/issues/new": (post_issue, show_new_issue),
     f"{ISSUE}/comments": (post_comment, show_issue_or_pull),
+    f"{ISSUE}/comments/{COMMENT}/edit": (edit_comment, show_issue_or_pull),
     f"{ISSUE}/labels": (post_label, show_issue_or_pull),
     f"{ISSUE}/labels/remove": (remove_label, show_issue_or_pull),
     f"{ISSUE}/state": (post_state, show_issue_or_pull),
-    r"/{owner}/{repo}/pull/{number:\d{1,9}}/merge": (post_merge, show_pull),
+    f"{PULL}/merge": (post_merge, show_pull),
+    f"{PULL}/reviews": (reviews.post_review, show_pull),
+    f"{PULL}/comments": (reviews.post_line_comment, show_pull),
+    f"{PULL}/comments/{COMMENT}/edit": (reviews.edit_review_comment, show_pull),
+    f"{PULL}/threads/{THREAD}/reply": (reviews.post_reply, show_pull),
+    f"{PULL}/threads/{THREAD}/resolve": (reviews.post_resolved, show_pull),
 }

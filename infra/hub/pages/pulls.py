@@ -5,6 +5,7 @@ from aiohttp import web
 from infra.hub.git import BareRepository, CommitInfo, FileChange, GitError
 from infra.hub.pages.issues import labels_to_choose
 from infra.hub.pages.rendering import issue_path
+from infra.hub.pages.reviews import talks_of
 from infra.hub.pages.timeline import timeline
 from infra.hub.pages.visit import PageHandler, Visit
 from infra.hub.records import Issue, Pull
@@ -28,6 +29,7 @@ async def show_pull(visit: Visit) -> web.Response:
         labels=labels_of(visit.world, issue),
         choice=labels_to_choose(visit, repository),
         timeline=timeline(visit.world.state, issue),
+        talks=talks_of(visit.world.state, issue),
         mergeable=await _mergeable(git, issue, pull),
         commits=commits,
         files=files,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from infra.hub.records import Comment, Issue, IssueEvent, Repository
+from infra.hub.pages.reviews import reviews_to_show
+from infra.hub.records import Comment, Issue, IssueEvent, Repository, Review
 from infra.hub.state import State
 
 ACTIVITY = 15
@@ -25,10 +26,10 @@ class Happening:
         return self.what.actor_id if isinstance(self.what, IssueEvent) else self.what.author_id
 
 
-def timeline(state: State, issue: Issue) -> list[Comment | IssueEvent]:
-    """List the comments and events of an issue, oldest first."""
-    found: list[Comment | IssueEvent] = [*state.rows(Comment, issue.id), *state.rows(IssueEvent, issue.id)]
-    return sorted(found, key=lambda one: one.id)
+def timeline(state: State, issue: Issue) -> list[Comment | IssueEvent | Review]:
+    """List the comments, events and reviews of an issue or pull request, oldest first."""
+    found: list[Comment | IssueEvent | Review] = [*state.rows(Comment, issue.id), *state.rows(IssueEvent, issue.id)]
+    return sorted([*found, *reviews_to_show(state, issue)], key=lambda one: one.id)
 
 
 def latest_activity(state: State) -> list[Happening]:

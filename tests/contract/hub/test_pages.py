@@ -176,12 +176,12 @@ def test_who_may_not_do_something_sees_no_form_for_it(stage: Stage) -> None:
     path, stranger = f"{Browser(stage).home}/pull/{number}", Browser(stage).act_as("none")
     shown = stranger.get(path)
     about = f"{stranger.home}/issues/{number}"
-    assert shown.actions() == {"/_hub/act-as", f"{about}/comments"}
+    assert shown.actions() == {"/_hub/act-as", f"{about}/comments", f"{path}/comments", f"{path}/reviews"}
     assert f"{stage.login('none')} has no write rights here and may not merge." in shown.text
     rights = {"triage": {"labels", "state"}, "write": {"labels", "state", "merge"}}
     for role, more in rights.items():
         actions = Browser(stage).act_as(role).get(path).actions()
-        assert {action.rpartition("/")[2] for action in actions} == {"act-as", "comments", *more}
+        assert {action.rpartition("/")[2] for action in actions} == {"act-as", "comments", "reviews", *more}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ NAMES = HOSTILE[:5]
 OWN_ADDRESS = re.compile(r"[/#?](?![/\\])|data:,$")
 SCHEME = re.compile(r"[^/?#]*?:")
 KNOWN_FIELDS = {"form_token", "back", "person", "label", "body", "state", "title", "labels", "sha", "method"}
+KNOWN_FIELDS |= {"edited", "review", "event", "file", "line", "side", "remark", "reply", "resolved"}
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -41,6 +42,10 @@ def test_hostile_texts_do_nothing(stage: Stage, text: str) -> None:
     stage.ok("PATCH", "/issues/1", json={"title": f"{text} again"})
     stage.branch("work", {"new.txt": f"{text}\n"})
     stage.ok("POST", "/pulls", json={"title": text, "head": "work", "base": "main", "body": text})
+    remark = {"path": "new.txt", "line": 1, "body": text}
+    review = {"event": "REQUEST_CHANGES", "body": text, "comments": [remark]}
+    made = stage.ok("POST", "/pulls/2/reviews", "triage", json=review)
+    stage.ok("PUT", f"/pulls/2/reviews/{made['id']}/dismissals", json={"message": text})
     look_everywhere(stage)
 
 
@@ -52,6 +57,7 @@ def test_hostile_names_of_files_branches_and_commits_do_nothing(stage: Stage, te
     body = {"message": f"{text}\n\n{text}", "content": "bmV3Cg==", "branch": branch}
     written = stage.ok("PUT", f"/contents/{quoted(path)}", json=body)
     stage.ok("POST", "/pulls", json={"title": "One", "head": branch, "base": "main"})
+    stage.ok("POST", "/pulls/1/comments", json={"path": path, "line": 1, "body": "Hm"})
     look_everywhere(stage)
     harmless(Browser(stage).get(f"/{stage.name}/commit/{written['commit']['sha']}"))
 

@@ -9,6 +9,7 @@ const look = async () => {
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (!next || next.innerHTML === seen.get(part.id) || part.contains(document.activeElement)) continue;
+    if ([...part.querySelectorAll("textarea")].some((one) => one.value !== one.defaultValue)) continue;
     seen.set(part.id, next.innerHTML);
     const open = [...part.querySelectorAll("details")].map((one) => one.open);
     next.querySelectorAll("details").forEach((one, i) => { if (i < open.length) one.open = open[i]; });
