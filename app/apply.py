@@ -1,8 +1,8 @@
 """Perform effects: the only code that changes anything on GitHub or sends anything on."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from hashlib import sha256
 
 from app.domain import effects as do
 from app.domain.absorb import absorb, refuse
@@ -13,18 +13,20 @@ from app.domain.facts import Identity
 from app.domain.internal import enclose
 from app.domain.labels import repository_labels, status_label
 from app.domain.markers import Keyring
+from app.domain.names import TaskRef
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.leases import Leases
 from app.log import bound, log
 from app.onboarding import open_onboarding
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
+from app.pull_effects import PullEffects, hidden_key
 from app.rebuild import find_record
 from app.reconcile import Reconcile
 from app.records import Loaded, Pending, Records
-from app.runs import keep_text
+from app.texts import keep_text, tell
 
-CREATES = (do.UpsertComment, do.AddComment, do.OpenPull)
+CREATES = (do.UpsertComment, do.AddComment, do.OpenPull, do.ReplyInThread, do.SubmitReview, do.ShowLog)
 """Effects that would make a second thing when repeated: a repetition looks first."""
 
 
@@ -43,6 +45,8 @@ class Apply:
     policy: Policy
     keyring: Keyring
     reconcile: Reconcile
+    pulls: PullEffects
+    show_log: Callable[[str], Awaitable[str]]
 
     async def drain(self, group: str) -> None:
         """Perform the group's outbox in order; raises Retryable with what is left still in it.
@@ -72,12 +76,12 @@ class Apply:
             self._await_lists(pending)
             pending = await self.records.note_try(group, pending, self.clock.now())
         try:
-            number = await self._perform(group, pending, loaded.task, looks)
+            made = await self._perform(group, pending, loaded.task, looks)
         except Unauthorized as error:
             raise Retryable(str(error)) from error
         except Permanent as error:
-            return await self._refused(group, loaded, [pending, *rest], str(error))
-        after = absorb(loaded.task, pending.effect, number) if loaded.task else None
+            return await self._refused(group, loaded, [pending, *rest], error)
+        after = absorb(loaded.task, pending.effect, made) if loaded.task else None
         return await self.records.settle(group, pending, loaded, after), rest
 
     def _await_lists(self, pending: Pending) -> None:
@@ -89,17 +93,17 @@ class Apply:
             raise Retryable("an earlier try may not be listed yet", left)
 
     async def _refused(
-        self, group: str, loaded: Loaded, pendings: list[Pending], reason: str
+        self, group: str, loaded: Loaded, pendings: list[Pending], error: Permanent
     ) -> tuple[Loaded, list[Pending]]:
         effect = pendings[0].effect
-        log().warning("effect refused", effect=effect.type, reason=reason)
-        after, instead = refuse(loaded.task, effect, reason) if loaded.task else (None, ())
+        log().warning("effect refused", effect=effect.type, reason=str(error))
+        after, instead = refuse(loaded.task, effect, error) if loaded.task else (None, ())
         if after is None or not instead:
             return await self.records.settle(group, pendings[0], loaded, None), pendings[1:]
         loaded = await self.records.replace(group, pendings, loaded, after, instead)
         return loaded, await self.records.outbox(group)
 
-    async def _perform(self, group: str, pending: Pending, record: TaskRecord | None, looks: bool) -> int | None:
+    async def _perform(self, group: str, pending: Pending, record: TaskRecord | None, looks: bool) -> int | str | None:
         match pending.effect:
             case do.Send(event=event, delay=delay):
                 await self.events.send(enclose(event, pending.id, self.clock.now(), delay))
@@ -111,10 +115,12 @@ class Apply:
                 await self._prepare(effect)
             case do.RemoveLabel(task=task, label=label):
                 await self.github.remove_label(task.repository, task.number, label)
-            case do.AddComment() as effect:
-                await self._add_comment(effect)
-            case do.CancelRun(run_id=run_id):
-                await self.leases.change(group, run_id, cancelled=True)
+            case do.AddLabel(task=task, label=label):
+                await self.github.add_labels(task.repository, task.number, [label])
+            case do.React() | do.AddComment() | do.ShowLog() as effect:
+                await self._say(effect)
+            case do.StopRun() | do.Tell() as effect:
+                await self._order(group, effect)
             case do.CheckRepositories(repository_ids=ids):
                 await self.reconcile.those(ids)
             case do.ListRepositories(installation_id=installation):
@@ -131,21 +137,19 @@ class Apply:
             case do.OpenOnboarding(repository=repository):
                 await open_onboarding(self.github, self.identity, self.policy, repository)
 
-    async def _perform_for(self, effect: Effect, record: TaskRecord, looks: bool) -> int | None:
+    async def _perform_for(self, effect: Effect, record: TaskRecord, looks: bool) -> int | str | None:
         repository, number = record.task.repository, record.task.number
         match effect:
             case do.SetLabels():
                 await self._set_labels(record)
             case do.UpsertComment():
                 return await self._upsert_comment(record, looks)
-            case do.MoveBranch():
-                await self._move_branch(effect, record)
-            case do.OpenPull():
-                return await self._open_pull(effect, record, looks)
             case do.CloseIssue():
                 await self.github.close_issue(repository, number)
             case do.DeleteRef(ref=ref):
                 await self.github.delete_ref(repository, ref)
+            case _:
+                return await self.pulls.perform(effect, record, looks=looks)
         return None
 
     async def _set_labels(self, record: TaskRecord) -> None:
@@ -185,41 +189,35 @@ class Apply:
 
     async def _add_comment(self, effect: do.AddComment) -> None:
         repository, number = effect.task.repository, effect.task.number
-        hidden = f"<!-- orch:note {sha256(effect.key.encode()).hexdigest()[:16]} -->"
+        hidden = hidden_key(effect.key)
         comments = await self.github.comments(repository, number)
-        if any(hidden in comment.body and comment.author_id == self.identity.bot_id for comment in comments):
+        if any(hidden in comment.body and comment.author.id == self.identity.bot_id for comment in comments):
             return
         await self.github.create_comment(repository, number, f"{effect.body}\n\n{hidden}")
 
-    async def _move_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
-        repository = record.task.repository
-        if effect.previous is not None:
-            await self._forward_branch(effect, record)
-        elif not await self.github.create_branch(repository, effect.branch, effect.sha):
-            head = await self.github.branch_head(repository, effect.branch)
-            if head != effect.sha:
-                raise Permanent(
-                    f"the branch `{effect.branch}` exists with commits that Orch did not make; delete or rename it, "
-                    f"then take the label `{self.policy.trigger}` off and put it on again"
-                )
+    async def _say(self, effect: do.React | do.AddComment | do.ShowLog) -> None:
+        match effect:
+            case do.React(task=task, comment_id=comment, reaction=reaction):
+                await self._react(task, comment, reaction)
+            case do.AddComment():
+                await self._add_comment(effect)
+            case do.ShowLog():
+                await self._add_comment(await self._log_of(effect))
 
-    async def _forward_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
+    async def _order(self, group: str, effect: do.StopRun | do.Tell) -> None:
+        """Leave an order for a run, which hears it at its next beat."""
+        match effect:
+            case do.StopRun(run_id=run_id, how=how):
+                await self.leases.change(group, run_id, stop=how)
+            case do.Tell(run_id=run_id, instructions=instructions):
+                await self.leases.tell(group, run_id, await tell(self.artifacts, instructions))
+
+    async def _react(self, task: TaskRef, comment: int, reaction: str) -> None:
+        """React where that is possible: the comment may be gone."""
         try:
-            await self.github.move_branch(record.task.repository, effect.branch, effect.sha)
-        except Unauthorized:
-            raise
+            await self.github.react(task.repository, comment, reaction)
         except Permanent as error:
-            raise Permanent(
-                f"the branch `{effect.branch}` is not where the run began, and Orch never force-pushes: take the label "
-                f"`{record.label}` off and put it on again for an attempt at what is there now ({error})"
-            ) from error
+            log().info("no reaction put on", comment=comment, reason=str(error))
 
-    async def _open_pull(self, effect: do.OpenPull, record: TaskRecord, looks: bool) -> int:
-        repository = record.task.repository
-        if looks:
-            pulls = await self.github.pulls_from(repository, effect.branch)
-            mine = [pull for pull in pulls if pull.is_open or pull.head_sha == record.head_sha]
-            if mine:
-                return mine[0].number
-        base = repository.default_branch
-        return (await self.github.create_pull(repository, effect.branch, base, effect.title, effect.body)).number
+    async def _log_of(self, effect: do.ShowLog) -> do.AddComment:
+        return do.AddComment(task=effect.task, key=effect.key, body=await self.show_log(effect.run_id))

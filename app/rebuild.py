@@ -17,7 +17,7 @@ from app.ports import GitHub
 def find_record(comments: Sequence[Comment], task: TaskRef, keyring: Keyring, bot_id: int) -> TaskRecord | None:
     """Return the record of the first comment that the App wrote and whose marker verifies, with the comment's id."""
     for comment in comments:
-        if comment.author_id != bot_id:
+        if comment.author.id != bot_id:
             continue
         try:
             record = parse_marker(comment.body, keyring, task.repository.id, task.number)

@@ -9,7 +9,8 @@ from typing import Any
 from app.domain.admission import Board
 from app.domain.config import RepoFile
 from app.domain.effects import EFFECT, Decision, Effect
-from app.domain.names import ADMISSION, CONFIG, Repository, config_group, split_group
+from app.domain.ledger import Ledger
+from app.domain.names import ADMISSION, CONFIG, LEDGER, Repository, config_group, split_group
 from app.domain.record import TaskRecord
 from app.ports import Document, Store
 
@@ -21,7 +22,7 @@ MARK_LIFE = timedelta(days=30)
 class Loaded:
     """What the store has, with its version: 0 when it is not there (yet)."""
 
-    record: TaskRecord | Board | RepoFile | None
+    record: TaskRecord | Board | RepoFile | Ledger | None
     version: int
 
     @property
@@ -31,6 +32,10 @@ class Loaded:
     @property
     def board(self) -> Board | None:
         return self.record if isinstance(self.record, Board) else None
+
+    @property
+    def ledger(self) -> Ledger | None:
+        return self.record if isinstance(self.record, Ledger) else None
 
     @property
     def file(self) -> RepoFile | None:
@@ -147,10 +152,16 @@ class Records:
         return await self._store.get(partition, "/".join([kind, item, *rest]))
 
 
-def _model_of(group: str) -> type[TaskRecord] | type[Board] | type[RepoFile]:
+def _model_of(group: str) -> type[TaskRecord] | type[Board] | type[RepoFile] | type[Ledger]:
     if group == ADMISSION:
         return Board
-    return RepoFile if split_group(group)[1] == CONFIG else TaskRecord
+    match split_group(group)[1]:
+        case item if item == CONFIG:
+            return RepoFile
+        case item if item == LEDGER:
+            return Ledger
+        case _:
+            return TaskRecord
 
 
 def _outbox(item: str, cause: str, effects: Sequence[Effect]) -> dict[str, Mapping[str, Any]]:
@@ -172,5 +183,5 @@ def _pending(document: Document) -> Pending:
     return Pending(document.key, document.version, body["id"], EFFECT.validate_python(body["effect"]), tried_at)
 
 
-def _dump(value: TaskRecord | Board | RepoFile) -> Mapping[str, Any]:
+def _dump(value: TaskRecord | Board | RepoFile | Ledger) -> Mapping[str, Any]:
     return value.model_dump(mode="json")

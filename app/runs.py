@@ -1,13 +1,17 @@
 """What a runner may ask of the rest: the Runs port over store, artifacts, events queue and GitHub."""
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from secrets import token_hex
 
+from app.briefing import Briefing
+from app.budgets import Budgets, Caps
+from app.config_files import ConfigFiles
 from app.domain.approvals import describe_answer
+from app.domain.config import resolve
 from app.domain.errors import Permanent, Retryable, Unauthorized
-from app.domain.events import RunFinished, RunStarted
+from app.domain.events import RunFinished, RunProgressed, RunStarted
 from app.domain.facts import Identity
 from app.domain.grants import Grant, Order, Progress, Refused, Resumable, RunToken, TokenKind
 from app.domain.internal import enclose
@@ -20,24 +24,23 @@ from app.domain.task import Trigger, can
 from app.leases import Leases, RunLease
 from app.ports import Artifacts, Clock, Conflict, EventQueue, GitHub
 from app.records import Loaded, Records
+from app.texts import keep_text, read_text
 
 PERMISSIONS = {TokenKind.FETCH: {"contents": "read"}, TokenKind.PUSH: {"contents": "write"}}
-GO_ON = (Outcome.TIMED_OUT, Outcome.STALLED, Outcome.BUDGET_SPENT, Outcome.APPROVAL_NEEDED, Outcome.PROVIDER_LIMITED)
+GO_ON = (
+    Outcome.TIMED_OUT,
+    Outcome.STALLED,
+    Outcome.BUDGET_SPENT,
+    Outcome.APPROVAL_NEEDED,
+    Outcome.PROVIDER_LIMITED,
+    Outcome.CANCELLED,
+)
 """Ends after which an agent's session is worth going on with."""
 UNKNOWN_AGAIN = 2.0
 NOTES = 5
+SHARES = (80, 100)
+NOTHING_USED = total([])
 """Attempts before that an agent is told of."""
-
-
-def text_key(digest: str) -> str:
-    """Name the artifact that holds an admitted text."""
-    return f"admitted/{digest}.json"
-
-
-async def keep_text(artifacts: Artifacts, title: str, body: str) -> None:
-    """Keep a text under its digest."""
-    data = json.dumps({"title": title, "body": body}).encode()
-    await artifacts.write(text_key(digest_of(title, body)), data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class LocalRuns:
     clock: Clock
     identity: Identity
     policy: Policy
+    configs: ConfigFiles
+    briefing: Briefing
+    budgets: Budgets
     web_url: str
 
     async def begin(self, job: Job, runner: str) -> Grant | Refused:
@@ -79,19 +85,26 @@ class LocalRuns:
                 left = (last.expires_at - now).total_seconds()
                 return Refused(reason=f"run {last.run_id} may be alive", again_in=left)
             begins, returns, lost = last.begins + 1, last.returns, last.run_id
-        lease = self._new_lease(job, runner, begins=begins, returns=returns)
+        caps = await self.budgets.caps(record)
+        lease = self._new_lease(job, runner, begins=begins, returns=returns, cap=caps.run)
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
         await self._tell_started(lease.run_id, job, lost)
         if isinstance(text, str):
             return await self._end_at_once(lease, job, record, text)
-        if begins > self.policy.max_begins:
-            return await self._end_at_once(lease, job, record, f"{begins - 1} runners were lost at it.")
-        if returns > self.policy.max_returns:
-            return await self._end_at_once(lease, job, record, f"it could not go on {returns} times.")
-        return self._grant(record, lease.run_id, *text)
+        if stuck := self._stuck(begins, returns):
+            return await self._end_at_once(lease, job, record, stuck)
+        if caps.spent is not None:
+            return await self._end_at_once(lease, job, record, caps.spent, Outcome.BUDGET_SPENT)
+        return await self._grant(record, lease.run_id, caps, *text)
 
-    def _grant(self, record: TaskRecord, run_id: str, title: str, body: str) -> Grant:
+    def _stuck(self, begins: int, returns: int) -> str | None:
+        if begins > self.policy.max_begins:
+            return f"{begins - 1} runners were lost at it."
+        return f"it could not go on {returns} times." if returns > self.policy.max_returns else None
+
+    async def _grant(self, record: TaskRecord, run_id: str, caps: Caps, title: str, body: str) -> Grant:
+        policy = await self._policy(record)
         return Grant(
             run_id=run_id,
             clone_url=self._clone_url(record),
@@ -104,13 +117,19 @@ class LocalRuns:
             author=self.identity,
             requested_by=record.requested_by,
             requested_by_id=record.requested_by_id,
-            limits=self.policy.limits,
-            profile=self.policy.profile,
+            limits=policy.limits.model_copy(update={"cost": caps.run}),
+            profile=policy.profile,
+            purpose=record.purpose,
             unfinished=_unfinished(record),
             session=_session(record),
             notes=_notes(record),
             answers=record.answers,
+            **await self.briefing(record, policy),
         )
+
+    async def _policy(self, record: TaskRecord) -> Policy:
+        """Return the operator's policy as the repository tightened it."""
+        return resolve(self.policy, await self.configs.known(record.task.repository)).policy
 
     def _clone_url(self, record: TaskRecord) -> str:
         return f"{self.web_url}/{record.task.repository.full_name}.git"
@@ -120,10 +139,9 @@ class LocalRuns:
 
         A single string says why there is none.
         """
-        data = await self.artifacts.read(text_key(record.admitted))
-        if data is not None:
-            text = json.loads(data)
-            return text["title"], text["body"]
+        text = await read_text(self.artifacts, record.admitted)
+        if text is not None:
+            return text
         try:
             issue = await self.github.issue(record.task.repository, record.task.number)
         except Unauthorized as error:
@@ -135,19 +153,51 @@ class LocalRuns:
         await keep_text(self.artifacts, issue.title, issue.body)
         return issue.title, issue.body
 
-    async def _end_at_once(self, lease: RunLease, job: Job, record: TaskRecord, reason: str) -> Refused:
+    async def _end_at_once(
+        self,
+        lease: RunLease,
+        job: Job,
+        record: TaskRecord,
+        reason: str,
+        outcome: Outcome = Outcome.INFRASTRUCTURE_FAILED,
+    ) -> Refused:
         now = self.clock.now()
         result = RunResult(
-            outcome=Outcome.INFRASTRUCTURE_FAILED, reason=reason, agent=record.agent, started_at=now, ended_at=now
+            outcome=outcome, reason=reason, agent=record.agent, usage=NOTHING_USED, started_at=now, ended_at=now
         )
         await self.finish(lease.run_id, job, result)
         return Refused(reason=reason)
 
     async def beat(self, run_id: str, job: Job, progress: Progress) -> Order:
-        """Renew the lease."""
+        """Renew the lease, hand out what the agent is to be told, and tell the task what came of that."""
         expires_at = self.clock.now() + timedelta(seconds=self.policy.run_lease)
-        lease = await self.leases.change(job.task.group, run_id, expires_at=expires_at, step=progress.step)
-        return Order(current=False) if lease is None else Order(cancelled=lease.cancelled)
+        told: tuple[str, ...] = ()
+        share = 0
+
+        def renew(lease: RunLease) -> RunLease:
+            nonlocal told, share
+            told = tuple(key for key in progress.delivered if key not in lease.delivered)
+            share = _share(progress.spent, lease.cap)
+            return lease.model_copy(
+                update={
+                    "expires_at": expires_at,
+                    "step": progress.step,
+                    "inbox": tuple(one for one in lease.inbox if one.key not in progress.delivered),
+                    "delivered": (*lease.delivered, *told),
+                    "share": max(share, lease.share),
+                }
+            )
+
+        before, _ = await self.leases.get(job.task.group)
+        lease = await self.leases.update(job.task.group, run_id, renew)
+        if lease is None:
+            return Order(current=False)
+        is_new = before is not None and share > before.share
+        if told or is_new:
+            event = RunProgressed(task=job.task, run_id=run_id, delivered=told, share=share if is_new else None)
+            identity = f"run:{run_id}:progress:{len(lease.delivered)}:{lease.share}"
+            await self.events.send(enclose(event, identity, self.clock.now()))
+        return Order(stop=lease.stop, inbox=lease.inbox)
 
     async def token(self, run_id: str, job: Job, kind: TokenKind) -> RunToken:
         """Mint a token for the current run."""
@@ -186,11 +236,12 @@ class LocalRuns:
         await self._tell_started(lease.run_id, job, last.run_id if last else None)
         await self._end_at_once(lease, job, record, reason)
 
-    def _new_lease(self, job: Job, runner: str, *, begins: int, returns: int = 0) -> RunLease:
+    def _new_lease(
+        self, job: Job, runner: str, *, begins: int, returns: int = 0, cap: Decimal | None = None
+    ) -> RunLease:
         expires_at = self.clock.now() + timedelta(seconds=self.policy.run_lease)
-        return RunLease(
-            run_id=token_hex(8), job_id=job.id, runner=runner, begins=begins, returns=returns, expires_at=expires_at
-        )
+        counts = {"begins": begins, "returns": returns}
+        return RunLease(run_id=token_hex(8), job_id=job.id, runner=runner, expires_at=expires_at, cap=cap, **counts)
 
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         """Record the end first, then tell the task: a crash between the two is mended by the job's next begin."""
@@ -210,6 +261,14 @@ class LocalRuns:
     async def _tell_finished(self, run_id: str, job: Job, result: RunResult) -> None:
         event = RunFinished(task=job.task, run_id=run_id, job_id=job.id, result=result)
         await self.events.send(enclose(event, f"run:{run_id}:finished", self.clock.now()))
+
+
+def _share(spent: Decimal | None, cap: Decimal | None) -> int:
+    """Return how much of its cap a run has spent, in steps of which the first is worth a word: 80, 100, else 0."""
+    if spent is None or not cap:
+        return 0
+    percent = int(100 * spent / cap)
+    return max((step for step in SHARES if percent >= step), default=0)
 
 
 def _of_this_text(record: TaskRecord) -> tuple[RunSummary, ...]:

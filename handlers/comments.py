@@ -1,80 +1,203 @@
-"""Comments on issues: a command answers what the task waits for."""
+"""Comments: commands and mentions are followed, what else is said during a run is told to the agent."""
 
-from app.domain.approvals import Answer, Question, with_answer
-from app.domain.commands import Command, Word, commands_in
-from app.domain.effects import AddComment, Decision, nothing
-from app.domain.events import CommentCreated
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from app.domain.commands import COMMANDS, Command, Mistake, Said, fresh, key_of, read_comment, render_mistake
+from app.domain.effects import AddComment, Decision, Effect, React, Send, nothing
+from app.domain.events import Commented, PullCommented
+from app.domain.instructions import Kind
+from app.domain.names import TaskRef, digest_of, number_of_task
+from app.domain.powers import BOTS_REFUSED, Power, is_named, refusal
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies import single
+from app.domain.strategies.commanded import Scene, Step, hear_mention, instruct, obey, take_in
+from app.domain.task import AT_WORK
 from app.domain.text import one_line
 
 
-def comment_created(event: CommentCreated, snapshot: Snapshot) -> Decision:
-    """Let the task go on with the answer of a person who may write, if it waits for one."""
-    record, command = snapshot.record, commands_in(event.body)[0]
-    if record is None:
-        return nothing("the issue is no task")
-    if _was_heard(event, record):
-        return nothing("the comment was followed already")
-    question = _question_before(event, record)
-    if snapshot.permission is None or not snapshot.permission.can_write:
-        return _refuse(event, record, question)
-    if question is None:
-        return _nothing_asked(event, record, command)
-    return _answer(event, record, question, command, snapshot)
+def commented(event: Commented, snapshot: Snapshot) -> Decision:
+    """Follow what a comment says to Orch and was not followed before."""
+    record = snapshot.record
+    if record is not None and record.cut_off:
+        return nothing("Orch cannot write here")
+    if record is not None and event.pull is not None and record.pull != event.pull:
+        return nothing("the pull request is not the task's")
+    said = _fresh(event, snapshot)
+    if not _says(said):
+        return _overheard(event, snapshot)
+    return _follow(event, said, snapshot)
 
 
-def _question_before(event: CommentCreated, record: TaskRecord) -> Question | None:
-    """Return what the task waits with, if the comment can be about it: GitHub's clock counts whole seconds."""
-    asked = record.asked
-    return asked if asked and event.written_at >= asked.at.replace(microsecond=0) else None
+def _fresh(event: Commented, snapshot: Snapshot) -> Said:
+    """Return what is new in a comment: an edited one is not followed twice, nor one that is told of twice."""
+    record, read = snapshot.record, _reader(snapshot)
+    if record is not None and event.comment_id <= record.heard_up_to:
+        return Said((), (), None)
+    heard = set(record.has_heard(event.comment_id)) if record else set()
+    if event.before is not None:
+        heard |= set(_keys(read(event.before)))
+    return fresh(read(event.body), heard)
 
 
-def _answer(
-    event: CommentCreated, record: TaskRecord, question: Question, command: Command, snapshot: Snapshot
-) -> Decision:
-    allowed, reason = command.word is Word.APPROVE, one_line(command.rest)
-    answer = Answer(key=question.key, text=question.text, allowed=allowed, reason=reason)
-    known = record.change(answers=with_answer(record.answers, answer), answered=event.comment_id)
-    did = "allowed" if allowed else "refused"
-    why = f"`{event.actor.login}` {did} what the agent asked for; the task waits for a runner."
-    return single.resume(known, snapshot, why)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    bot: str
+    agents: Sequence[str]
+
+    def __call__(self, body: str) -> Said:
+        return read_comment(body, bot=self.bot, agents=self.agents)
 
 
-def _refuse(event: CommentCreated, record: TaskRecord, question: Question | None) -> Decision:
-    """Say once for each question who may answer, so that strangers cannot have Orch write as often as they like."""
-    why = "only people with write access to this repository answer what an agent asks for"
-    if question is None:
-        return nothing(why)
-    body = f"`{event.actor.login}`, {why}. Nothing was changed."
-    return Decision(why, effects=(AddComment(task=record.task, key=f"refused-answer-{record.attempt}", body=body),))
+def _reader(snapshot: Snapshot) -> _Reader:
+    return _Reader(snapshot.identity.slug, snapshot.policy.agents)
 
 
-def _nothing_asked(event: CommentCreated, record: TaskRecord, command: Command) -> Decision:
-    """Say so once for each attempt."""
-    why = f"nothing waits for `/{command.word.value}` here: the task is `{record.status.value}`"
-    body = f"`{event.actor.login}`, {why}. Nothing was changed."
-    return Decision(why, effects=(AddComment(task=record.task, key=f"nothing-asked-{record.attempt}", body=body),))
+def _parts(said: Said) -> tuple[Command | Mistake | str, ...]:
+    mention = (said.mention,) if said.mention is not None else ()
+    return (*said.commands, *said.mistakes, *mention)
 
 
-def not_ours(event: CommentCreated, snapshot: Snapshot) -> str | None:
-    """Skip what says nothing to Orch, and what bots say: those instruct nobody, Orch itself included."""
-    if event.actor.is_bot or event.actor.id == snapshot.identity.bot_id:
-        return "bots instruct nobody"
-    return None if commands_in(event.body) else "the comment holds no command"
+def _keys(said: Said) -> tuple[str, ...]:
+    return tuple(key_of(part) for part in _parts(said))
 
 
-def _was_heard(event: CommentCreated, record: TaskRecord) -> bool:
-    return event.comment_id <= record.answered
+def _says(said: Said) -> bool:
+    return bool(_parts(said))
+
+
+def _follow(event: Commented, said: Said, snapshot: Snapshot) -> Decision:
+    """Follow all that was said, in its order; what cannot be done does not keep the rest from being done."""
+    record, steps = snapshot.record, list[Step]()
+    for part in _parts(said):
+        steps.append(_step(part, record, Scene(event, snapshot.with_record(record) if record else snapshot)))
+        record = steps[-1].record
+    done = all(step.done for step in steps)
+    effects = tuple(effect for step in steps for effect in step.effects)
+    reply = _reply(event, [step.reply for step in steps if step.reply], snapshot)
+    after = record.hear(event.comment_id, _keys(said)) if record else None
+    why = f"`{one_line(event.actor.login)}` said {_names(said)}"
+    return Decision(
+        why, after, (_react(event, "eyes"), *effects, *reply, _react(event, "rocket" if done else "confused"))
+    )
+
+
+def _step(part: Command | Mistake | str, record: TaskRecord | None, scene: Scene) -> Step:
+    event, snapshot = scene.event, scene.snapshot
+    if isinstance(part, Mistake):
+        return Step(record, reply=render_mistake(part), done=False)
+    power = COMMANDS[part.word].power if isinstance(part, Command) else Power.WRITE
+    refused = refusal(power, event.actor, snapshot.standing, snapshot.policy)
+    if refused is not None:
+        what = f"`/{part.word.value}`" if isinstance(part, Command) else "What you ask for"
+        return Step(record, reply=f"{what} was not done: {refused}.", done=False)
+    return obey(part, record, scene) if isinstance(part, Command) else hear_mention(part, record, scene)
+
+
+def _reply(event: Commented, replies: list[str], snapshot: Snapshot) -> tuple[Effect, ...]:
+    """Answer once a comment; people without write access once each, or they could have Orch write without end."""
+    if not replies:
+        return ()
+    body = "\n\n".join(dict.fromkeys(replies))
+    key = f"reply-{event.comment_id}-{digest_of('', body)[:8]}"
+    if refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy) is not None:
+        key = f"refused-{event.actor.id}"
+    return (AddComment(task=_place(event), key=key, body=f"`{one_line(event.actor.login)}`, {_lower(body)}"),)
+
+
+def _lower(text: str) -> str:
+    """Let a sentence go on after a name, unless its first word is spelled as it is."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _names(said: Said) -> str:
+    words = [f"/{command.word.value}" for command in said.commands]
+    mention = ["something to Orch by its name"] if said.mention is not None else []
+    return ", ".join([*words, *mention]) or "what is no command"
+
+
+def _place(event: Commented) -> TaskRef:
+    """Name the issue or pull request that the comment is on."""
+    return event.task.model_copy(update={"number": event.pull}) if event.pull else event.task
+
+
+def _react(event: Commented, reaction: Literal["eyes", "rocket", "confused"]) -> React:
+    return React(task=_place(event), comment_id=event.comment_id, reaction=reaction)
+
+
+def _overheard(event: Commented, snapshot: Snapshot) -> Decision:
+    """Tell the agent at work what a person who may write says on the issue or the pull request."""
+    record = snapshot.record
+    if record is None or record.status not in AT_WORK or event.before is not None or not event.body.strip():
+        return nothing("the comment says nothing to Orch")
+    if any(one.key == instruct(event, event.body, Kind.COMMENT)[0].key for one in record.instructions):
+        return nothing("the comment was told before")
+    refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)
+    if refused is not None:
+        return nothing(refused)
+    step = take_in(record, snapshot, instruct(event, event.body, Kind.COMMENT), "")
+    told = f"`{one_line(event.actor.login)}` said something while the agent works"
+    return Decision(told, step.record, (_react(event, "eyes"), *step.effects))
+
+
+def not_ours(event: Commented | PullCommented, snapshot: Snapshot) -> str | None:
+    """Skip what bots say that the operator does not name: those instruct nobody, Orch itself included."""
+    if event.actor.id == snapshot.identity.bot_id:
+        return "Orch wrote it itself"
+    if event.actor.is_bot and not is_named(event.actor, snapshot.policy):
+        return BOTS_REFUSED
+    return None
+
+
+def _is_settled(event: Commented, record: TaskRecord) -> bool:
+    """Say whether the comment can only be one among people: nobody is at work, and no line looks like a command."""
+    return record.status not in AT_WORK and not _may_speak(event)
+
+
+def _is_only_known(event: Commented, snapshot: Snapshot) -> bool:
+    return not _says(_reader(snapshot)(event.body))
+
+
+def _may_speak(event: Commented | PullCommented) -> bool:
+    """Say whether a comment, or what it said before, may hold a command or a mention."""
+    return any(sign in text for text in (event.body, event.before or "") for sign in ("/", "@"))
+
+
+def pull_commented(event: PullCommented, snapshot: Snapshot) -> Decision:
+    """Tell the task behind a pull request of Orch's what is said there."""
+    pull = snapshot.pull
+    number = number_of_task(pull.head_branch, snapshot.branch_prefixes) if pull else None
+    if pull is None or number is None or pull.head_repository_id != event.repository.id:
+        return nothing("the pull request is not Orch's")
+    comment = Commented(
+        task=TaskRef(repository=event.repository, number=number),
+        actor=event.actor,
+        author_id=event.author_id,
+        comment_id=event.comment_id,
+        body=event.body,
+        before=event.before,
+        written_at=event.written_at,
+        pull=event.number,
+    )
+    return Decision("somebody spoke on the task's pull request", effects=(Send(event=comment),))
+
+
+def not_on_ours(event: PullCommented, snapshot: Snapshot) -> str | None:
+    """Skip comments on pull requests that others opened."""
+    if event.pull_author_id != snapshot.identity.bot_id:
+        return "the pull request is not Orch's"
+    return not_ours(event, snapshot)
 
 
 HANDLERS = (
     Handler(
-        CommentCreated,
-        frozenset({Need.RECORD, Need.PERMISSION, Need.CONFIG}),
-        comment_created,
+        Commented,
+        frozenset({Need.RECORD, Need.ISSUE, Need.STANDING, Need.CONFIG, Need.HEAD, Need.DECISIONS}),
+        commented,
         not_ours,
-        _was_heard,
+        _is_settled,
+        _is_only_known,
     ),
+    Handler(PullCommented, frozenset({Need.PULL, Need.CONFIG}), pull_commented, not_on_ours),
 )

@@ -6,13 +6,15 @@ from datetime import timedelta
 from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled
-from app.domain.labels import STATUS_PREFIX, is_same_label, statuses_on
+from app.domain.labels import AUTOMERGE, STATUS_PREFIX, is_same_label, statuses_on
 from app.domain.names import digest_of
+from app.domain.powers import Power, refusal
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
-from app.domain.strategies.single import SHOW
-from app.domain.task import Trigger, can
+from app.domain.strategies.merge import wish
+from app.domain.strategies.starting import SHOW
+from app.domain.task import Status, Trigger, can
 
 AN_HOUR = timedelta(hours=1)
 MOST_PUT_BACK = 3
@@ -24,25 +26,47 @@ GIVEN_IN = (
 
 def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
     """Start the task if the event's own label is the trigger, put on by a person who may write."""
+    if is_same_label(event.label, AUTOMERGE):
+        return _merge_asked(event, snapshot)
     if not is_same_label(event.label, snapshot.policy.trigger):
         return _drifted(event, snapshot)
-    refusal = _refusal(event, snapshot)
-    if refusal:
-        return _refuse(event, refusal)
+    refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)
+    if refused:
+        return _refuse(event, refused)
     if not snapshot.issue or not snapshot.issue.is_open or event.label not in snapshot.issue.labels:
         return nothing("the issue was closed or the label taken off meanwhile")
     if snapshot.record is None:
-        return single.admit(event, snapshot)
+        return single.admit(_request(event), snapshot)
     return _take_up(event, snapshot.record, snapshot)
+
+
+def _request(event: IssueLabeled) -> single.Request:
+    return single.Request(
+        task=event.task,
+        actor=event.actor,
+        title=event.title,
+        body=event.body,
+        how=f"with the label {event.label}",
+        label=event.label,
+    )
+
+
+def _merge_asked(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> Decision:
+    record = snapshot.record
+    if record is None or record.status.is_final:
+        return nothing("the issue is no open task")
+    return wish(record, event.actor, snapshot, wanted=isinstance(event, IssueLabeled))
 
 
 def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Go on with a task that waits: finish it, have its pull request reviewed again, or begin another attempt."""
     digest = digest_of(event.title, event.body)
+    if record.status is Status.DONE and record.pull is not None:
+        return nothing("the pull request was merged; only a reopened issue is taken up again")
     if not can(record.status, Trigger.ROUTE):
         return _start_anew(event, record, digest, snapshot)
     waiting = life.merged(record, snapshot.pull) or life.reviewed_again(record, snapshot.pull, digest)
-    return waiting or single.admit(event, snapshot)
+    return waiting or single.admit(_request(event), replace(snapshot, record=record.change(rounds=0)))
 
 
 def _start_anew(event: IssueLabeled, record: TaskRecord, digest: str, snapshot: Snapshot) -> Decision:
@@ -52,12 +76,14 @@ def _start_anew(event: IssueLabeled, record: TaskRecord, digest: str, snapshot: 
     if digest == record.admitted or not is_now or not can(record.status, Trigger.PAUSE):
         return nothing(f"the task is {record.status.value} already")
     paused = record.advance(Trigger.PAUSE, "The text is another one.", **life.stopped(record))
-    admitted = single.admit(event, replace(snapshot, record=paused))
+    admitted = single.admit(_request(event), replace(snapshot, record=paused))
     return replace(admitted, effects=(*life.stop(record), *admitted.effects))
 
 
 def issue_unlabeled(event: IssueUnlabeled, snapshot: Snapshot) -> Decision:
     """Stop the work if the trigger was taken off; put a status label back."""
+    if is_same_label(event.label, AUTOMERGE):
+        return _merge_asked(event, snapshot)
     if not is_same_label(event.label, snapshot.policy.trigger):
         return _drifted(event, snapshot)
     if snapshot.record is None or snapshot.issue is None:
@@ -72,17 +98,9 @@ def not_ours(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> str | 
         return "Orch changed the label itself"
     if event.label.lower().startswith(STATUS_PREFIX):
         return None
-    if is_same_label(event.label, snapshot.policy.trigger):
+    if is_same_label(event.label, snapshot.policy.trigger) or is_same_label(event.label, AUTOMERGE):
         return None
     return f"the label {event.label} is nothing to Orch"
-
-
-def _refusal(event: IssueLabeled, snapshot: Snapshot) -> str | None:
-    if event.actor.is_bot:
-        return "bots start no work unless the operator names them"
-    if snapshot.permission is None or not snapshot.permission.can_write:
-        return "only people with write access to this repository start work"
-    return None
 
 
 def _refuse(event: IssueLabeled, why: str) -> Decision:
@@ -122,6 +140,6 @@ def _give_in(record: TaskRecord) -> Decision:
 _READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
 
 HANDLERS = (
-    Handler(IssueLabeled, _READ | {Need.PERMISSION, Need.PULL, Need.HEAD}, issue_labeled, not_ours),
-    Handler(IssueUnlabeled, _READ, issue_unlabeled, not_ours),
+    Handler(IssueLabeled, _READ | {Need.STANDING, Need.PULL, Need.HEAD}, issue_labeled, not_ours),
+    Handler(IssueUnlabeled, _READ | {Need.STANDING}, issue_unlabeled, not_ours),
 )

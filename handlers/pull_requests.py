@@ -38,10 +38,13 @@ def pull_pushed(event: PullPushed, snapshot: Snapshot) -> Decision:
 def pull_changed(event: PullChanged, snapshot: Snapshot) -> Decision:
     """Follow what the task's pull request is now, whatever order GitHub told it in."""
     record, pull = snapshot.record, snapshot.pull
+    if record is not None and _is_known(event, record):
+        return nothing("Orch moved the branch itself")
     if record is None or pull is None or not _is_of(record, event):
         return nothing("the pull request is not the task's")
     finished = life.merged(record, pull)
-    followed = finished or life.pull_followed(record, pull, snapshot.policy.trigger, event.actor.login)
+    by_orch = event.actor.id == snapshot.identity.bot_id
+    followed = finished or life.pull_followed(record, pull, snapshot.policy.trigger, event.actor.login, by_orch=by_orch)
     return followed or nothing("the task knows what the pull request is now")
 
 
@@ -55,11 +58,6 @@ def pull_merged(event: PullMerged, snapshot: Snapshot) -> Decision:
     return life.finish_merged(record, event.pull)
 
 
-def done_by_orch(event: PullPushed, snapshot: Snapshot) -> str | None:
-    """Skip the heads that Orch itself made."""
-    return "Orch moved the branch itself" if event.actor.id == snapshot.identity.bot_id else None
-
-
 def _task_of(event: PullFact, snapshot: Snapshot) -> TaskRef | None:
     number = number_of_task(event.head_branch, snapshot.branch_prefixes)
     if number is None or event.head_repository_id != event.repository.id:
@@ -68,8 +66,14 @@ def _task_of(event: PullFact, snapshot: Snapshot) -> TaskRef | None:
 
 
 def _tell(event: PullFact, task: TaskRef, what: str) -> Decision:
-    changed = PullChanged(task=task, pull=event.number, branch=event.head_branch, actor=event.actor)
+    head = event.head_sha if isinstance(event, PullPushed) else None
+    changed = PullChanged(task=task, pull=event.number, branch=event.head_branch, actor=event.actor, head_sha=head)
     return Decision(f"pull request #{event.number} was {what}", effects=(Send(event=changed),))
+
+
+def _is_known(event: PullChanged, record: TaskRecord) -> bool:
+    """Say whether a push only made a commit the head that Orch put there itself."""
+    return event.head_sha is not None and event.head_sha in record.own_heads
 
 
 def _is_of(record: TaskRecord, event: PullMerged | PullChanged) -> bool:
@@ -82,7 +86,7 @@ def _is_of(record: TaskRecord, event: PullMerged | PullChanged) -> bool:
 HANDLERS = (
     Handler(PullClosed, frozenset({Need.CONFIG}), pull_closed),
     Handler(PullReopened, frozenset({Need.CONFIG}), pull_reopened),
-    Handler(PullPushed, frozenset({Need.CONFIG}), pull_pushed, done_by_orch),
-    Handler(PullChanged, frozenset({Need.RECORD, Need.PULL, Need.CONFIG}), pull_changed),
+    Handler(PullPushed, frozenset({Need.CONFIG}), pull_pushed),
+    Handler(PullChanged, frozenset({Need.RECORD, Need.PULL, Need.CONFIG}), pull_changed, settled=_is_known),
     Handler(PullMerged, frozenset({Need.RECORD}), pull_merged),
 )

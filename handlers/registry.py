@@ -6,17 +6,34 @@ from typing import Any
 from app.domain.snapshot import Handler
 from handlers import (
     admission,
+    checks,
     comments,
     config,
     installations,
     issue_life,
     issues,
+    merging,
     pull_requests,
     repositories,
+    reviews,
     runs,
     schedule,
 )
 
-FAMILIES = (issues, issue_life, comments, pull_requests, runs, admission, schedule, installations, repositories, config)
+FAMILIES = (
+    issues,
+    issue_life,
+    comments,
+    pull_requests,
+    reviews,
+    checks,
+    merging,
+    runs,
+    admission,
+    schedule,
+    installations,
+    repositories,
+    config,
+)
 
 HANDLERS: Mapping[type[Any], Handler] = {handler.event: handler for family in FAMILIES for handler in family.HANDLERS}

@@ -1,24 +1,58 @@
 """The beginning and the end of a run."""
 
-from app.domain.effects import CancelRun, Decision, DeleteRef, Effect
-from app.domain.events import RunFinished, RunStarted
+from app.domain import life
+from app.domain.effects import Decision, DeleteRef, Effect, Enqueue, StopRun, UpsertComment, nothing
+from app.domain.events import RunFinished, RunProgressed, RunStarted, Spent, WorkspaceExpired
+from app.domain.instructions import delivered, waiting
+from app.domain.jobs import cleanup_job
+from app.domain.ledger import Ledger
 from app.domain.names import run_ref
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
-from app.domain.strategies.single import SHOW
-from app.domain.task import Trigger, can
+from app.domain.strategies.starting import SHOW
+from app.domain.task import Status, Trigger, can
 
 
 def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
     """Make the run the task's current one, or tell it to stop when the task does not want it any more."""
     record = snapshot.record
     if record is None or record.job_id != event.job_id or not can(record.status, Trigger.START):
-        return Decision("the task does not want this run any more", effects=(CancelRun(run_id=event.run_id),))
+        return Decision("the task does not want this run any more", effects=(StopRun(run_id=event.run_id),))
     why = f"Agent `{record.agent}` works on attempt {record.attempt}, run `{event.run_id}`."
     started = record.advance(Trigger.START, why, run_id=event.run_id)
     pushed_in_vain = (DeleteRef(ref=run_ref(event.lost)),) if event.lost else ()
-    return Decision(f"run {event.run_id} began", started, (*SHOW, *pushed_in_vain))
+    told = life.tell(started, *waiting(record.instructions))
+    return Decision(f"run {event.run_id} began", started, (*told, *SHOW, *pushed_in_vain))
+
+
+def run_progressed(event: RunProgressed, snapshot: Snapshot) -> Decision:
+    """Show what the current run's agent was told, and that it has spent most of what it may."""
+    record = snapshot.record
+    if record is None or record.run_id != event.run_id:
+        return nothing(f"run {event.run_id} is not the current run")
+    known = record.change(instructions=delivered(record.instructions, event.delivered, event.run_id))
+    if event.share is not None and event.share > (record.spent_share or 0):
+        known = known.change(spent_share=event.share)
+    if known == record:
+        return nothing("that is known")
+    return Decision("the run went on", known, (UpsertComment(),))
+
+
+def workspace_expired(event: WorkspaceExpired, snapshot: Snapshot) -> Decision:
+    """Remove the workspace of a failed attempt, unless the task went on meanwhile."""
+    record = snapshot.record
+    if record is None or record.attempt != event.attempt or record.status is not Status.NEEDS_REVIEW:
+        return nothing("the workspace is used, or gone")
+    tidied = Enqueue(job=cleanup_job(record.task, record.attempt))
+    return Decision("the workspace was kept for long enough", effects=(tidied,))
+
+
+def spent(event: Spent, snapshot: Snapshot) -> Decision:
+    """Count what a run cost for its repository and installation."""
+    ledger = snapshot.ledger or Ledger()
+    after = ledger.add(event.run_id, event.repository.id, event.cost, event.at)
+    return nothing("the run was counted") if after == ledger else Decision("a run was counted", after)
 
 
 def run_finished(event: RunFinished, snapshot: Snapshot) -> Decision:
@@ -40,5 +74,8 @@ def _pushed_in_vain(event: RunFinished, record: TaskRecord | None) -> tuple[Effe
 
 HANDLERS = (
     Handler(RunStarted, frozenset({Need.RECORD}), run_started),
+    Handler(RunProgressed, frozenset({Need.RECORD}), run_progressed),
+    Handler(WorkspaceExpired, frozenset({Need.RECORD}), workspace_expired),
+    Handler(Spent, frozenset({Need.LEDGER}), spent),
     Handler(RunFinished, frozenset({Need.RECORD, Need.CONFIG}), run_finished),
 )

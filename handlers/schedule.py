@@ -11,8 +11,7 @@ from app.domain.labels import status_label, statuses_on
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies import single
-from app.domain.strategies.single import SHOW
+from app.domain.strategies.starting import SHOW, resume
 from app.domain.task import AT_WORK, Status
 
 
@@ -58,7 +57,7 @@ def _go_on(record: TaskRecord, was: CutOff, issue: Issue, snapshot: Snapshot) ->
     if was is CutOff.REMOVED or not life.has_label(issue, record.label or trigger):
         why = f"Orch was cut off from here ({was.value}) and can write again. {life.again(trigger)}"
         return Decision("Orch can write here again", record.change(why=why), SHOW)
-    return single.resume(record, snapshot, f"Orch was cut off from here ({was.value}) and goes on with a new attempt.")
+    return resume(record, snapshot, f"Orch was cut off from here ({was.value}) and goes on with a new attempt.")
 
 
 def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
@@ -87,7 +86,7 @@ def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
     show = SHOW if on != (record.status,) else ()
     wanted: tuple[Send, ...] = ()
     if record.status in AT_WORK:
-        job = run_job(record.task, record.attempt)
+        job = run_job(record.task, record.attempt, record.purpose.value)
         wanted = (Send(event=SlotWanted(job=job, since=record.created_at.timestamp(), most=snapshot.parallel)),)
     if not show and not wanted:
         return nothing("nothing was missed")

@@ -2,22 +2,26 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from app.config_files import ConfigFiles
 from app.domain.config import resolve
 from app.domain.errors import Missing
-from app.domain.events import Event
-from app.domain.facts import Identity, Issue, Permission, Pull
+from app.domain.events import Event, PullCommented
+from app.domain.facts import Identity, Issue, Standing
 from app.domain.names import Repository, TaskRef, split_group
 from app.domain.policy import Policy
+from app.domain.powers import is_named
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
+from app.log import log
 from app.ports import Clock, GitHub
 from app.rebuild import Rebuild
 from app.records import Loaded, Records
+from app.standings import Standings
 
-STORED = {Need.RECORD, Need.BOARD, Need.FILE}
+STORED = {Need.RECORD, Need.BOARD, Need.FILE, Need.LEDGER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class SnapshotLoader:
     identity: Identity
     policy: Policy
     configs: ConfigFiles
+    standings: Standings
 
     async def outline(self, handler: Handler, event: Event) -> Snapshot:
         """Read the repository's configuration, if the handler needs it."""
@@ -45,30 +50,31 @@ class SnapshotLoader:
         loaded = await self.records.load(event.group) if handler.needs & STORED else Loaded(None, 0)
         if loaded.task and handler.settled(event, loaded.task):
             return replace(outline, record=loaded.task), loaded
-        permission, issue = await asyncio.gather(self._permission(handler, event), self._issue(handler, event, loaded))
+        if loaded.task is None and handler.only_known(event, outline):
+            return outline, loaded
+        standing, issue = await asyncio.gather(self._standing(handler, event), self._issue(handler, event, loaded))
         if issue and Need.RECORD in handler.needs and loaded.task is None:
             loaded = await self._rebuilt(_task(event), issue, loaded)
         snapshot = replace(
             outline,
             record=loaded.task,
             issue=issue,
-            permission=permission,
-            pull=await self._pull(handler, event, loaded),
+            standing=standing,
+            **await self._about_pull(handler, event, loaded),
             head=await self._head(handler, event, loaded),
             tasks=await self._tasks(handler, event),
+            decisions=await self._decisions(handler, event),
             board=loaded.board,
+            ledger=loaded.ledger,
             file=loaded.file,
             found=await self.configs.find(_repository(event)) if Need.FILE in handler.needs else None,
         )
         return snapshot, loaded
 
-    async def _permission(self, handler: Handler, event: Any) -> Permission | None:
-        if Need.PERMISSION not in handler.needs or event.actor.is_bot:
+    async def _standing(self, handler: Handler, event: Any) -> Standing | None:
+        if Need.STANDING not in handler.needs or (event.actor.is_bot and not is_named(event.actor, self.policy)):
             return None
-        try:
-            return await self.github.permission(event.task.repository, event.actor.login)
-        except Missing:  # deleted or renamed since, or never a user: nobody who may do anything here
-            return Permission.NONE
+        return await self.standings.of(event.task.repository, event.actor)
 
     async def _issue(self, handler: Handler, event: Event, loaded: Loaded) -> Issue | None:
         """Read the issue if it is asked for, or if the record is and the store does not have it."""
@@ -87,14 +93,30 @@ class SnapshotLoader:
             return loaded
         return await self.records.restore(record)
 
-    async def _pull(self, handler: Handler, event: Any, loaded: Loaded) -> Pull | None:
-        if Need.PULL not in handler.needs or loaded.task is None:
-            return None
-        number = getattr(event, "pull", loaded.task.pull)
+    async def _about_pull(self, handler: Handler, event: Any, loaded: Loaded) -> dict[str, Any]:
+        """Read what is asked for about a pull request and its head."""
+        record, number = loaded.task, _pull_number(event, loaded.task)
+        if number is None:
+            return {}
+        repository, found = _repository(event), dict[str, Any]()
         try:
-            return await self.github.pull(event.task.repository, number) if number else None
+            if Need.PULL in handler.needs:
+                found["pull"] = await self.github.pull(repository, number)
+            if Need.THREADS in handler.needs:
+                found["threads"] = tuple(await self.github.threads(repository, number))
+            if Need.CHECKS in handler.needs and record and record.head_sha:
+                found["checks"] = tuple(await self.github.checks(repository, record.head_sha))
+            if Need.MERGE in handler.needs and record and record.merge:
+                found["merge"] = await self.github.merge_view(repository, number)
         except Missing:
-            return None
+            log().info("the pull request, or something of it, is not there", pull=number)
+        return found
+
+    async def _decisions(self, handler: Handler, event: Event) -> tuple[tuple[datetime, str], ...]:
+        """Read what was decided before, if somebody asks why."""
+        if Need.DECISIONS not in handler.needs or "/why" not in getattr(event, "body", "").lower():
+            return ()
+        return tuple(await self.records.decisions(event.group))
 
     async def _head(self, handler: Handler, event: Any, loaded: Loaded) -> str | None:
         """Look where the branch is, if Orch has made one."""
@@ -112,6 +134,12 @@ def _repository(event: Any) -> Repository:
     repository = event.task.repository if hasattr(event, "task") else event.repository
     assert isinstance(repository, Repository)
     return repository
+
+
+def _pull_number(event: Any, record: TaskRecord | None) -> int | None:
+    """Return the event's own pull request, else the task's."""
+    given = getattr(event, "pull", None) or (event.number if isinstance(event, PullCommented) else None)
+    return given or (record.pull if record else None)
 
 
 def _task(event: Any) -> TaskRef:

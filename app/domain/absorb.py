@@ -1,23 +1,28 @@
 """What the result of an effect means for the record: facts are written down only after they were observed."""
 
-from app.domain.effects import AddComment, Effect, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
-from app.domain.events import SlotFreed
-from app.domain.record import TaskRecord
+from app.domain.effects import AddComment, Effect, MergePull, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
+from app.domain.errors import HeadMoved, Permanent
+from app.domain.events import PullDue, SlotFreed
+from app.domain.record import MergeWish, TaskRecord
 from app.domain.task import Trigger, can
-from app.domain.text import one_line
+from app.domain.text import one_line, sentence
 
 ESSENTIAL = (MoveBranch, OpenPull)
 
 
-def absorb(record: TaskRecord, effect: Effect, number: int | None) -> TaskRecord:
-    """Return the record after an effect was performed; `number` is the comment or pull request it made."""
+def absorb(record: TaskRecord, effect: Effect, made: int | str | None) -> TaskRecord:
+    """Return the record after an effect was performed.
+
+    `made` is the number of the comment or pull request that it made, or the SHA of the commit.
+    """
+    number, sha = (made, None) if isinstance(made, int) else (None, made)
     match effect:
         case SetLabels():
             return record.change(shown=(record.status,))
         case UpsertComment():
             return record.change(comment_id=number)
         case MoveBranch():
-            return record.change(head_sha=effect.sha)
+            return record.change(head_sha=sha or effect.sha, own_head=True)
         case OpenPull() if can(record.status, Trigger.OPEN_PULL):
             why = f"Pull request #{number} waits for review."
             return record.advance(Trigger.OPEN_PULL, why, pull=number, pull_closed=False)
@@ -27,14 +32,30 @@ def absorb(record: TaskRecord, effect: Effect, number: int | None) -> TaskRecord
             return record
 
 
-def refuse(record: TaskRecord, effect: Effect, reason: str) -> tuple[TaskRecord, tuple[Effect, ...]]:
+def refuse(record: TaskRecord, effect: Effect, error: Permanent) -> tuple[TaskRecord, tuple[Effect, ...]]:
     """Return the record, and what is to be done instead, after GitHub refused an effect for good.
 
-    A refused display effect changes nothing: a comment that cannot be edited never fails a task.
+    A refused display effect changes nothing: a comment that cannot be edited never fails a task. Nor does a merge that
+    GitHub does not do (yet): it is wished for until it can be.
     """
+    if isinstance(effect, MergePull):
+        return _refuse_merge(record, error)
+    reason = str(error)
     if not isinstance(effect, ESSENTIAL) or not can(record.status, Trigger.PARK):
         return record, ()
     parked = record.advance(Trigger.PARK, f"GitHub refused a step, so a person must act: {one_line(reason, 500)}")
     call = AddComment(task=record.task, key=f"refused-{effect.type}-{record.attempt}", body=parked.why)
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
     return parked, (*freed, SetLabels(), UpsertComment(), call)
+
+
+def _refuse_merge(record: TaskRecord, error: Permanent) -> tuple[TaskRecord, tuple[Effect, ...]]:
+    if record.merge is None:
+        return record, ()
+    again: tuple[Effect, ...] = ()
+    waits = f"GitHub did not merge it: {sentence(str(error), 300)}"
+    if isinstance(error, HeadMoved):
+        again = (Send(event=PullDue(task=record.task)),)
+        waits = "Somebody pushed meanwhile, so it is looked at again."
+    kept = record.change(merge=MergeWish(by=record.merge.by, waits=waits))
+    return kept, (*again, UpsertComment())

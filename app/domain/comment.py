@@ -11,9 +11,10 @@ LIMIT = 65_536
 LONGEST = 1000
 MODELLESS = "script"
 RUNS_SHOWN = 20
+INSTRUCTIONS_SHOWN = 5
 EDITED = (
     "The issue's text was edited after the label was put on. Orch follows the text as it was then; to have the new "
-    "text followed, a person with write access takes the label off and puts it on again."
+    "text followed, a person with write access says `/retry`, or takes the label off and puts it on again."
 )
 
 ACTS_NEXT = {
@@ -58,11 +59,14 @@ def _visible(record: TaskRecord) -> str:
         ("Requested by", f"`{one_line(record.requested_by)}`"),
         ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
         ("Cost so far", _cost(record)),
+        *_wishes(record),
         ("Who acts next", ACTS_NEXT[record.status]),
     ]
     parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
     if record.asked:
         parts.append(describe_question(record.asked))
+    if record.spent_share:
+        parts.append(f"The run has spent {record.spent_share} % of what it may; at 100 % it ends with its work kept.")
     if record.notice:
         parts.append(record.notice)
     if record.edited:
@@ -72,6 +76,19 @@ def _visible(record: TaskRecord) -> str:
     if record.runs or record.folded.runs:
         parts.append(_runs(record.runs, record.folded.runs))
     return "\n\n".join(parts)
+
+
+def _wishes(record: TaskRecord) -> list[tuple[str, str]]:
+    """Tell what people said to the agent and whether it was told, and that a merge is wished for."""
+    said = [
+        f"`{one_line(one.author)}` {one.at.strftime('%H:%M')}: {'delivered' if one.run_id else 'not delivered yet'}"
+        for one in record.instructions[-INSTRUCTIONS_SHOWN:]
+    ]
+    merge = record.merge
+    return [
+        *([("Said to the agent (UTC)", "; ".join(said))] if said else []),
+        *([("Merge", f"wished for by `{merge.by}`. {one_line(merge.waits, 400)}")] if merge else []),
+    ]
 
 
 def _cost(record: TaskRecord) -> str:

@@ -54,8 +54,8 @@ class Grant(Value):
 
     `start_sha` is the head of the task's branch, None before there is one. `unfinished` is what an earlier run left
     to go on from, `notes` are sentences on the attempts before, `answers` what people said of calls that it asked for.
-    `instructions` are those that wait, `quoted` what people without write access wrote, to be shown as material,
-    `threads` and `failures` what a REWORK is about.
+    `instructions` are those that wait, `discussion` is what people with write access said on the issue before, `quoted`
+    what others did, to be shown as material; `threads` and `failures` are what a REWORK is about.
     """
 
     run_id: str
@@ -77,6 +77,7 @@ class Grant(Value):
     notes: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
     instructions: tuple[Told, ...] = ()
+    discussion: tuple[Told, ...] = ()
     quoted: tuple[Told, ...] = ()
     threads: tuple[Thread, ...] = ()
     failures: tuple[FailedCheck, ...] = ()

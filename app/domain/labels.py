@@ -4,6 +4,7 @@ from app.domain.base import Value
 from app.domain.task import Status
 
 STATUS_PREFIX = "status:"
+AUTOMERGE = "automerge"
 
 
 class Label(Value):
@@ -34,7 +35,8 @@ def status_label(status: Status) -> str:
 
 def repository_labels(trigger: str) -> tuple[Label, ...]:
     """List the labels Orch creates in a repository it is installed on."""
-    return (Label(name=trigger, color="5319e7", description="Orch works on this issue"), *STATUS_LABELS)
+    merge = Label(name=AUTOMERGE, color="0e8a16", description="Orch merges it once it is approved and green")
+    return (Label(name=trigger, color="5319e7", description="Orch works on this issue"), *STATUS_LABELS, merge)
 
 
 def statuses_on(labels: frozenset[str]) -> tuple[Status, ...]:

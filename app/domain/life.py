@@ -12,10 +12,13 @@ from app.domain.effects import (
     Enqueue,
     Send,
     StopRun,
+    Tell,
     UpsertComment,
 )
-from app.domain.events import SlotFreed
+from app.domain.events import PullDue, SlotFreed
 from app.domain.facts import CutOff, Issue, Pull
+from app.domain.grants import Stop
+from app.domain.instructions import Instruction, for_now
 from app.domain.jobs import cleanup_job
 from app.domain.labels import is_same_label
 from app.domain.names import digest_of
@@ -39,16 +42,16 @@ def again(trigger: str) -> str:
     return f"To have Orch work on it again, a person with write access takes {label} off and puts it on again."
 
 
-def stop(record: TaskRecord) -> tuple[Effect, ...]:
-    """List what ends the work on a task at once: its run, and its place among those that run or wait."""
-    run: tuple[Effect, ...] = (StopRun(run_id=record.run_id),) if record.run_id else ()
+def stop(record: TaskRecord, how: Stop = Stop.DROP) -> tuple[Effect, ...]:
+    """List what ends the work on a task: its run, and its place among those that run or wait."""
+    run: tuple[Effect, ...] = (StopRun(run_id=record.run_id, how=how),) if record.run_id else ()
     holds = record.status in AT_WORK and record.job_id
     return (*run, *((Send(event=SlotFreed(job_id=record.job_id)),) if holds and record.job_id else ()))
 
 
 def stopped(record: TaskRecord) -> dict[str, object]:
-    """Return what changes in the record of a task whose run is told to stop."""
-    return {"run_id": None, "stopping": record.run_id or record.stopping}
+    """Return what changes in the record of a task whose run is told to stop; no merge is wished for any more."""
+    return {"run_id": None, "stopping": record.run_id or record.stopping, "stop_keeps": False, "merge": None}
 
 
 def withdrawn(record: TaskRecord, issue: Issue, trigger: str, by: str = SOMEBODY) -> Decision | None:
@@ -74,7 +77,7 @@ def closed(record: TaskRecord, issue: Issue, by: str = SOMEBODY) -> Decision | N
     why = f"{_name(by)} closed the issue {how}, so the task ends.{left} To have it taken up again, reopen the issue."
     trigger = Trigger.COMPLETE if completed else Trigger.CANCEL
     ended = record.advance(trigger, why, **stopped(record))
-    return Decision(f"the issue was closed {how}", ended, (*stop(record), *_tidy(record), *SHOW))
+    return Decision(f"the issue was closed {how}", ended, (*stop(record), *tidy(record), *SHOW))
 
 
 def finish_merged(record: TaskRecord, pull: int) -> Decision:
@@ -83,7 +86,7 @@ def finish_merged(record: TaskRecord, pull: int) -> Decision:
     done = record.advance(Trigger.MERGE, why, pull=pull, pull_closed=False, **stopped(record))
     run: tuple[Effect, ...] = (StopRun(run_id=record.run_id),) if record.run_id else ()
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
-    left_over = (CloseIssue(), DeleteRef(ref=f"refs/heads/{record.branch}"), *_tidy(record))
+    left_over = (CloseIssue(), DeleteRef(ref=f"refs/heads/{record.branch}"), *tidy(record))
     return Decision(f"pull request #{pull} was merged", done, (*run, *freed, *left_over, *SHOW))
 
 
@@ -106,9 +109,14 @@ def reopened(record: TaskRecord, issue: Issue, pull: Pull | None, trigger: str) 
     """Let a finished task wait for a person again; after a merge, the next attempt begins a branch of its own."""
     if not issue.is_open or not can(record.status, Trigger.REOPEN):
         return None
-    merged: dict[str, object] = {}
+    merged: dict[str, object] = {"merge": None}
     if pull and pull.merged:
-        merged = {"pull": None, "head_sha": None, "merged_before": (*record.merged_before, pull.number)}
+        merged |= {
+            "pull": None,
+            "head_sha": None,
+            "own_head": True,
+            "merged_before": (*record.merged_before, pull.number),
+        }
     waiting = record.advance(Trigger.REOPEN, f"The issue was reopened. {again(trigger)}", **merged)
     call = AddComment(task=record.task, key=f"reopened-{record.attempt}", body=waiting.why)
     return Decision("the issue was reopened", waiting, (*SHOW, call))
@@ -128,7 +136,7 @@ def gone(record: TaskRecord, why: str, *told: Effect) -> Decision | None:
     if not can(record.status, Trigger.CANCEL):
         return None
     ended = record.advance(Trigger.CANCEL, why, **stopped(record), cut_off=CutOff.GONE, shown=(Status.CANCELLED,))
-    return Decision(why, ended, (*stop(record), *_tidy(record), *told))
+    return Decision(why, ended, (*stop(record), *tidy(record), *told))
 
 
 def cut_off(record: TaskRecord, because: CutOff) -> Decision | None:
@@ -141,8 +149,17 @@ def cut_off(record: TaskRecord, because: CutOff) -> Decision | None:
     return Decision(paused.why, paused, stop(record))
 
 
-def pull_followed(record: TaskRecord, pull: Pull, trigger: str, by: str = SOMEBODY) -> Decision | None:
-    """Follow an unmerged pull request of the task: closed, reopened, or pushed to by others."""
+def pull_followed(
+    record: TaskRecord, pull: Pull, trigger: str, by: str = SOMEBODY, *, by_orch: bool = False
+) -> Decision | None:
+    """Follow an unmerged pull request of the task: closed, reopened, or with another head than Orch knows of.
+
+    `by_orch` says that GitHub made the head at Orch's wish, by merging the base branch into it.
+    """
+    if by_orch and pull.is_open and not record.status.is_final and pull.head_sha not in record.own_heads:
+        updated = record.change(head_sha=pull.head_sha, own_head=True, notice="")
+        look = (Send(event=PullDue(task=record.task)),) if record.merge else ()
+        return Decision("the branch was brought up to date", updated, (*look, UpsertComment()))
     if pull.merged or record.cut_off or record.pull not in (None, pull.number):
         return None
     return (
@@ -178,14 +195,13 @@ def _pull_open(record: TaskRecord, pull: Pull) -> Decision | None:
 
 def _pushed(record: TaskRecord, pull: Pull, by: str) -> Decision | None:
     """Take over a head that is not Orch's; one of an earlier run may be what GitHub shows for a moment."""
-    own = {record.head_sha, *(run.head_sha for run in record.runs)}
-    if pull.head_sha in own or record.status.is_final:
+    if pull.head_sha in {record.head_sha, *record.own_heads} or record.status.is_final:
         return None
     notice = (
         f"{_name(by)} pushed to the branch `{record.branch}`. Orch keeps those commits: "
         "it builds on them and never force-pushes."
     )
-    seen = record.change(head_sha=pull.head_sha, notice=notice)
+    seen = record.change(head_sha=pull.head_sha, own_head=False, notice=notice)
     followed = _pull_open(seen, pull)
     if followed is None:
         return Decision("somebody pushed to the branch", seen, (UpsertComment(),))
@@ -208,7 +224,14 @@ def has_open_pull(record: TaskRecord) -> bool:
     return record.pull is not None and not record.pull_closed
 
 
-def _tidy(record: TaskRecord) -> tuple[Effect, ...]:
+def tell(record: TaskRecord, *instructions: Instruction) -> tuple[Effect, ...]:
+    """Have the current run tell its agent, as far as that can be told in the middle of a run."""
+    now = for_now(instructions)
+    return (Tell(run_id=record.run_id, instructions=now),) if record.run_id and now else ()
+
+
+def tidy(record: TaskRecord) -> tuple[Effect, ...]:
+    """Remove what a task leaves behind when it ends."""
     return (*drop_unfinished(record), Enqueue(job=cleanup_job(record.task, record.attempt)))
 
 

@@ -28,7 +28,7 @@ BOTS_REFUSED = "bots start and steer no work unless the operator names them"
 
 def refusal(power: Power, actor: Actor, standing: Standing | None, policy: Policy) -> str | None:
     """Say why somebody may not do that, None if he may; `standing` is None where it was not to be had."""
-    if actor.is_bot and actor.login.lower() not in {bot.lower() for bot in policy.bots}:
+    if actor.is_bot and not is_named(actor, policy):
         return BOTS_REFUSED
     has = standing or Standing()
     if power is Power.READ:
@@ -37,6 +37,11 @@ def refusal(power: Power, actor: Actor, standing: Standing | None, policy: Polic
         return _REFUSALS[Power.WRITE]
     allowed = {Power.BUDGET: policy.budget_approvers, Power.MERGE: policy.mergers}.get(power, ("write",))
     return None if any(_fits(one, actor, has) for one in allowed) else _REFUSALS[power].format(who=name_people(allowed))
+
+
+def is_named(bot: Actor, policy: Policy) -> bool:
+    """Say whether the operator lets that bot instruct."""
+    return bot.login.lower() in {name.lower() for name in policy.bots}
 
 
 def _fits(one: str, actor: Actor, has: Standing) -> bool:

@@ -1,7 +1,7 @@
 """What a handler declares that it needs, and what was read for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -10,7 +10,8 @@ from app.domain.admission import Board
 from app.domain.config import RepoFile, Resolved
 from app.domain.config_check import FoundFile
 from app.domain.effects import Decision
-from app.domain.facts import Identity, Issue, Permission, Pull
+from app.domain.facts import Check, Identity, Issue, MergeView, Pull, Standing, Thread
+from app.domain.ledger import Ledger
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 
@@ -20,22 +21,29 @@ class Need(Enum):
 
     RECORD = auto()
     ISSUE = auto()
-    PERMISSION = auto()
+    STANDING = auto()
     PULL = auto()
     BOARD = auto()
     CONFIG = auto()
     FILE = auto()
     HEAD = auto()
     TASKS = auto()
+    DECISIONS = auto()
+    THREADS = auto()
+    CHECKS = auto()
+    MERGE = auto()
+    LEDGER = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was read: a field is None if it was not asked for or is not there.
 
-    `permission` is that of the event's actor, `pull` the event's or the record's pull request, `head` where the branch
+    `standing` is that of the event's actor, `pull` the event's or the record's pull request, `head` where the branch
     is that Orch made for the record, `tasks` what the store knows of the repository's tasks. With `config`, `policy`
     is the operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
+    `decisions` are those on the task that are remembered, `threads` the review threads of the pull request, `checks`
+    those of the record's head, `merge` what stands before a merge.
     """
 
     now: datetime
@@ -43,7 +51,7 @@ class Snapshot:
     policy: Policy
     record: TaskRecord | None = None
     issue: Issue | None = None
-    permission: Permission | None = None
+    standing: Standing | None = None
     pull: Pull | None = None
     board: Board | None = None
     config: Resolved | None = None
@@ -51,6 +59,15 @@ class Snapshot:
     found: FoundFile | None = None
     head: str | None = None
     tasks: tuple[TaskRecord, ...] = ()
+    decisions: tuple[tuple[datetime, str], ...] = ()
+    threads: tuple[Thread, ...] = ()
+    checks: tuple[Check, ...] | None = None
+    merge: MergeView | None = None
+    ledger: Ledger | None = None
+
+    def with_record(self, record: TaskRecord) -> "Snapshot":
+        """Return the same with another record."""
+        return replace(self, record=record)
 
     @property
     def branch_prefixes(self) -> tuple[str, ...]:
@@ -76,12 +93,17 @@ def _not_settled(event: Any, record: TaskRecord) -> bool:
     return False
 
 
+def _always_looked_for(event: Any, snapshot: Snapshot) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
     """One kind of event, what its decision needs, and the pure function that decides.
 
     `skip` sees a snapshot for which nothing was read but the configuration, if that is needed, and returns why the
-    event means nothing, or None. `settled` says that the record alone decides, so that nothing else is read.
+    event means nothing, or None. `settled` says that the record alone decides, so that nothing else is read;
+    `only_known` that the event means nothing where the store has no record, so that none is looked for on GitHub.
     """
 
     event: type[Any]
@@ -89,3 +111,4 @@ class Handler:
     decide: Callable[[Any, Snapshot], Decision]
     skip: Callable[[Any, Snapshot], str | None] = _never
     settled: Callable[[Any, TaskRecord], bool] = _not_settled
+    only_known: Callable[[Any, Snapshot], bool] = _always_looked_for

@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.apply import Apply
+from app.briefing import Briefing
+from app.budgets import Budgets
 from app.config_files import ConfigFiles
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.policy import Policy
+from app.entry.shown_log import log_shower
 from app.github.api import open_github
 from app.github.payloads import parse_webhook
 from app.leases import Leases
 from app.log import bound, log
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Runs, Store
 from app.process import Process, parser
+from app.pull_effects import PullEffects
 from app.rebuild import Rebuild
 from app.reconcile import Reconcile
 from app.records import Records
 from app.runs import LocalRuns
 from app.settings import ServeSettings
+from app.standings import Standings
 from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
 from infra.local.artifacts import DiskArtifacts
@@ -117,6 +122,7 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
     records, leases = Records(ports.store), Leases(ports.store)
     configs = ConfigFiles(records, ports.github, policy.agents)
     reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs)
+    standings = Standings(ports.github, ports.clock)
     apply = Apply(
         records=records,
         leases=leases,
@@ -129,9 +135,11 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         policy=policy,
         keyring=keyring,
         reconcile=reconcile,
+        pulls=PullEffects(ports.github, ports.events, ports.clock, identity, policy),
+        show_log=log_shower(ports.artifacts),
     )
     rebuild = Rebuild(ports.github, identity, keyring)
-    loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs)
+    loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs, standings)
     process = Process(
         handlers=HANDLERS,
         parse=parser(parse_webhook),
@@ -143,12 +151,14 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         policy=policy,
         deadline=settings.event_lease * WITHIN_LEASE,
     )
-    return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy)))
+    return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy, standings)))
 
 
-def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Policy) -> Runs:
+def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Policy, standings: Standings) -> Runs:
+    records = Records(ports.store)
+    configs = ConfigFiles(records, ports.github, policy.agents)
     return LocalRuns(
-        records=Records(ports.store),
+        records=records,
         leases=Leases(ports.store),
         events=ports.events,
         artifacts=ports.artifacts,
@@ -156,6 +166,9 @@ def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Pol
         clock=ports.clock,
         identity=identity,
         policy=policy,
+        configs=configs,
+        briefing=Briefing(ports.github, ports.artifacts, standings, identity),
+        budgets=Budgets(records, ports.clock, policy, configs),
         web_url=settings.github_web_url,
     )
 

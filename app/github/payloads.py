@@ -8,7 +8,9 @@ from typing import Any
 from app.domain.config import FILE
 from app.domain.errors import Unparsable
 from app.domain.events import (
-    CommentCreated,
+    BaseMoved,
+    ChecksEnded,
+    Commented,
     ConfigPushed,
     Event,
     Ignored,
@@ -22,6 +24,8 @@ from app.domain.events import (
     IssueTransferred,
     IssueUnlabeled,
     PullClosed,
+    PullCommented,
+    PullLabeled,
     PullPushed,
     PullReopened,
     RepositoriesAdded,
@@ -29,10 +33,11 @@ from app.domain.events import (
     RepositoryArchived,
     RepositoryChanged,
     RepositoryDeleted,
+    ReviewSubmitted,
 )
 from app.domain.facts import CutOff
 from app.domain.names import Repository, TaskRef
-from app.github.answers import read_actor, read_repository
+from app.github.answers import read_actor, read_author, read_repository
 
 Json = Mapping[str, Any]
 MOST_COMMITS = 2048
@@ -91,11 +96,45 @@ def _issue(payload: Json, group: str) -> Event:
 
 
 def _comment(payload: Json, group: str) -> Event:
-    if payload["issue"].get("pull_request"):
-        return Ignored(reason="comments on pull requests mean nothing to Orch", group=group)
-    comment, actor = payload["comment"], read_actor(payload["sender"])
-    facts: dict[str, Any] = {"comment_id": comment["id"], "body": comment["body"], "written_at": comment["created_at"]}
-    return CommentCreated(task=_task(payload), actor=actor, **facts)
+    issue, comment, edited = payload["issue"], payload["comment"], payload["action"] == "edited"
+    if edited and "body" not in payload["changes"]:
+        return Ignored(reason="the comment says what it said", group=group)
+    facts: dict[str, Any] = {
+        "actor": read_actor(payload["sender"]),
+        "author_id": read_author(comment["user"]).id,
+        "comment_id": comment["id"],
+        "body": comment["body"] or "",
+        "before": payload["changes"]["body"]["from"] or "" if edited else None,
+        "written_at": comment["updated_at"] if edited else comment["created_at"],
+    }
+    if issue.get("pull_request"):
+        opened_by = read_author(issue["user"]).id
+        return PullCommented(repository=_repository(payload), number=issue["number"], pull_author_id=opened_by, **facts)
+    return Commented(task=_task(payload), title=issue["title"], text=issue["body"] or "", **facts)
+
+
+def _review(payload: Json, group: str) -> Event:
+    review = payload["review"]
+    return ReviewSubmitted(
+        **_of_pull(payload),
+        review_id=review["id"],
+        state=review["state"].lower(),
+        body=review["body"] or "",
+        at=review["submitted_at"],
+    )
+
+
+def _checks(payload: Json, group: str) -> Event:
+    """Read the end of a check suite, a workflow run or a commit status."""
+    repository = _repository(payload)
+    told = payload.get("check_suite") or payload.get("workflow_run")
+    if told is not None:
+        branches, sha = [told["head_branch"]] if told["head_branch"] else [], told["head_sha"]
+    elif payload["state"] == "pending":
+        return Ignored(reason="the commit status is not at its end", group=group)
+    else:
+        branches, sha = [branch["name"] for branch in payload["branches"]], payload["sha"]
+    return ChecksEnded(repository=repository, branches=tuple(branches), sha=sha)
 
 
 def _task(payload: Json) -> TaskRef:
@@ -103,22 +142,28 @@ def _task(payload: Json) -> TaskRef:
 
 
 def _pull(payload: Json, group: str) -> Event:
+    pull, facts = payload["pull_request"], _of_pull(payload)
+    match payload["action"]:
+        case "closed":
+            return PullClosed(**facts, merged=pull["merged"])
+        case "reopened":
+            return PullReopened(**facts)
+        case "labeled" | "unlabeled" as how:
+            return PullLabeled(**facts, label=payload["label"]["name"], on=how == "labeled")
+        case _:
+            return PullPushed(**facts, head_sha=pull["head"]["sha"])
+
+
+def _of_pull(payload: Json) -> dict[str, Any]:
     pull = payload["pull_request"]
     head = pull["head"]
-    facts: dict[str, Any] = {
+    return {
         "repository": _repository(payload),
         "number": pull["number"],
         "head_branch": head["ref"],
         "head_repository_id": head["repo"]["id"] if head["repo"] else None,
         "actor": read_actor(payload["sender"]),
     }
-    match payload["action"]:
-        case "closed":
-            return PullClosed(**facts, merged=pull["merged"])
-        case "reopened":
-            return PullReopened(**facts)
-        case _:
-            return PullPushed(**facts)
 
 
 def _repository(payload: Json) -> Repository:
@@ -126,14 +171,14 @@ def _repository(payload: Json) -> Repository:
 
 
 def _pushed(payload: Json, group: str) -> Event:
-    """Notice pushes to the default branch that touch `.orch.yml`, or may without being seen to."""
+    """Notice pushes to the default branch, and those among them that touch `.orch.yml` or may without being seen to."""
     repository = _repository(payload)
     if payload["ref"] != f"refs/heads/{repository.default_branch}":
         return Ignored(reason=f"{payload['ref']} is not the default branch", group=group)
     unseen = payload["forced"] or payload["created"] or len(payload["commits"]) >= MOST_COMMITS
     if unseen or any(FILE in commit[how] for commit in payload["commits"] for how in ("added", "modified", "removed")):
         return ConfigPushed(repository=repository)
-    return Ignored(reason=f"the push does not touch {FILE}", group=group)
+    return BaseMoved(repository=repository)
 
 
 def _edited_repository(payload: Json, group: str) -> Event:
@@ -198,7 +243,12 @@ READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
     ("issues", "unlabeled"): _label,
     **{("issues", action): _issue for action in ("edited", "closed", "reopened", "transferred", "deleted")},
     ("issue_comment", "created"): _comment,
-    **{("pull_request", action): _pull for action in ("closed", "reopened", "synchronize")},
+    ("issue_comment", "edited"): _comment,
+    **{("pull_request", action): _pull for action in ("closed", "reopened", "synchronize", "labeled", "unlabeled")},
+    ("pull_request_review", "submitted"): _review,
+    ("check_suite", "completed"): _checks,
+    ("workflow_run", "completed"): _checks,
+    ("status", None): _checks,
     ("push", None): _pushed,
     ("repository", "edited"): _edited_repository,
     **{("repository", action): _changed_repository for action in REPOSITORY_ACTIONS},

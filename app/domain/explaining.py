@@ -1,0 +1,101 @@
+"""What Orch says when it is asked: what somebody may do here now, and why a task stands where it does."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.domain.approvals import describe_question
+from app.domain.commands import COMMANDS, CommandKind, Word
+from app.domain.comment import ACTS_NEXT, describe_agent
+from app.domain.facts import Actor
+from app.domain.instructions import waiting
+from app.domain.powers import refusal
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Snapshot
+from app.domain.task import AT_WORK, Status
+from app.domain.text import one_line
+
+DECISIONS_SHOWN = 10
+_PARKED = (Status.NEEDS_REVIEW, Status.PAUSED)
+_POSSIBLE: dict[Word, tuple[Status, ...]] = {
+    Word.STOP: (*AT_WORK, Status.IN_REVIEW),
+    Word.PAUSE: (*AT_WORK, Status.IN_REVIEW),
+    Word.RESUME: _PARKED,
+    Word.RETRY: (*_PARKED, Status.DONE, Status.CANCELLED, Status.IN_REVIEW),
+    Word.CANCEL: (*AT_WORK, Status.IN_REVIEW, *_PARKED),
+    Word.APPROVE: (Status.NEEDS_REVIEW,),
+    Word.DENY: (Status.NEEDS_REVIEW,),
+    Word.REVIEW: (Status.IN_REVIEW,),
+    Word.REBASE: (Status.IN_REVIEW,),
+    Word.MERGE: (Status.IN_REVIEW,),
+    Word.OK_TO_RUN: (),
+}
+"""Where a command means something; one that is not named means something everywhere."""
+_WITHOUT_TASK = (Word.ORCH, Word.WHY, Word.OK_TO_RUN)
+
+
+def describe_leave(record: TaskRecord | None, actor: Actor, snapshot: Snapshot) -> str:
+    """List the commands that mean something here now and that somebody may use."""
+    kinds = [kind for kind in COMMANDS.values() if _means_something(kind, record)]
+    may = [kind for kind in kinds if refusal(kind.power, actor, snapshot.standing, snapshot.policy) is None]
+    head = (
+        "This issue is no task of Orch's." if record is None else f"The task is `{record.status.value}`. {record.why}"
+    )
+    rows = "\n".join(f"| `{_usage(kind)}` | {kind.help} | `{kind.example}` |" for kind in may)
+    parts = [head, f"| what you may say now, `{actor.login}` | what it does | example |\n| --- | --- | --- |\n{rows}"]
+    why_not = {
+        why for kind in kinds if (why := refusal(kind.power, actor, snapshot.standing, snapshot.policy)) is not None
+    }
+    parts += [f"Not all is allowed: {why}." for why in sorted(why_not)]
+    if record is None or record.status.is_final:
+        label, name = snapshot.policy.trigger, snapshot.identity.slug
+        parts.append(
+            f"To have Orch work on it, a person with write access puts the label `{label}` on, or mentions `{name}`."
+        )
+    return "\n\n".join(parts)
+
+
+def _stands(record: TaskRecord) -> str:
+    return f"The task is `{record.status.value}`. {record.why}"
+
+
+def _means_something(kind: CommandKind, record: TaskRecord | None) -> bool:
+    if record is None:
+        return kind.word in _WITHOUT_TASK
+    return kind.word not in _POSSIBLE or record.status in _POSSIBLE[kind.word]
+
+
+def _usage(kind: CommandKind) -> str:
+    return f"/{kind.word.value} {kind.usage}".strip()
+
+
+def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:
+    """Say where a task stands, why, who acts next, and what was decided last."""
+    if record is None:
+        return (
+            "This issue is no task of Orch's: nobody with write access put the label "
+            f"`{snapshot.policy.trigger}` on, or Orch was not running then."
+        )
+    parts = [_stands(record), f"Who acts next: {ACTS_NEXT[record.status]}."]
+    parts += [record.notice] if record.notice else []
+    if record.asked:
+        parts.append(describe_question(record.asked))
+    parts += _details(record)
+    if snapshot.decisions:
+        parts.append(_last(snapshot.decisions))
+    return "\n\n".join(parts)
+
+
+def _details(record: TaskRecord) -> list[str]:
+    lines = [f"Agent {describe_agent(record)}, attempt {record.attempt}, round {record.rounds}."]
+    if record.merge:
+        lines.append(f"`{record.merge.by}` wants it merged. {record.merge.waits}".strip())
+    if left := waiting(record.instructions):
+        lines.append(
+            f"Not told to the agent yet: {len(left)} by {', '.join(sorted({f'`{one.author}`' for one in left}))}."
+        )
+    return lines
+
+
+def _last(decisions: Sequence[tuple[datetime, str]]) -> str:
+    lines = [f"* {at.strftime('%Y-%m-%d %H:%M:%S')} UTC: {one_line(why)}" for at, why in decisions[-DECISIONS_SHOWN:]]
+    return "\n".join(["<details><summary>What was decided last</summary>\n", *lines, "\n</details>"])

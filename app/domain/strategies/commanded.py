@@ -1,0 +1,396 @@
+"""What each command does to a task. Every function is pure; what cannot be done is answered with what can."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.domain import life
+from app.domain.approvals import Answer, Question, with_answer
+from app.domain.commands import Command, Word
+from app.domain.effects import Decision, Effect, RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
+from app.domain.events import Commented, PullDue
+from app.domain.explaining import describe_leave, describe_why
+from app.domain.grants import Stop
+from app.domain.instructions import MOST_WAITING, Instruction, Kind, waiting, with_new
+from app.domain.jobs import Purpose
+from app.domain.names import digest_of
+from app.domain.outcomes import Outcome
+from app.domain.record import MergeWish, TaskRecord
+from app.domain.snapshot import Snapshot
+from app.domain.strategies.single import Request, admit, keep_said
+from app.domain.strategies.starting import SHOW, begin, resume, rework
+from app.domain.task import AT_WORK, Status, Trigger, can
+from app.domain.text import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a command was said: the comment, and what was read for it."""
+
+    event: Commented
+    snapshot: Snapshot
+
+    @property
+    def by(self) -> str:
+        return f"`{one_line(self.event.actor.login)}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from one command; `reply` is for the person, `done` says whether it did what he asked for."""
+
+    record: TaskRecord | None
+    effects: tuple[Effect, ...] = ()
+    reply: str = ""
+    done: bool = True
+
+
+Obey = Callable[[Command, TaskRecord, Scene], Step]
+
+
+def no(record: TaskRecord | None, command: Command, why: str) -> Step:
+    """Do nothing, and say why and what is possible."""
+    return Step(record, reply=f"`/{command.word.value}` did nothing: {why}", done=False)
+
+
+def obey(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
+    """Do what a command says, or say why that cannot be done."""
+    if record is None:
+        return _without_task(command, scene)
+    return _OBEY[command.word](command, record, scene)
+
+
+def _step(decision: Decision, *before: Effect) -> Step:
+    assert isinstance(decision.record, TaskRecord)
+    return Step(decision.record, (*before, *decision.effects))
+
+
+def _without_task(command: Command, scene: Scene) -> Step:
+    match command.word:
+        case Word.ORCH:
+            return Step(None, reply=describe_leave(None, scene.event.actor, scene.snapshot))
+        case Word.WHY:
+            return Step(None, reply=describe_why(None, scene.snapshot))
+        case Word.OK_TO_RUN:
+            return _admit(command, None, scene)
+        case _:
+            label = scene.snapshot.policy.trigger
+            why = f"this issue is no task of Orch's. The label `{label}`, or `/ok-to-run`, makes it one."
+            return no(None, command, why)
+
+
+def _orch(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    return Step(record, reply=describe_leave(record, scene.event.actor, scene.snapshot))
+
+
+def _why(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    return Step(record, reply=describe_why(record, scene.snapshot))
+
+
+def _log(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    run = record.run_id or (record.runs[-1].run_id if record.runs else None)
+    if run is None:
+        return no(record, command, "the task had no run yet.")
+    place = record.task.model_copy(update={"number": scene.event.pull or record.task.number})
+    return Step(record, (ShowLog(task=place, key=f"log-{scene.event.comment_id}", run_id=run),))
+
+
+def _admit(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
+    """Take the issue up with its text of this moment, which the comment's own webhook tells."""
+    event, snapshot = scene.event, scene.snapshot
+    if event.title is None or event.text is None:
+        return no(record, command, "say it on the issue, whose text is followed then.")
+    if snapshot.issue is None or not snapshot.issue.is_open:
+        return no(record, command, "the issue is closed; reopen it first.")
+    request = Request(
+        task=event.task,
+        actor=event.actor,
+        title=event.title,
+        body=event.text,
+        how=f"with `/{command.word.value}`",
+        label=snapshot.policy.trigger,
+        puts_on=not life.has_label(snapshot.issue, snapshot.policy.trigger),
+        said=_said(command, scene),
+    )
+    decision = admit(request, snapshot if record is None else snapshot.with_record(record))
+    return _step(decision)
+
+
+def _said(command: Command, scene: Scene) -> tuple[tuple[Instruction, str], ...]:
+    """Return what stands behind a command as an instruction to the agent."""
+    return (instruct(scene.event, command.text, Kind.COMMENT),) if command.text else ()
+
+
+def instruct(event: Commented, text: str, kind: Kind) -> tuple[Instruction, str]:
+    """Make an instruction of what a comment says."""
+    key = f"comment-{event.comment_id}-{digest_of('', text)[:8]}"
+    made = Instruction(
+        key=key,
+        kind=kind,
+        author=event.actor.login,
+        where=event.pull or event.task.number,
+        digest=digest_of("", text),
+        at=event.written_at,
+    )
+    return made, text
+
+
+def _ok_to_run(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if not record.status.is_final or _was_merged(record):
+        return no(record, command, f"the task is `{record.status.value}` already.")
+    return _admit(command, record, scene)
+
+
+def _was_merged(record: TaskRecord) -> bool:
+    return record.status is Status.DONE and record.pull is not None
+
+
+def _retry(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    chosen = _chosen(command, record)
+    if record.status in AT_WORK:
+        return no(record, command, "an agent is at work on it. `/stop` ends that first.")
+    if _was_merged(record):
+        return no(record, command, "its pull request was merged. Reopen the issue to have more done.")
+    if record.status is Status.IN_REVIEW:
+        return _once_more(command, chosen, scene)
+    if scene.event.title is not None:
+        return _admit(command, chosen.change(rounds=0), scene)
+    return _again(command, chosen, scene)
+
+
+def _chosen(command: Command, record: TaskRecord) -> TaskRecord:
+    """Remember what agent and model the command names; the agent alone leaves the model to its own default."""
+    if command.agent is None:
+        return record
+    return record.change(choice=record.choice.model_copy(update={"agent": command.agent, "model": command.model}))
+
+
+def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Rework the open pull request by what is said behind the command."""
+    said = _said(command, scene)
+    if not said:
+        return no(record, command, "its pull request waits for review. Say what is to be different: `/retry TEXT`.")
+    why = f"{scene.by} asked for another round."
+    told = with_new(record.instructions, *(one for one, _ in said))
+    changed, effects = begin(
+        record, scene.snapshot, why, purpose=Purpose.REWORK, rounds=1, changes={"instructions": told, **_worker(record)}
+    )
+    return Step(changed, (*keep_said(said), *effects, *SHOW))
+
+
+def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Begin another attempt at the text that is followed already."""
+    said = _said(command, scene)
+    told = with_new(record.instructions, *(one for one, _ in said))
+    why = f"{scene.by} asked for another attempt; the task waits for a runner."
+    changed, effects = begin(
+        record, scene.snapshot, why, purpose=record.purpose, changes={"instructions": told, **_worker(record)}
+    )
+    return Step(changed, (*keep_said(said), *effects, *SHOW))
+
+
+def _worker(record: TaskRecord) -> dict[str, object]:
+    if record.choice.agent is None:
+        return {}
+    return {"agent": record.choice.agent, "model": record.choice.model}
+
+
+def _stop(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    return _halt(command, record, scene, Stop.KEEP, "stopped it")
+
+
+def _pause(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    return _halt(command, record, scene, Stop.TURN, "paused it")
+
+
+def _halt(command: Command, record: TaskRecord, scene: Scene, how: Stop, did: str) -> Step:
+    if not can(record.status, Trigger.PAUSE):
+        return no(record, command, f"nothing is under way: the task is `{record.status.value}`.")
+    when = " The agent comes to the end of its turn first." if how is Stop.TURN and record.run_id else ""
+    why = f"{scene.by} {did}.{when} `/resume` goes on with it, in the same session where the agent can."
+    paused = record.advance(Trigger.PAUSE, why, **{**life.stopped(record), "stop_keeps": True})
+    return Step(paused, (*life.stop(record, how), *SHOW))
+
+
+def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if record.status not in (Status.PAUSED, Status.NEEDS_REVIEW):
+        return no(record, command, f"the task is `{record.status.value}`, so there is nothing to go on with.")
+    if record.stopping:
+        return no(record, command, "its run is still coming to its end. Say it again in a few seconds.")
+    if record.asked:
+        return no(record, command, "the agent waits for an answer. Say `/approve` or `/deny REASON`.")
+    said = _said(command, scene)
+    told = with_new(record.instructions, *(one for one, _ in said))
+    with_said = record.change(instructions=told)
+    if _only_review(with_said):
+        why = f"Pull request #{record.pull} waits for review."
+        return Step(with_said.advance(Trigger.REVIEW, why), SHOW)
+    decision = resume(
+        with_said.change(rounds=0), scene.snapshot, f"{scene.by} had it go on; the task waits for a runner."
+    )
+    return _step(decision, *keep_said(said))
+
+
+def _only_review(record: TaskRecord) -> bool:
+    """Say whether nothing was under way but the review of an open pull request."""
+    delivered = not record.runs or record.runs[-1].outcome in (Outcome.DELIVERED, Outcome.ANSWERED, Outcome.REVIEWED)
+    return life.has_open_pull(record) and delivered and not waiting(record.instructions)
+
+
+def _cancel(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if not can(record.status, Trigger.CANCEL):
+        return no(record, command, f"the task is `{record.status.value}` already.")
+    left = f" Pull request #{record.pull} stays open: merge or close it yourself." if life.has_open_pull(record) else ""
+    why = f"{scene.by} cancelled the task.{left} `/retry` takes it up again."
+    ended = record.advance(Trigger.CANCEL, why, **life.stopped(record))
+    off = (RemoveLabel(task=record.task, label=record.label),) if record.label else ()
+    return Step(ended, (*life.stop(record), *off, *life.tidy(record), *SHOW))
+
+
+def _approve(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if command.amount is not None:
+        return _allow(command, record, scene, command.amount)
+    return _answered(command, record, scene, allowed=True)
+
+
+def _allow(command: Command, record: TaskRecord, scene: Scene, amount: Decimal) -> Step:
+    """Let the task spend so much more, whatever cap stands against it, and go on if that is what it waited for."""
+    if record.status.is_final:
+        return no(record, command, f"the task is `{record.status.value}`.")
+    allowed = record.change(allowance=(record.allowance or Decimal(0)) + amount)
+    why = f"{scene.by} let it spend ${amount:.2f} more"
+    last = record.runs[-1].outcome if record.runs else None
+    if record.status is Status.NEEDS_REVIEW and last is Outcome.BUDGET_SPENT and not record.asked:
+        decision = resume(allowed, scene.snapshot, f"{why}; the task waits for a runner.")
+        assert isinstance(decision.record, TaskRecord)
+        return Step(decision.record, decision.effects)
+    return Step(allowed.change(notice=f"{why}, beyond the caps, from the next run on."), (UpsertComment(),))
+
+
+def _deny(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    return _answered(command, record, scene, allowed=False)
+
+
+def _answered(command: Command, record: TaskRecord, scene: Scene, *, allowed: bool) -> Step:
+    question = _question_before(scene.event, record)
+    if question is None:
+        return no(record, command, f"nothing waits for it here: the task is `{record.status.value}`.")
+    answer = Answer(key=question.key, text=question.text, allowed=allowed, reason=one_line(command.text))
+    known = record.change(answers=with_answer(record.answers, answer))
+    did = "allowed" if allowed else "refused"
+    why = f"{scene.by} {did} what the agent asked for; the task waits for a runner."
+    decision = resume(known, scene.snapshot, why)
+    return _step(decision)
+
+
+def _question_before(event: Commented, record: TaskRecord) -> Question | None:
+    """Return what the task waits with, if the comment can be about it: GitHub's clock counts whole seconds."""
+    asked = record.asked
+    return asked if asked and event.written_at >= asked.at.replace(microsecond=0) else None
+
+
+def _agent(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    chosen = _chosen(command, record)
+    when = "from the next attempt on; the one under way is not touched" if record.status in AT_WORK else "from now on"
+    notice = f"{scene.by} chose the agent `{command.agent}`, {when}."
+    now = {} if record.status in AT_WORK else _worker(chosen)
+    return Step(chosen.change(notice=notice, **now), (UpsertComment(),))
+
+
+def _review(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if record.status is not Status.IN_REVIEW or not life.has_open_pull(record):
+        return no(record, command, f"there is no open pull request in review: the task is `{record.status.value}`.")
+    said = _said(command, scene)
+    told = with_new(record.instructions, *(one for one, _ in said))
+    why = f"{scene.by} asked for a review by the agent."
+    changed, effects = begin(
+        record, scene.snapshot, why, purpose=Purpose.REVIEW, rounds=record.rounds, changes={"instructions": told}
+    )
+    return Step(changed, (*keep_said(said), *effects, *SHOW))
+
+
+def _rebase(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if record.status is not Status.IN_REVIEW or record.pull is None or record.head_sha is None:
+        return no(record, command, f"there is no open pull request in review: the task is `{record.status.value}`.")
+    update = UpdateBranch(pull=record.pull, sha=record.head_sha)
+    return Step(record.change(notice=f"{scene.by} had the base branch brought in."), (update, UpsertComment()))
+
+
+def _merge(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if record.status is not Status.IN_REVIEW or not life.has_open_pull(record):
+        return no(record, command, f"there is no open pull request in review: the task is `{record.status.value}`.")
+    wish = MergeWish(by=one_line(scene.event.actor.login))
+    return Step(record.change(merge=wish), (Send(event=PullDue(task=record.task)),))
+
+
+_OBEY: Mapping[Word, Obey] = {
+    Word.ORCH: _orch,
+    Word.WHY: _why,
+    Word.LOG: _log,
+    Word.RETRY: _retry,
+    Word.STOP: _stop,
+    Word.PAUSE: _pause,
+    Word.RESUME: _resume,
+    Word.CANCEL: _cancel,
+    Word.APPROVE: _approve,
+    Word.DENY: _deny,
+    Word.AGENT: _agent,
+    Word.REVIEW: _review,
+    Word.REBASE: _rebase,
+    Word.MERGE: _merge,
+    Word.OK_TO_RUN: _ok_to_run,
+}
+
+
+def hear_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
+    """Make a task of a mention, or tell the agent; with an open pull request, that is another round."""
+    if record is None or (record.status.is_final and not _was_merged(record)):
+        return _admit_mention(text, record, scene)
+    if _was_merged(record):
+        return Step(
+            record,
+            reply="The task is done: its pull request was merged. Reopen the issue to have more done.",
+            done=False,
+        )
+    said = instruct(scene.event, text, Kind.MENTION)
+    return take_in(record, scene.snapshot, said, f"{scene.by} asked for another round.")
+
+
+def _admit_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
+    event, snapshot = scene.event, scene.snapshot
+    if event.title is None or event.text is None or snapshot.issue is None or not snapshot.issue.is_open:
+        return Step(record, reply="The issue is closed; reopen it, or ask on another one.", done=False)
+    request = Request(
+        task=event.task,
+        actor=event.actor,
+        title=event.title,
+        body=event.text,
+        how="by a mention",
+        label=snapshot.policy.trigger,
+        puts_on=not life.has_label(snapshot.issue, snapshot.policy.trigger),
+        question=True,
+        said=(instruct(event, text, Kind.MENTION),),
+    )
+    decision = admit(request, snapshot if record is None else snapshot.with_record(record))
+    return _step(decision)
+
+
+def take_in(record: TaskRecord, snapshot: Snapshot, said: tuple[Instruction, str], why: str) -> Step:
+    """Keep an instruction for the agent: told at once if one is at work, by another round if a pull request is open."""
+    instruction, _ = said
+    if len(waiting(record.instructions)) >= MOST_WAITING:
+        full = (
+            f"Orch keeps {MOST_WAITING} instructions for the agent, and that many wait already; this one is not kept."
+        )
+        return Step(record, reply=full, done=False)
+    told = with_new(record.instructions, instruction)
+    kept = keep_said((said,))
+    match record.status:
+        case Status.IN_REVIEW:
+            decision = rework(record, snapshot, why, changes={"instructions": told})
+            return _step(decision, *kept)
+        case Status.NEEDS_REVIEW if instruction.kind is Kind.MENTION and not record.asked:
+            decision = resume(record.change(instructions=told, rounds=0), snapshot, why)
+            return _step(decision, *kept)
+        case _:
+            return Step(record.change(instructions=told), (*kept, *life.tell(record, instruction), UpsertComment()))

@@ -1,0 +1,112 @@
+"""Effects on branches and pull requests: moved, opened, answered, reviewed, brought up to date, merged."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from app.domain import effects as do
+from app.domain.effects import Effect
+from app.domain.errors import Permanent, Unauthorized
+from app.domain.events import PullDue
+from app.domain.facts import Identity
+from app.domain.internal import enclose
+from app.domain.policy import Policy
+from app.domain.record import TaskRecord
+from app.ports import Clock, EventQueue, GitHub
+
+
+def hidden_key(key: str) -> str:
+    """Return what finds a comment again by the key of its effect, unseen by its readers."""
+    return f"<!-- orch:note {sha256(key.encode()).hexdigest()[:16]} -->"
+
+
+@dataclass(frozen=True, slots=True)
+class PullEffects:
+    """Perform them through GitHub."""
+
+    github: GitHub
+    events: EventQueue
+    clock: Clock
+    identity: Identity
+    policy: Policy
+
+    async def perform(self, effect: Effect, record: TaskRecord, *, looks: bool) -> int | str | None:
+        """Perform an effect and return the number or SHA of what it made; one tried before `looks` first."""
+        repository = record.task.repository
+        match effect:
+            case do.MoveBranch():
+                return await self._move_branch(effect, record)
+            case do.OpenPull():
+                return await self._open_pull(effect, record, looks)
+            case do.ReplyInThread():
+                await self._reply_in_thread(effect, record, looks)
+            case do.SubmitReview():
+                await self._submit_review(effect, record)
+            case do.UpdateBranch(pull=pull, sha=sha):
+                await self._update_branch(record, pull, sha)
+            case do.MergePull(sha=sha, queue=str(node)):
+                await self.github.enqueue_pull(repository, node, sha)
+            case do.MergePull(pull=pull, sha=sha, method=method):
+                await self.github.merge_pull(repository, pull, sha, method)
+        return None
+
+    async def _reply_in_thread(self, effect: do.ReplyInThread, record: TaskRecord, looks: bool) -> None:
+        repository = record.task.repository
+        hidden = hidden_key(f"{effect.thread}-{record.attempt}")
+        if not (looks and await self._is_said(record, effect, hidden)):
+            await self.github.reply(repository, effect.pull, effect.comment_id, f"{effect.body}\n\n{hidden}")
+        if effect.resolve:
+            await self.github.resolve(repository, effect.thread)
+
+    async def _is_said(self, record: TaskRecord, effect: do.ReplyInThread, hidden: str) -> bool:
+        threads = await self.github.threads(record.task.repository, effect.pull)
+        said = (comment for thread in threads if thread.id == effect.thread for comment in thread.comments)
+        return any(hidden in comment.body and comment.author.id == self.identity.bot_id for comment in said)
+
+    async def _submit_review(self, effect: do.SubmitReview, record: TaskRecord) -> None:
+        repository, hidden = record.task.repository, hidden_key(effect.key)
+        reviews = await self.github.reviews(repository, effect.pull)
+        if not any(hidden in one.body and one.author.id == self.identity.bot_id for one in reviews):
+            await self.github.create_review(repository, effect.pull, f"{effect.body}\n\n{hidden}")
+
+    async def _update_branch(self, record: TaskRecord, pull: int, sha: str) -> None:
+        """Have the base merged into the branch; where that conflicts, the task goes on with it."""
+        if not await self.github.update_branch(record.task.repository, pull, sha):
+            now = self.clock.now()
+            identity = f"conflict:{record.task.group}:{sha}:{now.timestamp()}"
+            await self.events.send(enclose(PullDue(task=record.task), identity, now))
+
+    async def _move_branch(self, effect: do.MoveBranch, record: TaskRecord) -> str:
+        repository = record.task.repository
+        if effect.previous is not None:
+            await self._forward_branch(effect, record)
+        elif not await self.github.create_branch(repository, effect.branch, effect.sha):
+            head = await self.github.branch_head(repository, effect.branch)
+            if head != effect.sha:
+                raise Permanent(
+                    f"the branch `{effect.branch}` exists with commits that Orch did not make; delete or rename it, "
+                    f"then take the label `{self.policy.trigger}` off and put it on again"
+                )
+        return effect.sha
+
+    async def _forward_branch(self, effect: do.MoveBranch, record: TaskRecord) -> None:
+        try:
+            await self.github.move_branch(record.task.repository, effect.branch, effect.sha)
+        except Unauthorized:
+            raise
+        except Permanent as error:
+            raise Permanent(
+                f"the branch `{effect.branch}` is not where the run began, and Orch never force-pushes: take the label "
+                f"`{record.label}` off and put it on again for an attempt at what is there now ({error})"
+            ) from error
+
+    async def _open_pull(self, effect: do.OpenPull, record: TaskRecord, looks: bool) -> int:
+        repository = record.task.repository
+        if record.pull is not None and not record.pull_closed:
+            return record.pull
+        if looks:
+            pulls = await self.github.pulls_from(repository, effect.branch)
+            mine = [pull for pull in pulls if pull.is_open or pull.head_sha == record.head_sha]
+            if mine:
+                return mine[0].number
+        base = repository.default_branch
+        return (await self.github.create_pull(repository, effect.branch, base, effect.title, effect.body)).number

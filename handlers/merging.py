@@ -1,0 +1,75 @@
+"""Pull requests on their way into the base branch: conflicts, and merges that people wish for."""
+
+from app.domain.effects import Decision, Send, nothing
+from app.domain.events import BaseMoved, MergeAsked, PullDue, PullLabeled
+from app.domain.jobs import Purpose
+from app.domain.labels import AUTOMERGE, is_same_label
+from app.domain.names import TaskRef, number_of_task
+from app.domain.record import TaskRecord
+from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.strategies.merge import look_again, merge, wait, wish
+from app.domain.strategies.starting import rework
+from app.domain.task import Status
+
+AT_ONCE = 90
+
+
+def pull_labeled(event: PullLabeled, snapshot: Snapshot) -> Decision:
+    """Tell the task whose pull request is to be merged, or is not any more."""
+    number = number_of_task(event.head_branch, snapshot.branch_prefixes)
+    if number is None or event.head_repository_id != event.repository.id:
+        return nothing("the pull request is not Orch's")
+    task = TaskRef(repository=event.repository, number=number)
+    asked = MergeAsked(task=task, pull=event.number, actor=event.actor, wanted=event.on)
+    return Decision(f"the label {event.label} was put on, or taken off", effects=(Send(event=asked),))
+
+
+def not_automerge(event: PullLabeled, snapshot: Snapshot) -> str | None:
+    """Skip other labels, and what Orch did itself."""
+    if event.actor.id == snapshot.identity.bot_id:
+        return "Orch changed the label itself"
+    return None if is_same_label(event.label, AUTOMERGE) else f"the label {event.label} is nothing to Orch"
+
+
+def merge_asked(event: MergeAsked, snapshot: Snapshot) -> Decision:
+    """Remember or forget that somebody who may wants the merge."""
+    record = snapshot.record
+    if record is None or record.pull != event.pull or record.status.is_final:
+        return nothing("the pull request is not that of an open task")
+    return wish(record, event.actor, snapshot, wanted=event.wanted)
+
+
+def base_moved(event: BaseMoved, snapshot: Snapshot) -> Decision:
+    """Look at each pull request in review, a little later, when GitHub knows whether it still merges."""
+    open_tasks = [one for one in snapshot.tasks if one.status is Status.IN_REVIEW and one.task.number > event.after]
+    left = sorted((one.task for one in open_tasks), key=lambda task: task.number)
+    told = tuple(Send(event=PullDue(task=task), delay=wait(0, snapshot)) for task in left[:AT_ONCE])
+    more = event.model_copy(update={"after": left[AT_ONCE - 1].number}) if len(left) > AT_ONCE else None
+    return Decision(f"{len(left)} pull requests may conflict", effects=(*told, *((Send(event=more),) if more else ())))
+
+
+def pull_due(event: PullDue, snapshot: Snapshot) -> Decision:
+    """Resolve conflicts, and merge what is wished for as soon as GitHub lets it be."""
+    record, pull = snapshot.record, snapshot.pull
+    if record is None or record.status is not Status.IN_REVIEW or pull is None or not pull.is_open:
+        return nothing("there is no pull request in review")
+    if pull.conflicts:
+        why = f"Pull request #{pull.number} conflicts with `{pull.base_branch}`, so the agent resolves that."
+        return rework(record, snapshot, why, purpose=Purpose.REBASE)
+    if pull.mergeable is None:
+        return look_again(event, snapshot)
+    if record.merge is None or snapshot.merge is None:
+        return nothing("the pull request merges, and nobody wants that yet")
+    return merge(record, record.merge, snapshot.merge, event, snapshot)
+
+
+def _is_settled(event: PullDue, record: TaskRecord) -> bool:
+    return record.status is not Status.IN_REVIEW
+
+
+HANDLERS = (
+    Handler(PullLabeled, frozenset({Need.CONFIG}), pull_labeled, not_automerge),
+    Handler(MergeAsked, frozenset({Need.RECORD, Need.STANDING, Need.CONFIG}), merge_asked),
+    Handler(BaseMoved, frozenset({Need.TASKS}), base_moved),
+    Handler(PullDue, frozenset({Need.RECORD, Need.PULL, Need.MERGE, Need.CONFIG}), pull_due, settled=_is_settled),
+)
