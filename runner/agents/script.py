@@ -1,4 +1,4 @@
-"""The `script` agent: no model, it runs the shell blocks that the issue itself holds.
+"""The `script` agent: no model, it runs the shell blocks that the issue itself holds, and those that it is told.
 
 It executes whatever the issue says, so it is there for demonstrations and tests and works only where settings name it.
 """
@@ -19,6 +19,7 @@ from runner.agents.base import (
     Assignment,
     Ended,
     EndStatus,
+    Prompt,
     Started,
     Text,
     ToolCall,
@@ -31,6 +32,8 @@ from runner.supervision import Stream
 
 NOTHING_TO_RUN = script_driver.NOTHING_TO_RUN
 _DRIVER = str(Path(script_driver.__file__).resolve())
+_ECHO = 500
+"""Characters of a question that are repeated."""
 _SHELLS = {"bash", "sh"}
 _FENCE = re.compile(r"^ {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})[ \t]*(?P<language>[^ \t`]*)")
 # HTML that swallows fences up to its own end (CommonMark 0.31, section 4.6, kinds 1 to 5): people do not see a comment.
@@ -49,7 +52,9 @@ _HTML = (
 class ScriptAgent(AsksNobody):
     """Run the ```bash and ```sh blocks of the admitted text in order and stop at the first failure.
 
-    Each block is its own `bash -e` in the workspace: variables and `cd` do not carry over to the next.
+    Each block is its own `bash -e` in the workspace: variables and `cd` do not carry over to the next. Blocks of what
+    it is told and of review threads come after them; what it is told without a block is a question, and repeated.
+    Of a conflict it keeps both sides.
     """
 
     traits = Traits(
@@ -62,7 +67,7 @@ class ScriptAgent(AsksNobody):
         return AgentCommand(
             argv=(sys.executable, "-I", "-S", _DRIVER, str(work.tmp)),
             env=base_environment(work.home, work.tmp),
-            stdin=json.dumps(script_blocks(work.prompt.body)).encode(),
+            stdin=json.dumps(list(_tasks(work.prompt))).encode(),
         )
 
     def parse(self, line: bytes, stream: Stream) -> Iterable[AgentEvent]:
@@ -92,6 +97,18 @@ class ScriptAgent(AsksNobody):
                 yield Ended(EndStatus.COMPLETED if completed else EndStatus.FAILED, said["reason"])
             case other:
                 raise ValueError(other)
+
+
+def _tasks(prompt: Prompt) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what the driver is to do, in order."""
+    if blocks := script_blocks(prompt.body):
+        yield "issue", "", blocks
+    for path in prompt.conflicts:
+        yield "conflict", path, []
+    for said in prompt.told:
+        yield "told", said[:_ECHO], script_blocks(said)
+    for index, said in enumerate(prompt.threads, 1):
+        yield "thread", f"T{index}", script_blocks(said)
 
 
 def script_blocks(markdown: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Run shell scripts one after another and tell of it in JSON lines; executed by the `script` agent.
 
-Executed as `python -I -S script_driver.py TMPDIR` in the workspace, with a JSON list of scripts on stdin. What the
-scripts print is wrapped, so that no script can speak in the driver's name. No `subprocess`: importing it would take as
-long as all else here.
+Executed as `python -I -S script_driver.py TMPDIR` in the workspace, with a JSON list of tasks on stdin: triples of a
+kind, a text and the scripts in it. The kinds are `issue`, `told` (the text is what somebody said), `thread` (its name)
+and `conflict` (a file with conflict markers, of which both sides are kept). What the scripts print is wrapped, so that
+no script can speak in the driver's name. No `subprocess`: importing it would take as long as all else here.
 """
 
 import json
@@ -16,6 +17,7 @@ BLOCK_FAILED = "block_failed"
 NOTHING_TO_RUN = "nothing_to_run"
 _EXIT_CODES = {COMPLETED: 0, BLOCK_FAILED: 1, NOTHING_TO_RUN: 4}
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_MARKERS = (b"<<<<<<<", b"=======", b">>>>>>>")
 _LINE_BYTES = 1 << 16
 _PIPE_READS = 16  # times _LINE_BYTES: the largest pipe an unprivileged process can have
 
@@ -80,22 +82,59 @@ def run_block(path: str, script: str, output: Output) -> int:
     return code if code >= 0 else 128 - code
 
 
-def run_blocks(blocks: list[str], tmp: str) -> str:
-    """Run the scripts in order up to the first failure; return the reason of the end."""
-    output = Output()
-    for number, script in enumerate(blocks, 1):
-        tell(type="block", script=script)
-        code = run_block(f"{tmp}/block-{number}.sh", script, output)
-        tell(type="result", block=number, exit=code)
-        if code:
-            return BLOCK_FAILED
-    return COMPLETED if blocks else NOTHING_TO_RUN
+class Work:
+    """What was done so far: blocks are counted over all tasks."""
+
+    def __init__(self, tmp: str) -> None:
+        self.tmp = tmp
+        self.output = Output()
+        self.number = 0
+
+    def do(self, tasks: list[tuple[str, str, list[str]]]) -> str:
+        """Do the tasks in order up to the first script that fails; return the reason of the end."""
+        for kind, text, blocks in tasks:
+            if kind == "conflict":
+                say(keep_both(text))
+            elif not self.run(blocks):
+                return BLOCK_FAILED
+            elif kind == "thread":
+                say(f"{text}: {'done - ran its' if blocks else 'not done - it holds no'} shell block")
+            elif kind == "told" and not blocks:
+                say(f"You asked: {text}")
+        return COMPLETED if tasks else NOTHING_TO_RUN
+
+    def run(self, blocks: list[str]) -> bool:
+        """Run the scripts in order up to the first failure, and say if there was none."""
+        for script in blocks:
+            self.number += 1
+            tell(type="block", script=script)
+            code = run_block(f"{self.tmp}/block-{self.number}.sh", script, self.output)
+            tell(type="result", block=self.number, exit=code)
+            if code:
+                return False
+        return True
+
+
+def keep_both(path: str) -> str:
+    """Take the markers of conflicts out of a file; say what was done."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            lines = file.readlines()
+    except OSError:
+        return f"{path} is not there"
+    with open(path, "wb") as file:  # noqa: PTH123 - as above
+        file.writelines(line for line in lines if not line.startswith(_MARKERS))
+    return f"kept both sides of {path}"
+
+
+def say(text: str) -> None:
+    tell(type="output", text=text)
 
 
 def main() -> int:
     """Run what stands on stdin."""
     tell(type="started")
-    reason = run_blocks(json.load(sys.stdin), sys.argv[1])
+    reason = Work(sys.argv[1]).do(json.load(sys.stdin))
     tell(type="ended", reason=reason)
     return _EXIT_CODES[reason]
 
