@@ -60,7 +60,8 @@ def _yaml(value: Scalar) -> str:
         case str() if _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML:
             return value
         case str():
-            return json.dumps(value, ensure_ascii=not value.isprintable())
+            quoted = json.dumps(value, ensure_ascii=False)
+            return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
         case _:
             return str(value)
 
