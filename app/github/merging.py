@@ -68,7 +68,9 @@ class MergingApi(Asking):
             if error.status not in (405, 409):
                 raise
             pull = await self._pull(repository, number)
-            if not (pull.merged and pull.head_sha == sha):
+            if pull.head_sha != sha:
+                raise HeadMoved(error.said) from error
+            if not pull.merged:
                 raise _unmerged(error) from error
 
     async def enqueue_pull(self, repository: Repository, node_id: str, sha: str) -> None:
