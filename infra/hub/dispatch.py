@@ -16,7 +16,7 @@ from infra.hub.wire import Answer, as_of, check_version, to_response
 from infra.hub.world import World
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-CREATES = re.compile(r"/(issues|comments|pulls|labels|reactions|contents|refs|merge)(/|$)")
+CREATES = re.compile(r"/(issues|comments|pulls|labels|reactions|contents|refs|merge|graphql)(/|$)")
 MUTATION = re.compile(rb'"query":\s*"(?:\\n|\s)*mutation\b')
 # A request with this header meets no faults: people in tests should see what is, and press each button once.
 SPARED = "X-Hub-Spare-Me"

@@ -1,4 +1,7 @@
-"""Review threads: GraphQL's alone, there is no REST for them."""
+"""Review threads: GraphQL's alone, there is no REST for them.
+
+Answers hold what Orch's documents ask for and no more, so that nothing is read here that GitHub would not send.
+"""
 
 import base64
 import binascii
@@ -27,11 +30,13 @@ async def review_threads(call: Call, variables: JSON) -> JSON:
 
 
 async def resolve_review_thread(call: Call, variables: JSON) -> JSON:
-    return {"resolveReviewThread": {"thread": _set_resolved(call, variables, resolved=True)}}
+    _set_resolved(call, variables, resolved=True)
+    return {"resolveReviewThread": {"thread": {"isResolved": True}}}
 
 
 async def unresolve_review_thread(call: Call, variables: JSON) -> JSON:
-    return {"unresolveReviewThread": {"thread": _set_resolved(call, variables, resolved=False)}}
+    _set_resolved(call, variables, resolved=False)
+    return {"unresolveReviewThread": {"thread": {"isResolved": False}}}
 
 
 def graphql_pull(call: Call, variables: JSON) -> tuple[Repository, Pull]:
@@ -68,7 +73,7 @@ def comments_in(call: Call, thread: ReviewThread) -> list[ReviewComment]:
     return [one for one in found if visible(call, one)]
 
 
-def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> JSON:
+def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> None:
     thread = call.state.get(ReviewThread, id_of_node(KIND, variables["threadId"]))
     repository = call.state.get(Repository, thread.repository_id) if thread else None
     if thread is None or repository is None:
@@ -78,26 +83,22 @@ def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> JSON:
         # For an App it takes `contents`, not `pull_requests`: https://github.com/orgs/community/discussions/44650
         call.require(repository, Role.WRITE, "write", "contents")
     with call.state.transaction():
-        thread = set_resolved(act, thread, resolved=resolved)
-    return _show(call, thread, comments_in(call, thread))
+        set_resolved(act, thread, resolved=resolved)
 
 
 def _show(call: Call, thread: ReviewThread, comments: list[ReviewComment]) -> JSON:
-    resolver = call.state.get(User, thread.resolved_by_id) if thread.resolved_by_id else None
     return {
         "id": node_id(KIND, thread.id),
         "path": thread.path,
         "line": thread.line,
         "isResolved": thread.resolved_by_id is not None,
         "isOutdated": thread.is_outdated,
-        "resolvedBy": None if resolver is None else {"login": resolver.login},
         "comments": {"nodes": [_show_comment(call, thread, one) for one in comments[:MOST_COMMENTS]]},
     }
 
 
 def _show_comment(call: Call, thread: ReviewThread, comment: ReviewComment) -> JSON:
     return {
-        "id": node_id("PullRequestReviewComment", comment.id),
         "fullDatabaseId": str(comment.id),
         "author": show_actor(call.state.get(User, comment.author_id)),
         "body": comment.body,

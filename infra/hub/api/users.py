@@ -31,7 +31,9 @@ async def get_permission(call: Call) -> Answer:
     repository = call.repository()
     if call.principal.kind is Kind.ANONYMOUS:
         raise ApiError(401, "Requires authentication")
-    user = find_user(call, call.param("login"))
+    user = call.state.find(User, call.param("login"))
+    if user is None:
+        raise ApiError(404, f"{call.param('login')} is not a user")
     role = call.world.role(user, repository)
     rights = {
         "admin": role.allows(Role.ADMIN),
