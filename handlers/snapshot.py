@@ -21,6 +21,7 @@ from app.rebuild import Rebuild
 from app.records import Loaded, Records
 from app.standings import Standings
 
+ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE}
 STORED = {Need.RECORD, Need.BOARD, Need.FILE, Need.LEDGER}
 
 
@@ -96,7 +97,7 @@ class SnapshotLoader:
     async def _about_pull(self, handler: Handler, event: Any, loaded: Loaded) -> dict[str, Any]:
         """Read what is asked for about a pull request and its head."""
         record, number = loaded.task, _pull_number(event, loaded.task)
-        if number is None:
+        if number is None or not handler.needs & ON_PULL:
             return {}
         repository, found = _repository(event), dict[str, Any]()
         try:
