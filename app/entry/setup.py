@@ -45,7 +45,7 @@ async def run_setup(settings: SetupSettings, asked: Asked, tell: Tell, config: P
         place = Place(settings.github_web_url, settings.github_api_url, origin, settings.port)
         async with open_manifests(settings.github_api_url, SystemClock()) as maker:
             setup = Setup(maker, store, place, lambda: still_missing(config))
-            async with _serving(setup, listener) as serving:
+            async with serving_pages(setup, listener) as serving:
                 _invite(setup, asked, tell)
                 await _until_done(setup, serving)
     _say_end(setup, tell)
@@ -80,7 +80,8 @@ def _listen(port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _serving(setup: Setup, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+async def serving_pages(setup: Setup, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve the pages meanwhile; the task ends early if a signal ends the server."""
     server = uvicorn.Server(
         uvicorn.Config(
             setup_app(setup),
