@@ -3,81 +3,20 @@
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
-from app.domain.errors import Retryable
-from app.domain.grants import Grant, Resumable, RunToken, TokenKind
-from app.domain.jobs import Job, run_job
-from app.domain.outcomes import Outcome, RunResult, Usage, total
-from app.domain.policy import RunLimits
+from app.domain.grants import Resumable
+from app.domain.outcomes import Outcome, Usage, total
 from app.domain.record import Unfinished
-from app.ports import Runs
-from app.redaction import Redaction
-from infra.local.artifacts import DiskArtifacts
 from runner.agents.base import AgentCommand, Assignment
 from runner.agents.command import CommandAgent
-from runner.equipment import AgentSetup, Equipment
 from runner.looking import fingerprint
-from runner.pulse import Pulse, Verdict
-from runner.run import Run
-from runner.sandbox import SandboxKind, find_sandbox
-from runner.workspace import Mirror, Workspace
-from tests.integration.core_stage import IDENTITY, NOW, TASK
-from tests.integration.git_server import TOKEN, GitServer, git_server
-
-SECRET = "canary-of-the-webhook"
-JOB = run_job(TASK, 1)
-GRANT: dict[str, Any] = {
-    "run_id": "r1",
-    "base_branch": "main",
-    "start_sha": None,
-    "title": "Do it",
-    "body": "please",
-    "agent": "command",
-    "model": None,
-    "author": IDENTITY,
-    "requested_by": "writer",
-    "requested_by_id": 11,
-    "limits": RunLimits(wall_seconds=2, silence_seconds=60),
-    "profile": "trusted",
-}
-
-
-class Hasty:
-    """A clock on which waiting takes no time; `waits` are what was waited for."""
-
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-
-
-@dataclass(slots=True)
-class Tokens:
-    """The port as far as a run needs it; who wants to push is told to stop, or refused so many times."""
-
-    refusals: int = 0
-    stops: tuple[Pulse, Verdict] | None = None
-
-    async def token(self, run_id: str, job: Job, kind: TokenKind) -> RunToken:
-        if kind is TokenKind.PUSH and self.refusals:
-            self.refusals -= 1
-            if self.stops:
-                self.stops[0].stop(self.stops[1])
-            raise Retryable("down")
-        return RunToken(value=TOKEN, expires_at=NOW)
-
-    async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
-        return
+from runner.pulse import Verdict
+from tests.integration.git_server import git_server
+from tests.integration.run_stage import SECRET, Stage
 
 
 class Writer(CommandAgent):
@@ -89,37 +28,6 @@ class Writer(CommandAgent):
 
     def command(self, work: Assignment) -> AgentCommand:
         return replace(super().command(work), files={self._name: b""})
-
-
-@dataclass(slots=True)
-class Stage:
-    """Where runs of one task follow one another."""
-
-    server: GitServer
-    root: Path
-    clock: Hasty = field(default_factory=Hasty)
-    tokens: Tokens = field(default_factory=Tokens)
-    pulse: Pulse = field(default_factory=Pulse)
-
-    async def run(self, script: str, **more: Any) -> RunResult:
-        """Let a shell script do the task."""
-        return await self.run_agent(CommandAgent(("sh", "-c", script)), **more)
-
-    async def run_agent(self, agent: CommandAgent, **more: Any) -> RunResult:
-        values = GRANT | {"clone_url": self.server.url} | more
-        artifacts, sandbox = DiskArtifacts(self.root / "artifacts"), find_sandbox(SandboxKind.NONE)
-        setups = {"command": AgentSetup(lambda: agent)}
-        equipment = Equipment(setups, sandbox, None, artifacts, Redaction([SECRET]))
-        runs = cast(Runs, self.tokens)
-        return await Run(JOB, Grant(**values), self.pulse, runs, self.clock, self.root, equipment)()
-
-    @property
-    def workspace(self) -> Workspace:
-        return Mirror.under(self.root, TASK.repository.full_name, TASK.repository.id).workspace(str(TASK.number))
-
-    async def show(self, what: str) -> str:
-        mirror = Mirror.under(self.root, TASK.repository.full_name, TASK.repository.id)
-        return (await mirror.git("show", "--format=%P", "--no-patch", what)).decode().strip()
 
 
 @pytest.fixture

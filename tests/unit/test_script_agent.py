@@ -1,5 +1,7 @@
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,11 +123,12 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     assert list(ScriptAgent().parse(b"\xff", Stream.STDERR)) == [Text("\N{REPLACEMENT CHARACTER}")]
 
 
-async def run(body: str, tmp_path: Path) -> tuple[list[AgentEvent], Exit]:
+async def run(body: str, tmp_path: Path, **more: Any) -> tuple[list[AgentEvent], Exit]:
     agent = ScriptAgent()
     for name in ("work", "home", "tmp"):
-        (tmp_path / name).mkdir()
-    made = agent.command(assignment(body, tmp_path))
+        (tmp_path / name).mkdir(exist_ok=True)
+    work = assignment(body, tmp_path)
+    made = agent.command(replace(work, prompt=replace(work.prompt, **more)))
     command = Command(made.argv, made.env, tmp_path / "work", tmp_path / "lock", Limits(30, 30), made.stdin)
     async with supervise(command) as supervised:
         events = [event async for line in supervised.lines() for event in agent.parse(line.data, line.stream)]
@@ -194,3 +197,31 @@ async def test_what_a_block_left_in_the_background_neither_blocks_nor_stays(tmp_
 async def test_a_long_line_and_one_without_an_end_arrive(tmp_path: Path) -> None:
     events, _ = await run("```bash\nprintf '%050000d\\n' 0; printf end\n```", tmp_path)
     assert events[2:4] == [Text("0" * 50000), Text("end")]
+
+
+def texts(events: list[AgentEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Text)]
+
+
+async def test_it_runs_what_it_is_told_after_the_issue_and_repeats_a_question(tmp_path: Path) -> None:
+    told = ("```sh\necho 2\n```", "Why\nso?")
+    events, ended = await run("```sh\necho 1\n```", tmp_path, told=told)
+    assert (texts(events), ended.code) == (["1", "2", "You asked: Why\nso?"], 0)
+
+
+async def test_it_says_of_each_thread_whether_it_ran_anything(tmp_path: Path) -> None:
+    events, _ = await run("", tmp_path, threads=("Hm.", "Do:\n```sh\ntrue\n```"))
+    assert texts(events) == ["T1: not done - it holds no shell block", "T2: done - ran its shell block"]
+
+
+async def test_a_block_that_fails_ends_what_it_is_told(tmp_path: Path) -> None:
+    events, _ = await run("", tmp_path, told=("```sh\nfalse\n```", "Why?"))
+    assert (texts(events), events[-1]) == ([], Ended(EndStatus.FAILED, "block_failed"))
+
+
+async def test_it_keeps_both_sides_of_a_conflict(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    torn = tmp_path / "work" / "torn"
+    torn.write_text("a\n<<<<<<< 1\nb\n=======\nc\n>>>>>>> 2\nd\n")
+    events, _ = await run("", tmp_path, conflicts=("torn", "gone"))
+    assert (torn.read_text(), texts(events)) == ("a\nb\nc\nd\n", ["kept both sides of torn", "gone is not there"])
