@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 
 from infra.hub.act import Act
@@ -59,6 +60,8 @@ async def _advance(world: World, repository: Repository, branch: str) -> bool:
     pull = world.state.find(Pull, entry.key, repository.id)
     assert pull is not None
     act = Act(world, repository, world.state.load(User, entry.actor_id), entry.app_id)
+    if world.state.load(Issue, pull.issue_id).state != "open":
+        return _leave(act, pull, "MANUAL")
     base = await world.git(repository).resolve(HEADS + branch)
     if base is None or entry.group_sha is None or entry.base_sha != base:
         return await _try(act, pull, entry, base)
@@ -83,6 +86,8 @@ async def _try(act: Act, pull: Pull, entry: QueueEntry, base: str | None) -> boo
     except Conflict:
         return _leave(act, pull, "MERGE_CONFLICT")
     with act.world.state.transaction():
+        if not _is_queued(act.world, entry):
+            return True
         act.world.state.put(replace(entry, base_sha=base, group_ref=ref, group_sha=group))
     async with changing_refs(act):
         if await git.resolve(ref) is None:
@@ -93,12 +98,16 @@ async def _try(act: Act, pull: Pull, entry: QueueEntry, base: str | None) -> boo
 async def _merge(act: Act, pull: Pull, entry: QueueEntry) -> bool:
     assert entry.group_sha is not None
     git = act.world.git(act.repository)
-    try:
+    with suppress(Conflict):  # the base has moved: another trial
         async with changing_refs(act, pull):
-            await git.update_ref(HEADS + pull.base_ref, entry.group_sha, force=False, old=entry.base_sha)
-    except Conflict:
-        return True  # the base has moved: another trial
-    return _leave(act, pull, "MERGE")
+            if _is_queued(act.world, entry):
+                await git.update_ref(HEADS + pull.base_ref, entry.group_sha, force=False, old=entry.base_sha)
+    return True
+
+
+def _is_queued(world: World, entry: QueueEntry) -> bool:
+    """Tell whether it is still in the queue: somebody may have taken it out while git was at work."""
+    return world.state.get(QueueEntry, entry.id) is not None
 
 
 def _leave(act: Act, pull: Pull, reason: str) -> bool:

@@ -47,8 +47,8 @@ def asked_of(world: World, repository: Repository, branch: str) -> Asked:
 def checks_on(world: World, repository: Repository, sha: str) -> dict[str, str]:
     """Map each check and status context on a commit to waiting, passed or failed; of one name the worst counts."""
     runs = [run for suite in suites_on(world, repository, sha) for run in latest(runs_of(world, suite))]
-    found = [(run.name, _state_of_run(run)) for run in runs]
-    found += [(one.context, _state_of_status(one)) for one in latest_statuses(world, repository, sha)]
+    found = [(run.name, state_of_run(run)) for run in runs]
+    found += [(one.context, state_of_status(one)) for one in latest_statuses(world, repository, sha)]
     order = (PASSED, WAITING, FAILED)
     # Later ones replace earlier ones of the same name.
     return dict(sorted(found, key=lambda pair: order.index(pair[1])))
@@ -109,7 +109,7 @@ async def worked_out(world: World, repository: Repository, pull: Pull) -> Pull:
     git = world.git(repository)
     base = await git.resolve(HEADS + pull.base_ref)
     if base is None:
-        return replace(pull, mergeable=False)
+        return replace(pull, mergeable=None)
     return replace(
         pull,
         mergeable=await git.mergeable(base, pull.head_sha),
@@ -175,11 +175,11 @@ def _lacking_reviews(world: World, repository: Repository, pull: Pull, asked: As
     return lacking
 
 
-def _state_of_run(run: CheckRun) -> str:
+def state_of_run(run: CheckRun) -> str:
     if run.status != "completed":
         return WAITING
     return PASSED if run.conclusion in GOOD else FAILED
 
 
-def _state_of_status(status: CommitStatus) -> str:
+def state_of_status(status: CommitStatus) -> str:
     return {"success": PASSED, "pending": WAITING}.get(status.state, FAILED)

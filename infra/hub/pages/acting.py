@@ -13,6 +13,7 @@ from infra.hub.pages import reviews
 from infra.hub.pages.deliveries import find_delivery, show_delivery
 from infra.hub.pages.home import show_home
 from infra.hub.pages.issues import show_issue, show_new_issue
+from infra.hub.pages.merging import post_queue
 from infra.hub.pages.pulls import show_pull
 from infra.hub.pages.rendering import issue_path
 from infra.hub.pages.visit import ACTS_AS, PageHandler, Visit
@@ -120,6 +121,7 @@ FORMS: dict[str, tuple[PageHandler, PageHandler]] = {
     f"{ISSUE}/labels/remove": (remove_label, show_issue_or_pull),
     f"{ISSUE}/state": (post_state, show_issue_or_pull),
     f"{PULL}/merge": (post_merge, show_pull),
+    f"{PULL}/queue": (post_queue, show_pull),
     f"{PULL}/reviews": (reviews.post_review, show_pull),
     f"{PULL}/comments": (reviews.post_line_comment, show_pull),
     f"{PULL}/comments/{COMMENT}/edit": (reviews.edit_review_comment, show_pull),

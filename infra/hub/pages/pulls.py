@@ -4,12 +4,12 @@ from aiohttp import web
 
 from infra.hub.git import BareRepository, CommitInfo, FileChange, GitError
 from infra.hub.pages.issues import labels_to_choose
+from infra.hub.pages.merging import merge_box
 from infra.hub.pages.rendering import issue_path
 from infra.hub.pages.reviews import talks_of
 from infra.hub.pages.timeline import timeline
 from infra.hub.pages.visit import PageHandler, Visit
-from infra.hub.records import Issue, Pull
-from infra.hub.refs import HEADS
+from infra.hub.records import Pull
 from infra.hub.shapes.issues import labels_of
 
 
@@ -30,7 +30,7 @@ async def show_pull(visit: Visit) -> web.Response:
         choice=labels_to_choose(visit, repository),
         timeline=timeline(visit.world.state, issue),
         talks=talks_of(visit.world.state, issue),
-        mergeable=await _mergeable(git, issue, pull),
+        merge=await merge_box(visit.world, repository, issue, pull),
         commits=commits,
         files=files,
     )
@@ -42,16 +42,6 @@ async def _changes(git: BareRepository, pull: Pull) -> tuple[list[CommitInfo], l
         return commits, await git.files_changed(pull.base_sha, pull.head_sha)
     except GitError:
         return [], []
-
-
-async def _mergeable(git: BareRepository, issue: Issue, pull: Pull) -> bool | None:
-    """Work out whether it merges, leaving alone what the API remembers of it; None if it is not open or unknown."""
-    if issue.state != "open":
-        return None
-    try:
-        return await git.mergeable(HEADS + pull.base_ref, pull.head_sha)
-    except GitError:
-        return None
 
 
 PAGES: dict[str, PageHandler] = {
