@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from infra.hub.act import Act
 from infra.hub.check_records import QueueEntry
-from infra.hub.git import Conflict, GitError, RefMissing
+from infra.hub.git import Conflict, RefMissing
 from infra.hub.queue import leave, queue_of
 from infra.hub.records import Issue, Pull, Ref, Repository, User
 from infra.hub.refs import HEADS, changing_refs
@@ -42,7 +42,7 @@ async def _settle(world: World, repository: Repository) -> None:
             while await _advance(world, repository, branch):
                 pass
         await _clear_groups(world, repository)
-    except GitError:
+    except Exception:  # the queues of other repositories go on
         logger.exception("the merge queue of %s stands still", repository.full_name)
 
 
@@ -92,6 +92,8 @@ async def _try(act: Act, pull: Pull, entry: QueueEntry, base: str | None) -> boo
     async with changing_refs(act):
         if await git.resolve(ref) is None:
             await git.create_ref(ref, group)
+        else:
+            await git.update_ref(ref, group, force=True)
     return True
 
 
