@@ -46,7 +46,7 @@ class Briefing:
             if record.purpose in ON_BRANCH and record.pull is not None:
                 threads, failures = await asyncio.gather(self._threads(record, policy), self._failures(record))
                 told |= {"threads": threads, "failures": failures}
-            elif record.purpose is Purpose.WORK:
+            elif record.purpose is Purpose.WORK and record.commented:
                 told |= await self._comments(record, policy)
         except Unauthorized as error:
             raise Retryable(str(error)) from error

@@ -80,7 +80,7 @@ class TaskRecord(Value):
     head, `checked` is the head whose failed checks were acted on, `merge` the wish to have the pull request merged.
     `allowance` is what a person allowed to be spent beyond the caps, in US dollars; `spent_share` how much of its cap
     the current run has spent, in percent. `question` says that nothing but a mention asked for the task, so that an
-    answer may be all that is wanted.
+    answer may be all that is wanted; `commented` that there may be comments for the next run to be told of.
     """
 
     task: TaskRef
@@ -129,6 +129,7 @@ class TaskRecord(Value):
     spent_share: int | None = None
     stop_keeps: bool = False
     question: bool = False
+    commented: bool = True
     created_at: datetime
 
     @property

@@ -218,9 +218,13 @@ class World:
         await self.until("nothing left to do", probe)
 
     def queued(self) -> dict[str, int]:
-        """Count what waits or is in flight in Orch's queues, and what was dead-lettered."""
+        """Count what waits or is in flight in Orch's queues and is not due only much later, and what is dead."""
+        soon = (
+            "SELECT m.queue, count(*) FROM messages m JOIN lanes l ON l.queue = m.queue AND l.name = m.lane"
+            " WHERE l.due < unixepoch() + 600 GROUP BY m.queue"
+        )
         with closing(sqlite3.connect(f"file:{self.folder}/orch/queue.db?mode=ro", uri=True)) as database:
-            waiting = dict(database.execute("SELECT queue, count(*) FROM messages GROUP BY queue"))
+            waiting = dict(database.execute(soon))
             dead = database.execute("SELECT count(*) FROM dead").fetchone()[0]
         return waiting | ({"dead": dead} if dead else {})
 

@@ -93,6 +93,7 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
             "requested_by_id": request.actor.id,
             "remarks": resolved.remarks if resolved else snapshot.remarks,
             "question": request.question,
+            "commented": known.attempt > 0 or snapshot.issue is None or snapshot.issue.comments > 0,
             "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
             **fresh,
         },

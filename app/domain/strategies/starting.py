@@ -39,6 +39,7 @@ def begin(
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
+    numbers["commented"] = True
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
     wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
     return routed, (Send(event=wanted, delay=delay),)
