@@ -17,6 +17,7 @@ from infra.local.artifacts import DiskArtifacts
 from runner.agents.base import Agent
 from runner.agents.command import CommandAgent
 from runner.equipment import AgentSetup, Equipment
+from runner.gateway.server import Gateway
 from runner.pulse import Pulse, Verdict
 from runner.run import Run
 from runner.sandbox import SandboxKind, find_sandbox
@@ -83,16 +84,20 @@ class Stage:
     clock: Hasty = field(default_factory=Hasty)
     tokens: Tokens = field(default_factory=Tokens)
     pulse: Pulse = field(default_factory=Pulse)
+    gateway: Gateway | None = None
 
     async def run(self, script: str, **more: Any) -> RunResult:
         """Let a shell script do the task."""
         return await self.run_agent(CommandAgent(("sh", "-c", script)), **more)
 
     async def run_agent(self, agent: Agent, /, **more: Any) -> RunResult:
+        return await self.run_setup(AgentSetup(lambda: agent), **more)
+
+    async def run_setup(self, setup: AgentSetup, **more: Any) -> RunResult:
+        """Let an agent of any kind do the task."""
         values = GRANT | {"clone_url": self.server.url} | more
         artifacts, sandbox = DiskArtifacts(self.root / "artifacts"), find_sandbox(SandboxKind.NONE)
-        setups = {"command": AgentSetup(lambda: agent)}
-        equipment = Equipment(setups, sandbox, None, artifacts, Redaction([SECRET]))
+        equipment = Equipment({"command": setup}, sandbox, self.gateway, artifacts, Redaction([SECRET]))
         runs = cast(Runs, self.tokens)
         return await Run(JOB, Grant(**values), self.pulse, runs, self.clock, self.root, equipment)()
 
