@@ -1,4 +1,4 @@
-"""The command that examines this machine."""
+"""The command that examines how Orch is set up."""
 
 import asyncio
 from typing import Annotated
@@ -15,13 +15,15 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Examine whether this machine can run agents, and try to get out of their sandbox.
+    """Examine the settings, the App with its webhook and permissions, the agents, and this machine.
 
+    It also tries to get out of the agents' sandbox.
     Exit status 1 if something fails that must not. JSON keys: check, result (ok, note or failed), detail, advice.
     """
     from app.cli.output import show_rows
     from app.domain.errors import UserError
-    from app.entry.doctor import DoctorSettings, examine, failed
+    from app.entry.check import failed
+    from app.entry.doctor import DoctorSettings, examine, examine_set_up
     from runner.sandbox import SandboxKind
 
     settings = settings_for(ctx, DoctorSettings)
@@ -29,7 +31,8 @@ def doctor(
         if sandbox not in list(SandboxKind):
             raise UserError(f"there is no sandbox `{sandbox}`; known: {', '.join(SandboxKind)}")
         settings = settings.model_copy(update={"sandbox": SandboxKind(sandbox)})
-    checks = asyncio.run(examine(settings, options_of(ctx).config))
+    config = options_of(ctx).config
+    checks = [*asyncio.run(examine_set_up(config)), *asyncio.run(examine(settings, config))]
     show_rows(checks, ("result", "check", "detail", "advice"), as_json=as_json, none="")
     if failed(checks):
         raise typer.Exit(1)

@@ -6,20 +6,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from app.domain.errors import Permanent
-from app.settings import Place, StateSettings
-from app.sources import DEFAULT_FILE
+from app.entry.agents import AgentRow, list_agents
+from app.entry.check import Check, Result
+from app.entry.doctor_app import examine_app
+from app.settings import AgentsSettings, Place, ServeSettings, StateSettings, check_settings, find_sources
+from app.sources import DEFAULT_FILE, Sources
+from infra.local.clock import SystemClock
 from runner.egress import Allowed
 from runner.sandbox import Network, Sandbox, SandboxKind, find_sandbox
 from runner.sandbox.breakout import Escape, break_out
 
 OLDEST_GIT = (2, 32)
+DOT_ENV = Path(".env")
 LEAST_FREE, MUCH_FREE = 1 << 30, 10 << 30
 UNSHARE = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
 SEEN_AS = {
@@ -27,24 +30,6 @@ SEEN_AS = {
     SandboxKind.UID: "uid: each run's agent is a user of its own; network, processes and /tmp are the machine's",
     SandboxKind.NONE: "none, as was asked for: agents may do all that Orch's own user may",
 }
-
-
-class Result(StrEnum):
-    """What came of a check; only FAILED keeps Orch from working as it is set up."""
-
-    OK = "ok"
-    NOTE = "note"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was examined, and what to do about it."""
-
-    check: str
-    result: Result
-    detail: str
-    advice: str = ""
 
 
 class DoctorSettings(StateSettings):
@@ -56,6 +41,39 @@ class DoctorSettings(StateSettings):
     private_key_file: Place | None = None
 
 
+async def examine_set_up(config: Path | None = None) -> list[Check]:
+    """Return what was found of the settings, of the App that they name, and of the agents."""
+    sources = find_sources(config)
+    checked = check_settings(ServeSettings, sources)
+    agents = await _agents(sources)
+    if isinstance(checked, list):
+        return [_settings(checked, sources), *agents]
+    return [Check("settings", Result.OK, "complete"), *await examine_app(checked, SystemClock()), *agents]
+
+
+def _settings(problems: list[str], sources: Sources) -> Check:
+    """Tell what is wrong; that nothing of an App is set is no mistake on a machine for `orch local`."""
+    if not sources.some_unread and not {"app_id", "private_key", "private_key_file"} & sources.given.keys():
+        return Check("App", Result.NOTE, "none is set up", "`orch setup` makes one on GitHub")
+    return Check("settings", Result.FAILED, "; ".join(problems), "`orch config show` says what is set where")
+
+
+async def _agents(sources: Sources) -> list[Check]:
+    settings = check_settings(AgentsSettings, sources)
+    if isinstance(settings, list):
+        return [Check("agents", Result.FAILED, "; ".join(settings), "mend the settings")]
+    try:
+        return [_agent(row) for row in await list_agents(settings) if row.used]
+    except Permanent as error:
+        return [Check("agents", Result.FAILED, str(error), "mend ORCH_AGENT_OPTIONS")]
+
+
+def _agent(row: AgentRow) -> Check:
+    if row.ready:
+        return Check(f"agent {row.name}", Result.OK, row.version or "ready")
+    return Check(f"agent {row.name}", Result.FAILED, row.lacks[0], "`orch agents` lists what there is")
+
+
 async def examine(settings: DoctorSettings, config: Path | None = None) -> list[Check]:
     """Return what was found; `config` is the file that the settings came from, which agents must not read."""
     checks = [_git(), _bubblewrap(), _user_namespaces(), _disk(settings.state_dir)]
@@ -63,7 +81,8 @@ async def examine(settings: DoctorSettings, config: Path | None = None) -> list[
         sandbox = find_sandbox(settings.sandbox)
     except Permanent as error:
         return [*checks, Check("sandbox", Result.FAILED, str(error))]
-    private = [place for place in (settings.private_key_file, config or DEFAULT_FILE) if place and place.exists()]
+    secret = (settings.private_key_file, config or DEFAULT_FILE, DOT_ENV)
+    private = [place for place in secret if place and place.exists()]
     with _state(settings.state_dir) as state:
         network = settings.network if sandbox.kind is SandboxKind.BUBBLEWRAP else Network.FULL
         escapes = await break_out(sandbox, state, network, [place.resolve() for place in private])
@@ -170,8 +189,3 @@ def _state(configured: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="orch-doctor-") as folder:
         yield Path(folder)
-
-
-def failed(checks: Sequence[Check]) -> bool:
-    """Say whether anything keeps Orch from working as it is set up."""
-    return any(check.result is Result.FAILED for check in checks)

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from app.cli import doctor
 from app.cli.options import Options
-from app.entry.doctor import Check, DoctorSettings, Result, examine, failed
+from app.entry.check import Check, Result, failed
+from app.entry.doctor import DoctorSettings, examine
 from runner.sandbox import Network, SandboxKind
 from tests.integration.sandboxes import sandbox_or_skip
 
