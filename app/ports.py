@@ -371,8 +371,8 @@ class GitHub(Protocol):
 
     async def revoke(self, token: RunToken) -> None: ...
 
-    async def failed_deliveries(self) -> Sequence[Delivery]:
-        """List deliveries (newest first, 3 days kept) whose every attempt so far failed; one per GUID."""
+    async def failed_deliveries(self, since: datetime | None = None) -> Sequence[Delivery]:
+        """List deliveries (newest first, 3 days kept) whose every attempt `since` then failed; one per GUID."""
         ...
 
     async def redeliver(self, delivery_id: int) -> None: ...

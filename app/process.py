@@ -160,7 +160,7 @@ def parser(parse_webhook: Callable[[str, bytes, str], Event]) -> Callable[[Envel
     """Return the function that parses envelopes of both sources."""
 
     def parse(envelope: Envelope) -> Event:
-        if envelope.source is Source.ORCH:
+        if envelope.source is not Source.GITHUB:
             return disclose(envelope)
         return parse_webhook(envelope.name, envelope.body, envelope.group)
 

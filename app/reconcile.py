@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 from app.config_files import ConfigFiles
+from app.cursor import Cursor
 from app.domain.config import resolve
+from app.domain.envelope import Source
 from app.domain.errors import Permanent
-from app.domain.events import ConfigWanted, IssueLabeled, RepositoriesAdded, TaskChecked
+from app.domain.events import ConfigWanted, Event, IssueLabeled, RepositoriesAdded, TaskChecked
 from app.domain.facts import Issue
 from app.domain.internal import enclose
 from app.domain.labels import status_label, statuses_on
@@ -18,7 +21,10 @@ from app.domain.policy import Policy
 from app.domain.task import Status
 from app.log import log
 from app.ports import Clock, EventQueue, GitHub
+from app.records import Records
 
+OVERLAP = timedelta(minutes=2)
+"""Deliveries may be listed a little late."""
 UNFINISHED = tuple(status for status in Status if not status.is_final)
 
 
@@ -31,6 +37,8 @@ class Reconcile:
     clock: Clock
     policy: Policy
     configs: ConfigFiles
+    records: Records
+    cursor: Cursor
 
     async def __call__(self) -> None:
         """Check every repository and redeliver what failed; what GitHub refuses is logged and passed over."""
@@ -40,6 +48,22 @@ class Reconcile:
                 await self._check(repository)
         await self._prepare(repositories)
         await self.redeliver()
+
+    async def sweep(self) -> None:
+        """Do what is done every few minutes: redeliver, and look at what is open as far as the store knows of it."""
+        await self.redeliver()
+        for repository in await self.github.repositories():
+            with _passing_over("repository not checked", repository=repository.full_name):
+                await self._sweep(repository)
+
+    async def _sweep(self, repository: Repository) -> None:
+        """Ask for one list: labels that were missed are found by it, and what is open is in the store."""
+        trigger = resolve(self.policy, await self.configs.known(repository)).policy.trigger
+        labelled = {issue.number: issue for issue in await self.github.issues_labeled(repository, trigger, "open")}
+        open_tasks = [one for one in await self.records.tasks(repository.partition) if not one.status.is_final]
+        for number in sorted({*labelled, *(one.task.number for one in open_tasks)}):
+            with _passing_over("issue not checked", task=f"{repository.full_name}#{number}"):
+                await self._check_issue(repository, number, labelled.get(number), trigger)
 
     async def those(self, repository_ids: Collection[int]) -> None:
         """Check the repositories, as far as they can be seen."""
@@ -56,11 +80,13 @@ class Reconcile:
             await self.events.send(enclose(event, identity, self.clock.now()))
 
     async def redeliver(self) -> None:
-        """Ask GitHub to deliver again what it could not deliver."""
-        for delivery in await self.github.failed_deliveries():
+        """Ask GitHub to deliver again what it could not deliver, each failed attempt once."""
+        started = self.clock.now()
+        for delivery in await self.github.failed_deliveries(await self.cursor.read()):
             log().info("asking for redelivery", delivery=delivery.guid)
             with _passing_over("not redelivered", delivery=delivery.guid):
                 await self.github.redeliver(delivery.id)
+        await self.cursor.write(started - OVERLAP)
 
     async def _prepare(self, repositories: Sequence[Repository]) -> None:
         by_installation: dict[int, list[Repository]] = {}
@@ -78,7 +104,7 @@ class Reconcile:
         issues = {issue.number: issue for found in lists for issue in found}
         for number in sorted(issues):
             with _passing_over("issue not checked", task=f"{repository.full_name}#{number}"):
-                await self._check_issue(repository, issues[number], trigger)
+                await self._check_issue(repository, number, issues[number], trigger)
 
     async def _trigger(self, repository: Repository) -> str:
         """Read `.orch.yml` for the trigger of now, and have its group take over what it says."""
@@ -87,12 +113,14 @@ class Reconcile:
         await self.events.send(enclose(event, f"config:{repository.id}:{now.timestamp()}", now))
         return resolve(self.policy, await self.configs.current(repository)).policy.trigger
 
-    async def _check_issue(self, repository: Repository, issue: Issue, trigger: str) -> None:
-        task = TaskRef(repository=repository, number=issue.number)
-        now = self.clock.now()
-        if issue.is_open and not statuses_on(issue.labels):
+    async def _check_issue(self, repository: Repository, number: int, issue: Issue | None, trigger: str) -> None:
+        task = TaskRef(repository=repository, number=number)
+        if issue is not None and issue.is_open and not statuses_on(issue.labels):
             await self._missed_label(task, issue, trigger)
-        await self.events.send(enclose(TaskChecked(task=task), f"check:{task.group}:{now.timestamp()}", now))
+        await self._send(TaskChecked(task=task), f"check:{task.group}:{self.clock.now().timestamp()}")
+
+    async def _send(self, event: Event, identity: str) -> None:
+        await self.events.send(enclose(event, identity, self.clock.now(), source=Source.SWEEP))
 
     async def _missed_label(self, task: TaskRef, issue: Issue, trigger: str) -> None:
         """Take on an issue whose label was missed, unless its text may be another than when it was labelled."""
@@ -103,8 +131,7 @@ class Reconcile:
             log().warning("label missed, and the issue was changed since", task=str(task))
             return
         event = IssueLabeled(task=task, label=trigger, actor=given.actor, title=issue.title, body=issue.body)
-        identity = f"missed:{task.group}:{given.created_at.timestamp()}"
-        await self.events.send(enclose(event, identity, self.clock.now()))
+        await self._send(event, f"missed:{task.group}:{given.created_at.timestamp()}")
 
 
 @contextmanager

@@ -38,9 +38,10 @@ GO_ON = (
 """Ends after which an agent's session is worth going on with."""
 UNKNOWN_AGAIN = 2.0
 NOTES = 5
-SHARES = (80, 100)
-NOTHING_USED = total([])
 """Attempts before that an agent is told of."""
+SHARES = (80, 100)
+"""Percent of its cap at which a run is worth a word."""
+NOTHING_USED = total([])
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,20 +46,21 @@ def reviewed(event: Reviewed, snapshot: Snapshot) -> Decision:
     if event.state is ReviewState.APPROVED:
         wished = (Send(event=PullDue(task=record.task)),) if record.merge else ()
         return Decision(f"`{one_line(event.actor.login)}` approved the pull request", effects=wished)
-    if event.state not in ASKS or any(one.key == _key(event) for one in record.instructions):
+    if event.state not in ASKS or event.review_id in record.reviews:
         return nothing("the review asks for nothing new")
+    met = record.meet(event.review_id)
     refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)
     if refused is not None:
-        return nothing(refused)
+        return Decision(refused, met)
     if event.state is ReviewState.COMMENTED and not event.body.strip() and not open_threads(snapshot):
-        return nothing("the review says nothing that is still open")
-    return _take(event, record, snapshot)
+        return Decision("the review says nothing that is still open", met)
+    return _take(event, met, snapshot)
 
 
 def _take(event: Reviewed, record: TaskRecord, snapshot: Snapshot) -> Decision:
     text = event.body.strip()
     said = Instruction(
-        key=_key(event),
+        key=f"review-{event.review_id}",
         kind=Kind.REVIEW,
         author=event.actor.login,
         where=event.pull,
@@ -69,10 +70,6 @@ def _take(event: Reviewed, record: TaskRecord, snapshot: Snapshot) -> Decision:
     why = f"`{one_line(event.actor.login)}` reviewed pull request #{event.pull}, so the agent works on it again."
     step = take_in(record, snapshot, (said, text), why)
     return Decision(f"`{one_line(event.actor.login)}` reviewed the pull request", step.record, step.effects)
-
-
-def _key(event: Reviewed) -> str:
-    return f"review-{event.review_id}"
 
 
 def open_threads(snapshot: Snapshot) -> tuple[Thread, ...]:

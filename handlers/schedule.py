@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.domain import life
+from app.domain import life, missed
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import Refresh, SlotWanted, TaskChecked
 from app.domain.facts import CutOff, Issue
@@ -29,11 +29,14 @@ def task_checked(event: TaskChecked, snapshot: Snapshot) -> Decision:
     if record is None:
         return _unclaimed(event, snapshot)
     here = record.change(task=event.task, cut_off=None)
-    missed = _missed(here, record.cut_off, snapshot)
-    if missed:
+    fact = _missed(here, record.cut_off, snapshot)
+    if fact:
         # One fact at a time: the next look finds what else there is, and ends when there is nothing.
-        return replace(missed, effects=(*missed.effects, Send(event=event)))
-    mended = _mend(here, snapshot)
+        return replace(fact, effects=(*fact.effects, Send(event=event)))
+    mended, unmet = _mend(here, snapshot), missed.unmet(here, snapshot)
+    if unmet:
+        both = (*mended.effects, *unmet.effects)
+        return Decision(unmet.why, mended.record or (here if here != record else None), both)
     return mended if mended.record or here == record else Decision("the repository has another name", here)
 
 
@@ -95,5 +98,9 @@ def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
 
 HANDLERS = (
     Handler(Refresh, frozenset({Need.RECORD}), refresh),
-    Handler(TaskChecked, frozenset({Need.RECORD, Need.ISSUE, Need.PULL, Need.CONFIG}), task_checked),
+    Handler(
+        TaskChecked,
+        frozenset({Need.RECORD, Need.ISSUE, Need.PULL, Need.COMMENTS, Need.REVIEWS, Need.CONFIG}),
+        task_checked,
+    ),
 )

@@ -9,7 +9,7 @@ from app.config_files import ConfigFiles
 from app.domain.config import resolve
 from app.domain.errors import Missing
 from app.domain.events import Event, PullCommented
-from app.domain.facts import Identity, Issue, Standing
+from app.domain.facts import Comment, Identity, Issue, Standing
 from app.domain.names import Repository, TaskRef, split_group
 from app.domain.policy import Policy
 from app.domain.powers import is_named
@@ -21,7 +21,7 @@ from app.rebuild import Rebuild
 from app.records import Loaded, Records
 from app.standings import Standings
 
-ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE}
+ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE, Need.COMMENTS, Need.REVIEWS}
 STORED = {Need.RECORD, Need.BOARD, Need.FILE, Need.LEDGER}
 
 
@@ -64,6 +64,7 @@ class SnapshotLoader:
             **await self._about_pull(handler, event, loaded),
             head=await self._head(handler, event, loaded),
             tasks=await self._tasks(handler, event),
+            comments=await self._comments(handler, event, loaded),
             decisions=await self._decisions(handler, event),
             board=loaded.board,
             ledger=loaded.ledger,
@@ -103,6 +104,10 @@ class SnapshotLoader:
         try:
             if Need.PULL in handler.needs:
                 found["pull"] = await self.github.pull(repository, number)
+            if Need.COMMENTS in handler.needs:
+                found["pull_comments"] = tuple(await self.github.comments(repository, number))
+            if Need.REVIEWS in handler.needs:
+                found["reviews"] = tuple(await self.github.reviews(repository, number))
             if Need.THREADS in handler.needs:
                 found["threads"] = tuple(await self.github.threads(repository, number))
             if Need.CHECKS in handler.needs and record and record.head_sha:
@@ -112,6 +117,14 @@ class SnapshotLoader:
         except Missing:
             log().info("the pull request, or something of it, is not there", pull=number)
         return found
+
+    async def _comments(self, handler: Handler, event: Any, loaded: Loaded) -> tuple[Comment, ...]:
+        if Need.COMMENTS not in handler.needs or loaded.task is None:
+            return ()
+        try:
+            return tuple(await self.github.comments(event.task.repository, event.task.number))
+        except Missing:
+            return ()
 
     async def _decisions(self, handler: Handler, event: Event) -> tuple[tuple[datetime, str], ...]:
         """Read what was decided before, if somebody asks why."""

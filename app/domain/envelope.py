@@ -7,10 +7,11 @@ from app.domain.base import Value
 
 
 class Source(StrEnum):
-    """Where an envelope came from: a verified webhook, or Orch itself."""
+    """Where an envelope came from: a verified webhook, Orch itself, or its look for what was missed."""
 
     GITHUB = "github"
     ORCH = "orch"
+    SWEEP = "sweep"
 
 
 class Envelope(Value):

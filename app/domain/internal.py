@@ -9,12 +9,14 @@ from app.domain.errors import Unparsable
 from app.domain.events import EVENT, Event
 
 
-def enclose(event: Event, identity: str, now: datetime, delay: float = 0) -> Envelope:
+def enclose(
+    event: Event, identity: str, now: datetime, delay: float = 0, source: Source = Source.ORCH
+) -> Envelope:
     """Put an event into an envelope for its group; one with a delay waits in a group of its own first."""
     return Envelope(
         id=identity,
         group=f"later/{identity}" if delay else event.group,
-        source=Source.ORCH,
+        source=source,
         name=event.type,
         body=EVENT.dump_json(event),
         received_at=now,

@@ -80,7 +80,8 @@ class TaskRecord(Value):
     head, `checked` is the head whose failed checks were acted on, `merge` the wish to have the pull request merged.
     `allowance` is what a person allowed to be spent beyond the caps, in US dollars; `spent_share` how much of its cap
     the current run has spent, in percent. `question` says that nothing but a mention asked for the task, so that an
-    answer may be all that is wanted; `commented` that there may be comments for the next run to be told of.
+    answer may be all that is wanted; `commented` that there may be comments for the next run to be told of. `reviews`
+    are those that were met, the last of them.
     """
 
     task: TaskRef
@@ -130,6 +131,7 @@ class TaskRecord(Value):
     stop_keeps: bool = False
     question: bool = False
     commented: bool = True
+    reviews: tuple[int, ...] = ()
     created_at: datetime
 
     @property
@@ -152,6 +154,10 @@ class TaskRecord(Value):
     def has_heard(self, comment_id: int) -> frozenset[str]:
         """Return the keys of what was followed of a comment."""
         return frozenset(key for one in self.heard if one.comment_id == comment_id for key in one.keys)
+
+    def meet(self, review_id: int) -> "TaskRecord":
+        """Remember that a review was met."""
+        return self.change(reviews=(*(one for one in self.reviews if one != review_id), review_id)[-MOST_HEARD:])
 
     def hear(self, comment_id: int, keys: Iterable[str]) -> "TaskRecord":
         """Remember what was followed of a comment; the oldest ones are forgotten, and never followed again."""

@@ -10,7 +10,7 @@ from app.domain.admission import Board
 from app.domain.config import RepoFile, Resolved
 from app.domain.config_check import FoundFile
 from app.domain.effects import Decision
-from app.domain.facts import Check, Identity, Issue, MergeView, Pull, Standing, Thread
+from app.domain.facts import Check, Comment, Identity, Issue, MergeView, Pull, Review, Standing, Thread
 from app.domain.ledger import Ledger
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
@@ -32,6 +32,8 @@ class Need(Enum):
     THREADS = auto()
     CHECKS = auto()
     MERGE = auto()
+    COMMENTS = auto()
+    REVIEWS = auto()
     LEDGER = auto()
 
 
@@ -43,7 +45,8 @@ class Snapshot:
     is that Orch made for the record, `tasks` what the store knows of the repository's tasks. With `config`, `policy`
     is the operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
     `decisions` are those on the task that are remembered, `threads` the review threads of the pull request, `checks`
-    those of the record's head, `merge` what stands before a merge.
+    those of the record's head, `merge` what stands before a merge,
+    `comments` those on the issue, `pull_comments` and `reviews` those of the pull request.
     """
 
     now: datetime
@@ -63,6 +66,9 @@ class Snapshot:
     threads: tuple[Thread, ...] = ()
     checks: tuple[Check, ...] | None = None
     merge: MergeView | None = None
+    comments: tuple[Comment, ...] = ()
+    pull_comments: tuple[Comment, ...] = ()
+    reviews: tuple[Review, ...] = ()
     ledger: Ledger | None = None
 
     def with_record(self, record: TaskRecord) -> "Snapshot":

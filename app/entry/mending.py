@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.domain.envelope import Envelope
@@ -86,8 +87,8 @@ class _GitHub(_Around):
             raise UserError(f"GitHub does not answer: {error}; try again later") from error
         return found
 
-    async def failed_deliveries(self) -> Any:
-        found = await self._part.failed_deliveries()
+    async def failed_deliveries(self, since: datetime | None = None) -> Any:
+        found = await self._part.failed_deliveries(since)
         self._stage.guids = {delivery.id: delivery.guid for delivery in found}
         return found
 

@@ -11,6 +11,7 @@ from app.apply import Apply
 from app.briefing import Briefing
 from app.budgets import Budgets
 from app.config_files import ConfigFiles
+from app.cursor import Cursor
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.policy import Policy
@@ -121,7 +122,7 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
     policy, keyring = settings.policy(), settings.keyring()
     records, leases = Records(ports.store), Leases(ports.store)
     configs = ConfigFiles(records, ports.github, policy.agents)
-    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs)
+    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs, records, Cursor(ports.store))
     standings = Standings(ports.github, ports.clock)
     apply = Apply(
         records=records,

@@ -213,6 +213,6 @@ async def _look_for_missed(settings: ServeSettings, ports: Ports, started: _Star
             if not reconciled:
                 await patiently(reconcile, ports.clock)
                 reconciled = True
-            await reconcile.redeliver()
+            await reconcile.sweep()
         except Exception as error:  # it is tried again the next time, and stops nothing else
             log().warning("what was missed cannot be looked for now", reason=f"{type(error).__name__}: {error}")

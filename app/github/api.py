@@ -3,6 +3,8 @@
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any
 
 import aiohttp
 
@@ -194,8 +196,12 @@ class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
             if error.status != 401:  # 401: it ended, or was revoked before
                 raise
 
-    async def failed_deliveries(self) -> Sequence[Delivery]:
-        return never_delivered(await self._app.pages("/app/hook/deliveries{?per_page}"))
+    async def failed_deliveries(self, since: datetime | None = None) -> Sequence[Delivery]:
+        def is_old(attempt: Mapping[str, Any]) -> bool:
+            return since is not None and datetime.fromisoformat(attempt["delivered_at"]) < since
+
+        found = await self._app.pages("/app/hook/deliveries{?per_page}", until=is_old)
+        return never_delivered(attempt for attempt in found if not is_old(attempt))
 
     async def redeliver(self, delivery_id: int) -> None:
         await self._app.ask("POST", "/app/hook/deliveries/{id}/attempts", id=delivery_id)

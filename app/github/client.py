@@ -1,7 +1,7 @@
 """The HTTP client: gidgethub's requests, paging and conditional GETs; our limits, repeats and errors."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any, Protocol
@@ -85,14 +85,19 @@ class Client(GitHubAPI):
         answer, _ = await self._authorized(method, url, names, data)
         return answer
 
-    async def pages(self, url: str, items: str | None = None, **names: Any) -> list[Any]:
-        """Return the entries of all pages; `items` names their list when each page is an object."""
+    async def pages(
+        self, url: str, items: str | None = None, *, until: Callable[[Any], bool] | None = None, **names: Any
+    ) -> list[Any]:
+        """Return the entries of all pages; `items` names their list when each page is an object.
+
+        No page is asked for after one with an entry that `until` is true of.
+        """
         found: list[Any] = []
         names["per_page"] = PAGE
         for _ in range(MOST_PAGES):
             page, following = await self._authorized("GET", url, names)
             found.extend(page[items] if items else page)
-            if following is None:
+            if following is None or (until is not None and any(map(until, page))):
                 return found
             url = following
         raise Permanent(f"GET {url}: more than {MOST_PAGES} pages")
