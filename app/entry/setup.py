@@ -76,7 +76,8 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        raise Permanent(f"cannot listen on {HOST}:{port}: {error.strerror}; choose another --port") from None
+        why = str(error.strerror).partition(" (while")[0]
+        raise Permanent(f"cannot listen on {HOST}:{port}: {why}; choose another --port") from None
 
 
 @asynccontextmanager
