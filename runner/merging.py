@@ -5,10 +5,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from app.domain.errors import Permanent
 from runner.git import Git, GitFailed
 
 CLEAN, CONFLICTED = 0, 1
 """Exit codes of `git merge-tree`; any other is a failure."""
+USAGE = 129
+"""The exit code of a git that does not know an option."""
 _CONFLICT = "CONFLICT"
 _SEPARATOR = re.compile(rb"^={7}\r?$", re.MULTILINE)
 
@@ -27,7 +30,12 @@ async def merge_commits(git: Git, head: str, base: str) -> Merge | None:
     """Merge two commits into a tree, which is written to the repository; None if `head` holds `base` already."""
     if (await git("merge-base", "--all", head, base)).decode().split() == [base]:
         return None
-    said = await git("merge-tree", "--write-tree", "--messages", "-z", head, base, well=(CLEAN, CONFLICTED))
+    try:
+        said = await git("merge-tree", "--write-tree", "--messages", "-z", head, base, well=(CLEAN, CONFLICTED))
+    except GitFailed as failure:
+        if failure.status == USAGE:
+            raise Permanent("the runner's git cannot merge without a checkout; update it to 2.38 or later") from failure
+        raise
     tree, *rest = os.fsdecode(said).split("\0")
     return Merge(head, base, tree, _conflicts(rest))
 

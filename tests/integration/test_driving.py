@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.domain.approvals import AskedCall
+from app.domain.instructions import Told
 from app.domain.outcomes import Outcome
 from app.domain.policy import RunLimits
 from runner.agents.base import (
@@ -20,11 +21,13 @@ from runner.agents.base import (
     Ended,
     EndStatus,
     Hangup,
+    Heard,
     Refused,
     Send,
     Started,
     Text,
     ToolCall,
+    ToolResult,
     Traits,
     Unknown,
     UsageReport,
@@ -42,6 +45,8 @@ EVENTS: Mapping[str, Callable[[Any], AgentEvent]] = {
     "ended": lambda said: Ended(EndStatus.COMPLETED, "done"),
     "send": lambda said: Send(b"sent\n"),
     "hangup": lambda said: Hangup(),
+    "heard": lambda said: Heard(said["key"]),
+    "result": lambda said: ToolResult(True, "", said["id"]),
 }
 
 
@@ -208,3 +213,56 @@ async def test_an_agent_that_ends_by_itself_is_not_watched_any_more(tmp_path: Pa
 async def cut_much_later() -> Cut:
     await asyncio.Event().wait()
     raise AssertionError
+
+
+# Words in the middle of the work
+
+MORE = Told(key="c1", author="writer", text="more")
+LISTENS = Traits("talker", None, steers=True)
+
+
+async def test_an_agent_is_told_what_waits_and_what_it_then_does_shows_that_it_heard(tmp_path: Path) -> None:
+    script = f"read word; {say('heard', key='c1')}; {say('text', text='yes')}; {say('ended')}; {say('hangup')}; cat"
+    drive = drive_of(script, tmp_path, Talker(traits=LISTENS))
+    drive.inbox.put([MORE])
+    await drive()
+    assert (drive.inbox.delivered, drive.inbox.waiting) == (["c1"], ())
+
+
+async def test_an_agent_that_ended_and_heard_nothing_is_hung_up_on(tmp_path: Path) -> None:
+    drive = drive_of(f"read word; {say('ended')}; cat", tmp_path, Talker(traits=LISTENS))
+    drive.inbox.put([MORE])
+    drive.answer_seconds = 0.2
+    ended = await drive()
+    assert (ended.code, drive.inbox.delivered) == (0, [])
+
+
+async def test_a_last_word_before_something_was_heard_is_none(tmp_path: Path) -> None:
+    drive = drive_of(f"read word; {say('ended')}; {say('heard', key='c1')}", tmp_path, Talker(traits=LISTENS))
+    drive.inbox.put([MORE])
+    await drive()
+    assert drive.story.ended is None
+
+
+async def test_an_agent_that_cannot_be_told_is_not(tmp_path: Path) -> None:
+    agent = Talker()
+    drive = drive_of(say("ended"), tmp_path, agent)
+    drive.inbox.put([MORE])
+    await drive()
+    assert (agent.steered, drive.inbox.waiting) == ([], (MORE,))
+
+
+async def test_a_pause_waits_for_every_tool_that_is_at_work(tmp_path: Path) -> None:
+    calls = f"{say('call', id='1')}; {say('call', id='2')}; {say('result', id='1')}"
+    drive = drive_of(f"{calls}; sleep 0.3; {say('result', id='2')}; sleep 60", tmp_path)
+    drive.pausing.set()
+    await drive()
+    assert drive.cut == Cut(Outcome.CANCELLED, "it was told to stop")
+    assert events_of(drive)[-1] == ToolResult(True, "", "2")
+
+
+async def test_i12_a_pause_does_not_wait_for_ever(tmp_path: Path) -> None:
+    drive = drive_of(f"{say('call', id='1')}; sleep 60", tmp_path)
+    drive.turn_seconds = 0.3
+    drive.pausing.set()
+    assert (await drive()).reason is ExitReason.STOPPED

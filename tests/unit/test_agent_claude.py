@@ -18,6 +18,7 @@ from runner.agents.base import (
     Endpoint,
     EndStatus,
     Hangup,
+    Heard,
     Lane,
     Prompt,
     Refused,
@@ -359,3 +360,48 @@ def test_no_recorded_line_with_something_else_in_it_raises(line: bytes, allowed:
     agent = ClaudeAgent()
     for asked in write_down(agent.parse(line, Stream.STDOUT)):
         agent.answer(asked, allowed, "because")
+
+
+# What it is told while it works
+
+
+def talking() -> tuple[ClaudeAgent, str]:
+    """Return an agent that was told one thing, and the name under which it was."""
+    agent = ClaudeAgent()
+    agent.command(WORK)
+    said = json.loads(agent.steer("c1", "/help me"))
+    assert said["message"] == {"role": "user", "content": "\n/help me"}
+    return agent, said["uuid"]
+
+
+def progress(name: str, state: str) -> bytes:
+    return json.dumps({"type": "command_lifecycle", "command_uuid": name, "state": state}).encode()
+
+
+def test_it_has_heard_what_it_begins_with() -> None:
+    agent, name = talking()
+    told = [list(agent.parse(progress(name, state), Stream.STDOUT)) for state in ("queued", "started", "completed")]
+    assert told == [[], [Heard("c1")], []]
+    assert list(agent.parse(progress("other", "started"), Stream.STDOUT)) == []
+
+
+def test_a_result_is_not_the_end_of_a_talk_in_which_something_was_not_heard() -> None:
+    agent, name = talking()
+    result = recorded("claude-ok")[-1]
+    assert of(Hangup, list(agent.parse(result, Stream.STDOUT))) == []
+    agent.parse(progress(name, "started"), Stream.STDOUT)
+    assert of(Hangup, list(agent.parse(result, Stream.STDOUT))) == [Hangup()]
+    assert agent.steer("c2", "More.") == b""
+
+
+def test_a_failure_is_the_end_of_a_talk_whatever_was_not_heard() -> None:
+    agent, _ = talking()
+    line = b'{"type":"result","subtype":"error_during_execution","is_error":true}'
+    assert of(Hangup, list(agent.parse(line, Stream.STDOUT))) == [Hangup()]
+
+
+def test_a_further_turn_that_breaks_off_is_no_success() -> None:
+    agent, _ = talking()
+    agent.parse(recorded("claude-ok")[-1], Stream.STDOUT)
+    agent.parse(b'{"type":"system","subtype":"init"}', Stream.STDOUT)
+    assert list(agent.close(1)) == [Ended(EndStatus.FAILED, "it ended with exit code 1 and no result")]
