@@ -13,7 +13,7 @@ from app.domain.events import (
     RunFinished,
     RunStarted,
 )
-from app.domain.facts import Actor, Identity, Issue, Permission, Pull
+from app.domain.facts import Actor, Comment, Identity, Issue, Permission, Pull, Standing
 from app.domain.jobs import run_job
 from app.domain.markers import Keyring
 from app.domain.names import Repository, TaskRef, branch_of, digest_of
@@ -99,7 +99,7 @@ def snapshot(
         policy=policy,
         record=known,
         issue=at,
-        permission=permission,
+        standing=standing(permission) if permission else None,
         pull=pull,
         head=head,
     )
@@ -151,8 +151,18 @@ def finished(ended: RunResult, run_id: str = RUN) -> RunFinished:
     return RunFinished(task=TASK, run_id=run_id, job_id=JOB.id, result=ended)
 
 
-def pull(number: int = 30, is_open: bool = True, merged: bool = False, head_sha: str = SHA) -> Pull:
-    return Pull(number=number, head_sha=head_sha, is_open=is_open, merged=merged)
+def pull(number: int = 30, is_open: bool = True, merged: bool = False, head_sha: str = SHA, **changes: object) -> Pull:
+    made = Pull(number=number, head_sha=head_sha, is_open=is_open, merged=merged, mergeable=True, base_branch="main")
+    return made.model_copy(update=changes)
+
+
+def standing(permission: Permission) -> Standing:
+    """Make the standing of somebody with one of GitHub's own roles."""
+    return Standing(permission=permission, role=permission.value)
+
+
+def comment(number: int = 50, body: str = "/approve", author: Actor = WRITER) -> Comment:
+    return Comment(id=number, author=author, body=body, created_at=NOW, edited_at=NOW)
 
 
 def closed(branch: str, merged: bool = True, head_repository_id: int | None = 1) -> PullClosed:
@@ -181,4 +191,4 @@ def reopened(branch: str) -> PullReopened:
 
 
 def pushed(branch: str) -> PullPushed:
-    return PullPushed(**_pull_fact(branch))
+    return PullPushed(**_pull_fact(branch), head_sha=SHA)

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.errors import Missing
-from app.domain.facts import Comment, Issue, Permission, Pull
+from app.domain.facts import Comment, Issue, Permission, Pull, Standing
 from app.domain.names import Repository
 from app.ports import Document
+from tests.unit import build
 from tests.unit.build import NOW
 
 
@@ -71,11 +72,11 @@ class FakeGitHub:
             raise self.held_file
         return self.held_file
 
-    async def permission(self, repository: Repository, login: str) -> Permission:
-        self.asked.append("permission")
+    async def standing(self, repository: Repository, login: str) -> Standing:
+        self.asked.append("standing")
         if login not in self.permissions:
             raise Missing("no such user")
-        return self.permissions[login]
+        return build.standing(self.permissions[login])
 
     async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
         self.asked.append("comments")

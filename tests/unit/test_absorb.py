@@ -2,6 +2,7 @@ import pytest
 
 from app.domain.absorb import absorb, refuse
 from app.domain.effects import AddComment, CloseIssue, Effect, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
+from app.domain.errors import Permanent
 from app.domain.events import SlotFreed
 from app.domain.task import Status
 from tests.unit import build
@@ -46,20 +47,20 @@ def test_other_effects_change_nothing(effect: Effect) -> None:
 def test_a_refused_step_parks_the_task_frees_its_slot_and_calls_a_person(effect: Effect) -> None:
     why = "GitHub refused a step, so a person must act: no rights. Fixes\u2060 #\u20609"
     call = AddComment(task=TASK, key=f"refused-{effect.type}-1", body=why)
-    record, instead = refuse(build.record(run_id=None), effect, "no rights.\nFixes #9")
+    record, instead = refuse(build.record(run_id=None), effect, Permanent("no rights.\nFixes #9"))
     assert record == build.record(Status.NEEDS_REVIEW, why=why)
     assert instead == (FREED, SetLabels(), UpsertComment(), call)
 
 
 def test_a_refused_step_of_a_task_without_a_job_frees_no_slot() -> None:
-    _, instead = refuse(build.record(job_id=None), MOVE, "no")
+    _, instead = refuse(build.record(job_id=None), MOVE, Permanent("no"))
     assert [effect.type for effect in instead] == ["set_labels", "upsert_comment", "add_comment"]
 
 
 @pytest.mark.parametrize("effect", [SetLabels(), UpsertComment(), CloseIssue()])
 def test_a_refused_display_never_fails_a_task(effect: Effect) -> None:
-    assert refuse(build.record(), effect, "no") == (build.record(), ())
+    assert refuse(build.record(), effect, Permanent("no")) == (build.record(), ())
 
 
 def test_a_refused_step_cannot_park_a_finished_task() -> None:
-    assert refuse(build.record(Status.DONE), MOVE, "no") == (build.record(Status.DONE), ())
+    assert refuse(build.record(Status.DONE), MOVE, Permanent("no")) == (build.record(Status.DONE), ())

@@ -2,8 +2,9 @@
 
 import pytest
 
-from app.domain.config import Problem, RepoConfig, RepoFile, resolve
+from app.domain.config import Problem, RepoFile, resolve
 from app.domain.config_check import FoundFile, Tree
+from app.domain.config_keys import RepoConfig
 from app.domain.errors import Permanent, Unauthorized
 from app.domain.events import ConfigWanted, Event, TaskChecked
 from app.domain.snapshot import Need

@@ -132,7 +132,7 @@ def test_people_see_what_is_wrong_on_the_task_and_once() -> None:
 
 
 def test_a_stranger_is_not_told_of_the_configuration() -> None:
-    snapshot = replace(under({"max_atempts": 1}, None, "orch"), permission=Permission.READ)
+    snapshot = replace(under({"max_atempts": 1}, None, "orch"), standing=build.standing(Permission.READ))
     [_, reply] = issue_labeled(build.labeled(actor=build.STRANGER), snapshot).effects
     assert isinstance(reply, AddComment)
     assert ".orch.yml" not in reply.body

@@ -10,6 +10,7 @@ from app.domain.events import IssueLabeled, IssueUnlabeled, Refresh, SlotWanted
 from app.domain.facts import Actor, Issue, Permission
 from app.domain.jobs import run_job
 from app.domain.names import digest_of
+from app.domain.powers import BOTS_REFUSED
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler
 from app.domain.task import Status, Trigger, can
@@ -82,7 +83,7 @@ def test_a_trigger_that_was_withdrawn_starts_nothing(issue: Issue | None) -> Non
 @pytest.mark.parametrize("permission", OUTSIDERS)
 def test_i7_somebody_without_write_access_starts_nothing_and_is_told(permission: Permission | None) -> None:
     decision = issue_labeled(build.labeled(actor=STRANGER), build.snapshot(at=LABELED, permission=permission))
-    why = "only people with write access to this repository start work"
+    why = "only people with write access to this repository start or steer work"
     body = f"`stranger` put the label `orch` on, but {why}. The label was taken off again."
     reply = AddComment(task=TASK, key="refused-label-12", body=body)
     assert decision == Decision(why, effects=(RemoveLabel(task=TASK, label="orch"), reply))
@@ -91,8 +92,7 @@ def test_i7_somebody_without_write_access_starts_nothing_and_is_told(permission:
 @pytest.mark.parametrize("permission", [None, Permission.ADMIN])
 def test_i7_a_bot_starts_nothing_and_gets_no_answer(permission: Permission | None) -> None:
     decision = issue_labeled(build.labeled(actor=ROBOT), build.snapshot(at=LABELED, permission=permission))
-    why = "bots start no work unless the operator names them"
-    assert decision == Decision(why, effects=(RemoveLabel(task=TASK, label="orch"),))
+    assert decision == Decision(BOTS_REFUSED, effects=(RemoveLabel(task=TASK, label="orch"),))
 
 
 @examine
@@ -192,10 +192,18 @@ def test_i2_an_old_text_that_is_told_late_is_not_followed() -> None:
     late = build.labeled(body="An older text.")
     decision = issue_labeled(late, build.snapshot(build.record(), OTHER, Permission.WRITE))
     assert decision == nothing("the task is in_progress already")
-    done = issue_labeled(
-        build.labeled(body="Another text."), build.snapshot(build.record(Status.DONE), OTHER, Permission.WRITE)
-    )
-    assert done == nothing("the task is done already")
+
+
+@pytest.mark.parametrize("status", [Status.DONE, Status.CANCELLED])
+def test_an_answered_or_cancelled_task_is_taken_up_again(status: Status) -> None:
+    snapshot = build.snapshot(build.record(status), LABELED, Permission.WRITE)
+    assert issue_labeled(build.labeled(), snapshot).effects == asked(2)
+
+
+def test_a_merged_task_is_taken_up_again_only_when_its_issue_is_reopened() -> None:
+    snapshot = build.snapshot(build.record(Status.DONE, pull=30), LABELED, Permission.WRITE)
+    why = "the pull request was merged; only a reopened issue is taken up again"
+    assert issue_labeled(build.labeled(), snapshot) == nothing(why)
 
 
 def test_a_merge_that_was_missed_counts_more_than_the_trigger() -> None:

@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 
 from app.domain.effects import (
-    CancelRun,
     CloseIssue,
     Decision,
     DeleteRef,
     Enqueue,
     Send,
     SetLabels,
+    StopRun,
     UpsertComment,
     nothing,
 )
@@ -20,7 +20,7 @@ from app.domain.life import finish_merged, pull_followed
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.domain.task import Status, Trigger, can
-from handlers.pull_requests import done_by_orch, pull_changed, pull_closed, pull_merged, pull_pushed, pull_reopened
+from handlers.pull_requests import HANDLERS, pull_changed, pull_closed, pull_merged, pull_pushed, pull_reopened
 from tests.unit import build
 from tests.unit.build import JOB, OTHER_SHA, RUN, SELF, SHA, TASK, WRITER
 
@@ -62,6 +62,7 @@ def test_i7_a_pull_request_that_is_not_orchs_means_nothing(event: PullClosed) ->
 
 
 CHANGED = PullChanged(task=TASK, pull=30, branch=BRANCH, actor=WRITER)
+PUSHED = CHANGED.model_copy(update={"head_sha": SHA})
 
 
 @pytest.mark.parametrize(
@@ -73,16 +74,30 @@ CHANGED = PullChanged(task=TASK, pull=30, branch=BRANCH, actor=WRITER)
     ],
 )
 def test_what_else_happens_to_a_pull_request_is_told_to_the_task(decide: Any, event: PullEvent, what: str) -> None:
-    expected = Decision(f"pull request #30 was {what}", effects=(Send(event=CHANGED),))
+    told = PUSHED if what == "pushed to" else CHANGED
+    expected = Decision(f"pull request #30 was {what}", effects=(Send(event=told),))
     assert decide(event, build.snapshot()) == expected
     stranger = event.model_copy(update={"head_repository_id": 2})
     assert decide(stranger, build.snapshot()) == nothing("the pull request is not Orch's")
 
 
-def test_heads_that_orch_made_are_skipped_and_peoples_are_not() -> None:
-    own = build.pushed(BRANCH).model_copy(update={"actor": SELF})
-    assert done_by_orch(own, build.snapshot()) == "Orch moved the branch itself"
-    assert done_by_orch(build.pushed(BRANCH), build.snapshot()) is None
+def test_i2_a_head_that_orch_put_there_is_news_to_nobody() -> None:
+    [settled] = [handler.settled for handler in HANDLERS if handler.event is PullChanged]
+    record = build.record(Status.IN_REVIEW, pull=30, runs=(build.summary(),), head_sha=OTHER_SHA, own_head=False)
+    for event in (PUSHED, PUSHED.model_copy(update={"actor": SELF})):
+        assert settled(event, record)
+        assert pull_changed(event, build.snapshot(record)) == nothing("Orch moved the branch itself")
+    assert not settled(PUSHED.model_copy(update={"head_sha": OTHER_SHA}), record)
+    assert not settled(CHANGED, record)
+
+
+def test_what_github_merged_into_the_branch_for_orch_is_orchs_own() -> None:
+    record = build.record(Status.IN_REVIEW, pull=30, head_sha=OTHER_SHA)
+    event = PUSHED.model_copy(update={"actor": SELF})
+    decision = pull_changed(event, build.snapshot(record, pull=build.pull()))
+    assert decision == pull_followed(record, build.pull(), "orch", by_orch=True)
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.head_sha, decision.record.own_head) == (SHA, True)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +139,7 @@ def test_a_merge_finishes_the_task() -> None:
 def test_a_merge_stops_what_still_runs() -> None:
     decision = pull_merged(MERGED, build.snapshot(build.record()))
     done = build.record(Status.DONE, why=WHY, pull=30, stopping=RUN)
-    assert decision == Decision("pull request #30 was merged", done, (CancelRun(run_id=RUN), FREED, *LEFT_OVER))
+    assert decision == Decision("pull request #30 was merged", done, (StopRun(run_id=RUN), FREED, *LEFT_OVER))
 
 
 def test_a_merge_of_a_task_without_a_job_frees_no_slot() -> None:

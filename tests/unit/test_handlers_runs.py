@@ -1,6 +1,6 @@
 import pytest
 
-from app.domain.effects import CancelRun, Decision, DeleteRef, SetLabels, UpsertComment, nothing
+from app.domain.effects import Decision, DeleteRef, SetLabels, StopRun, UpsertComment, nothing
 from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
 from app.domain.strategies import single
@@ -29,7 +29,7 @@ def test_i3_a_run_that_replaces_a_lost_one_is_current_and_clears_what_that_pushe
 @pytest.mark.parametrize("record", [None, build.record(job_id="newer"), *(build.record(status) for status in IDLE)])
 def test_i3_a_run_that_the_task_does_not_want_is_stopped(record: TaskRecord | None) -> None:
     decision = run_started(build.started(), build.snapshot(record))
-    assert decision == Decision("the task does not want this run any more", effects=(CancelRun(run_id=RUN),))
+    assert decision == Decision("the task does not want this run any more", effects=(StopRun(run_id=RUN),))
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -10,7 +10,7 @@ from app.domain.facts import CutOff, Issue, Pull
 from app.domain.jobs import run_job
 from app.domain.life import finish_merged
 from app.domain.record import TaskRecord
-from app.domain.strategies import single
+from app.domain.strategies.starting import resume
 from app.domain.task import Status
 from handlers.schedule import refresh, task_checked
 from tests.unit import build
@@ -50,7 +50,8 @@ def test_i9_a_merge_that_was_missed_finishes_the_task() -> None:
     [(Status.IN_REVIEW, None), (Status.IN_REVIEW, build.pull()), (Status.DONE, build.pull(30, False, True))],
 )
 def test_where_nothing_was_missed_nothing_happens(status: Status, pull: Pull | None) -> None:
-    snapshot = build.snapshot(build.record(status, head_sha=build.SHA), here(status), pull=pull)
+    record = build.record(status, head_sha=build.SHA, checked=build.SHA)
+    snapshot = build.snapshot(record, here(status), pull=pull)
     assert task_checked(CHECK, snapshot) == nothing("nothing was missed")
 
 
@@ -90,7 +91,7 @@ def told_again(decision: Decision | None) -> Decision:
 
 CLOSED = build.issue("orch", "status:in_progress", is_open=False, reason="not_planned")
 OPEN = build.issue("orch", "status:in_progress")
-IN_REVIEW = build.record(Status.IN_REVIEW, pull=30, head_sha=build.SHA)
+IN_REVIEW = build.record(Status.IN_REVIEW, pull=30, head_sha=build.SHA, checked=build.SHA)
 
 
 def test_i9_what_happened_to_the_issue_is_found() -> None:
@@ -127,7 +128,7 @@ def test_a_task_has_the_names_of_now() -> None:
 def test_what_was_stopped_without_anybodys_wish_goes_on_by_itself(was: CutOff) -> None:
     record = build.record(Status.PAUSED, cut_off=was)
     why = f"Orch was cut off from here ({was.value}) and goes on with a new attempt."
-    assert missed(record, OPEN) == told_again(single.resume(record, build.snapshot(), why))
+    assert missed(record, OPEN) == told_again(resume(record, build.snapshot(), why))
 
 
 @pytest.mark.parametrize(

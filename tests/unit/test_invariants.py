@@ -22,7 +22,15 @@ WRITES = {
     "delete_ref",
     "create_pull",
     "write_file",
+    "react",
+    "reply",
+    "create_review",
+    "update_branch",
+    "merge_pull",
+    "enqueue_pull",
+    "sign_commit",
 }
+WRITERS = {"app/apply.py", "app/pull_effects.py", "app/onboarding.py"}
 
 
 def functions() -> Iterator[tuple[str, ast.AST]]:
@@ -69,19 +77,20 @@ def places(does: Callable[[ast.Call], bool]) -> set[str]:
 
 
 def test_i4_only_advance_moves_a_status_and_only_admission_makes_a_record() -> None:
-    assert places(sets_status) == {"app/domain/record.py:advance", "app/domain/strategies/single.py:admit"}
+    assert places(sets_status) == {"app/domain/record.py:advance", "app/domain/strategies/single.py:_new"}
 
 
 def test_i4_only_apply_writes_to_github() -> None:
-    assert {place.partition(":")[0] for place in places(writes_to_github)} == {"app/apply.py", "app/onboarding.py"}
+    assert {place.partition(":")[0] for place in places(writes_to_github)} == WRITERS
     assert callers("open_onboarding") == {"app/apply.py:_prepare"}
+    assert callers("perform") == {"app/apply.py:_perform_for"}
 
 
 def test_i4_a_new_record_is_new() -> None:
     (made,) = [
         keyword.value
         for place, function in functions()
-        if place == "app/domain/strategies/single.py:admit"
+        if place == "app/domain/strategies/single.py:_new"
         for node in ast.walk(function)
         if isinstance(node, ast.Call) and called(node) == "TaskRecord"
         for keyword in node.keywords

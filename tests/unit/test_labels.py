@@ -20,8 +20,12 @@ def test_labels_are_such_as_github_takes() -> None:
     assert odd == []
 
 
-def test_a_repository_gets_the_trigger_and_every_status() -> None:
-    assert [label.name for label in repository_labels("go")] == ["go", *(label.name for label in STATUS_LABELS)]
+def test_a_repository_gets_the_trigger_every_status_and_the_wish_for_a_merge() -> None:
+    assert [label.name for label in repository_labels("go")] == [
+        "go",
+        *(label.name for label in STATUS_LABELS),
+        "automerge",
+    ]
 
 
 @examine

@@ -5,7 +5,6 @@ import pytest
 from app.domain import life
 from app.domain.effects import (
     AddComment,
-    CancelRun,
     CloseIssue,
     Decision,
     DeleteRef,
@@ -13,6 +12,7 @@ from app.domain.effects import (
     Enqueue,
     Send,
     SetLabels,
+    StopRun,
     UpsertComment,
 )
 from app.domain.events import SlotFreed
@@ -26,7 +26,7 @@ from tests.unit.build import BODY, JOB, OTHER_SHA, RUN, SHA, TASK, TITLE
 
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 FREED = Send(event=SlotFreed(job_id=JOB.id))
-STOP: tuple[Effect, ...] = (CancelRun(run_id=RUN), FREED)
+STOP: tuple[Effect, ...] = (StopRun(run_id=RUN), FREED)
 TIDY = Enqueue(job=cleanup_job(TASK, 1))
 OFF = build.issue("status:in_progress")
 COMPLETED = build.issue("orch", is_open=False, reason="completed")
@@ -35,7 +35,7 @@ SHUT = build.pull(30, False)
 
 
 def in_review(**changes: object) -> TaskRecord:
-    return build.record(Status.IN_REVIEW, pull=30, head_sha=SHA, **changes)
+    return build.record(Status.IN_REVIEW, **{"pull": 30, "head_sha": SHA, **changes})
 
 
 def after(decision: Decision | None) -> TaskRecord:
@@ -258,7 +258,7 @@ def test_commits_that_a_person_pushed_are_kept_and_built_on() -> None:
         f"`writer` pushed to the branch `{build.record().branch}`. Orch keeps those commits: "
         "it builds on them and never force-pushes."
     )
-    pull, seen = build.pull(head_sha=OTHER_SHA), in_review(notice=notice).change(head_sha=OTHER_SHA)
+    pull, seen = build.pull(head_sha=OTHER_SHA), in_review(notice=notice, head_sha=OTHER_SHA, own_head=False)
     expected = Decision("somebody pushed to the branch", seen, (UpsertComment(),))
     assert life.pull_followed(in_review(), pull, "orch", "writer") == expected
     assert life.pull_followed(seen, pull, "orch", "writer") is None

@@ -5,22 +5,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.absorb import refuse
-from app.domain.effects import AddComment, Decision, DeleteRef, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
-from app.domain.events import SlotFreed, SlotWanted
+from app.domain.effects import AddComment, Decision, DeleteRef, MoveBranch, OpenPull, Send
+from app.domain.errors import Permanent
+from app.domain.events import SlotFreed, SlotWanted, Spent, WorkspaceExpired
 from app.domain.facts import CutOff
 from app.domain.jobs import run_job
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.record import TaskRecord, Unfinished
-from app.domain.strategies.single import after_run, after_stop, drop_unfinished, pull_body, resume
+from app.domain.strategies.single import after_run, after_stop, pull_body
+from app.domain.strategies.starting import SHOW, drop_unfinished, resume
 from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.build import JOB, NOW, OTHER_SHA, RUN, SHA, TASK
 from tests.unit.draw import examine, texts
 
-SHOW = (SetLabels(), UpsertComment())
 FREED = Send(event=SlotFreed(job_id=JOB.id))
-AGAIN = "To start it again, take the label off and put it on again."
+AGAIN = "To start it again, say `/retry`, or take the label off and put it on again."
+MORE = (
+    "To let it spend more, a person who may approve budgets says `/approve budget N`, with N in US dollars; `/resume` "
+    "goes on within the limits there are."
+)
 LAST = build.POLICY.max_attempts
+SPENT = Send(event=Spent(repository=TASK.repository, run_id=RUN, cost=build.USAGE.cost, at=NOW))
+
+
+def expires(attempt: int = 1) -> Send:
+    return Send(event=WorkspaceExpired(task=TASK, attempt=attempt), delay=build.POLICY.keep_failed)
 
 
 def decide(result: RunResult, **known: object) -> Decision:
@@ -41,6 +51,7 @@ def test_what_was_delivered_becomes_a_pull_request(previous: str | None) -> None
     record = build.record(run_id=None, head_sha=previous, runs=(build.summary(),), unfinished=pushed)
     effects = (
         FREED,
+        SPENT,
         MoveBranch(branch=record.branch, sha=SHA, previous=previous),
         OpenPull(branch=record.branch, title=build.TITLE, body=pull_body(build.finished(result), record)),
         *SHOW,
@@ -56,7 +67,7 @@ def test_i8_a_delivery_without_a_commit_is_none(sha: str | None) -> None:
     summary = build.summary(head_sha=sha)
     call = AddComment(task=TASK, key=f"ended-{RUN}", body=why)
     record = build.record(Status.NEEDS_REVIEW, why=why, runs=(summary,))
-    assert decision == Decision(why, record, (FREED, *SHOW, call))
+    assert decision == Decision(why, record, (FREED, SPENT, *SHOW, call, expires()))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT])
@@ -64,14 +75,16 @@ def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
     result = build.result(outcome)
     why = f"Attempt 1 ended as `{outcome.value}`: It ended. Trying again."
     job = run_job(TASK, 2)
-    record = build.record(Status.ROUTED, why=why, attempt=2, job_id=job.id, run_id=None, runs=(summed_up(result),))
+    record = build.record(
+        Status.ROUTED, why=why, attempt=2, tries=2, job_id=job.id, run_id=None, runs=(summed_up(result),)
+    )
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
-    assert decide(result) == Decision(why, record, (FREED, wanted, *SHOW))
+    assert decide(result) == Decision(why, record, (FREED, SPENT, wanted, *SHOW))
 
 
 def test_a_provider_that_limits_is_given_time() -> None:
     decision = decide(build.result(Outcome.PROVIDER_LIMITED))
-    [delay] = [effect.delay for effect in decision.effects if isinstance(effect, Send) and effect.event != FREED.event]
+    [delay] = [one.delay for one in decision.effects if isinstance(one, Send) and isinstance(one.event, SlotWanted)]
     assert delay == build.POLICY.retry_cap
 
 
@@ -101,7 +114,7 @@ def test_a_delivery_that_github_refuses_is_not_lost() -> None:
     decision = decide(build.result())
     [move] = [effect for effect in decision.effects if isinstance(effect, MoveBranch)]
     assert isinstance(decision.record, TaskRecord)
-    parked, instead = refuse(decision.record, move, "the branch exists")
+    parked, instead = refuse(decision.record, move, Permanent("the branch exists"))
     assert parked.unfinished == Unfinished(run_id=RUN, sha=SHA)
     assert not any(isinstance(effect, DeleteRef) for effect in instead)
     assert drop_unfinished(parked) == (DeleteRef(ref=f"refs/orch/runs/{RUN}"),)
@@ -122,7 +135,7 @@ def test_a_session_of_a_run_that_was_stopped_is_not_gone_on_with() -> None:
 
 def test_people_are_told_that_a_limit_lost_nothing() -> None:
     decision = decide(build.result(Outcome.BUDGET_SPENT, head_sha=SHA, reason="$5.02 of $5.00 is spent."))
-    assert decision.why == f"The run reached a limit: $5.02 of $5.00 is spent. What it did so far is kept. {AGAIN}"
+    assert decision.why == f"A limit was reached: $5.02 of $5.00 is spent. What it did so far is kept. {MORE}"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +144,7 @@ def test_people_are_told_that_a_limit_lost_nothing() -> None:
         (Outcome.AGENT_FAILED, LAST, f"Attempt {LAST}, the last, ended as `agent_failed`: It ended. {AGAIN}"),
         (Outcome.TIMED_OUT, LAST, f"Attempt {LAST}, the last, ended as `timed_out`: It ended. {AGAIN}"),
         (Outcome.STALLED, LAST, f"Attempt {LAST}, the last, ended as `stalled`: It ended. {AGAIN}"),
-        (Outcome.BUDGET_SPENT, 1, f"The run reached a limit: It ended. {AGAIN}"),
+        (Outcome.BUDGET_SPENT, 1, f"A limit was reached: It ended. {MORE}"),
         (Outcome.NO_CHANGE, 1, f"Nothing was changed: It ended. {AGAIN}"),
         (Outcome.INFRASTRUCTURE_FAILED, 1, f"The run could not be done here: It ended. {AGAIN}"),
         (Outcome.CANCELLED, 1, f"The run was stopped: It ended. {AGAIN}"),
@@ -141,9 +154,11 @@ def test_what_a_person_must_settle_parks_the_task_and_calls_one(outcome: Outcome
     result = build.result(outcome)
     call = AddComment(task=TASK, key=f"ended-{RUN}", body=f"{why}\n\n> I did it.")
     record = build.record(
-        Status.NEEDS_REVIEW, why=why, attempt=attempt, run_id=None, runs=(summed_up(result, attempt),)
+        Status.NEEDS_REVIEW, why=why, attempt=attempt, tries=attempt, run_id=None, runs=(summed_up(result, attempt),)
     )
-    assert decide(result, attempt=attempt) == Decision(why, record, (FREED, *SHOW, call))
+    assert decide(result, attempt=attempt, tries=attempt) == Decision(
+        why, record, (FREED, SPENT, *SHOW, call, expires(attempt))
+    )
 
 
 @pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.TIMED_OUT])
@@ -158,7 +173,7 @@ def test_i12_attempts_are_bounded(outcome: Outcome) -> None:
 
 
 def test_i12_a_task_taken_up_again_after_its_last_attempt_gets_one_more() -> None:
-    decision = decide(build.result(Outcome.AGENT_FAILED), attempt=LAST + 1)
+    decision = decide(build.result(Outcome.AGENT_FAILED), attempt=LAST + 1, tries=LAST)
     assert isinstance(decision.record, TaskRecord)
     assert (decision.record.status, decision.record.attempt) == (Status.NEEDS_REVIEW, LAST + 1)
 
@@ -167,7 +182,7 @@ def test_i12_a_task_taken_up_again_after_its_last_attempt_gets_one_more() -> Non
 def test_every_outcome_ends_the_run_and_frees_its_slot_first(outcome: Outcome) -> None:
     decision = decide(build.result(outcome))
     assert isinstance(decision.record, TaskRecord)
-    assert (decision.record.run_id, decision.effects[0]) == (None, FREED)
+    assert (decision.record.run_id, decision.effects[:2]) == (None, (FREED, SPENT))
 
 
 def test_the_body_of_a_pull_request_says_where_it_comes_from() -> None:
@@ -216,9 +231,9 @@ def test_a_stopped_task_goes_on_with_another_attempt_at_the_same_text() -> None:
 @pytest.mark.parametrize(
     ("outcome", "cut_off", "kinds"),
     [
-        (Outcome.CANCELLED, None, ["upsert_comment"]),
-        (Outcome.DELIVERED, None, ["upsert_comment", "delete_ref"]),
-        (Outcome.DELIVERED, CutOff.SUSPENDED, []),
+        (Outcome.CANCELLED, None, ["send", "upsert_comment"]),
+        (Outcome.DELIVERED, None, ["send", "upsert_comment", "delete_ref"]),
+        (Outcome.DELIVERED, CutOff.SUSPENDED, ["send"]),
     ],
 )
 def test_what_a_stopped_run_cost_is_kept_and_what_it_pushed_is_not(

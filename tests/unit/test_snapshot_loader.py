@@ -16,14 +16,15 @@ from app.domain.task import Status
 from app.ports import Document, GitHub, Store
 from app.rebuild import Rebuild
 from app.records import Loaded, Records
+from app.standings import Standings
 from handlers.snapshot import SnapshotLoader
 from tests.unit import build
-from tests.unit.build import IDENTITY, JOB, KEYRING, POLICY, ROBOT, SHA, TASK, WRITER
+from tests.unit.build import IDENTITY, JOB, KEYRING, POLICY, ROBOT, SELF, SHA, TASK, WRITER
 from tests.unit.ports import FakeGitHub, FakeStore, StillClock
 
 BARE = build.snapshot()
 CHECK = TaskChecked(task=TASK)
-LIVING = Comment(id=77, author_id=IDENTITY.bot_id, body=render_comment(build.record(Status.ROUTED), KEYRING))
+LIVING = build.comment(77, render_comment(build.record(Status.ROUTED), KEYRING), SELF)
 
 
 def handler(*needs: Need) -> Handler:
@@ -60,6 +61,7 @@ class Desk:
             identity=IDENTITY,
             policy=POLICY,
             configs=ConfigFiles(records, github, POLICY.agents),
+            standings=Standings(github, StillClock()),
         )
 
 
@@ -129,7 +131,7 @@ async def test_i9_a_pull_request_that_still_counts_is_found_again(desk: Desk, pu
     assert snapshot.record == known.change(comment_id=77, pull=adopted)
 
 
-@pytest.mark.parametrize("comments", [[], [Comment(id=78, author_id=WRITER.id, body=LIVING.body)]])
+@pytest.mark.parametrize("comments", [[], [build.comment(78, LIVING.body, WRITER)]])
 async def test_i9_nobody_elses_comment_makes_a_record(desk: Desk, comments: list[Comment]) -> None:
     desk.github = FakeGitHub(build.issue("orch"), comments)
     snapshot, loaded = await desk.load(CHECK, Need.RECORD)
@@ -142,16 +144,16 @@ async def test_an_issue_that_is_gone_is_none(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("actor", "permission"), [(WRITER, Permission.WRITE), (ROBOT, None)])
-async def test_i7_a_persons_permission_is_asked_and_a_bots_is_not(
+async def test_i7_a_persons_standing_is_asked_and_a_bots_is_not(
     desk: Desk, actor: Actor, permission: Permission | None
 ) -> None:
     desk.github.permissions = {WRITER.login: Permission.WRITE}
-    snapshot, _ = await desk.load(build.labeled(actor=actor), Need.PERMISSION)
+    snapshot, _ = await desk.load(build.labeled(actor=actor), Need.STANDING)
     assert snapshot == build.snapshot(permission=permission)
 
 
 async def test_i7_somebody_who_is_gone_may_do_nothing(desk: Desk) -> None:
-    snapshot, _ = await desk.load(build.labeled(), Need.PERMISSION)
+    snapshot, _ = await desk.load(build.labeled(), Need.STANDING)
     assert snapshot == build.snapshot(permission=Permission.NONE)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from app.domain.absorb import ESSENTIAL, absorb, refuse
 from app.domain.admission import Board
 from app.domain.effects import Effect, Enqueue, MoveBranch, OpenPull, Send, SetLabels
+from app.domain.errors import Permanent
 from app.domain.events import Event, IssueClosed, IssueReopened, PullChanged, PullMerged, TaskChecked, TaskCutOff
 from app.domain.facts import CutOff, Permission
 from app.domain.jobs import Job, JobKind
@@ -118,7 +119,7 @@ class World:
     def perform(self, effect: Effect, rest: list[Effect], sent: list[Event]) -> list[Effect]:
         """Do one effect and return what is left to do."""
         if self.refuses and self.record and isinstance(effect, ESSENTIAL):
-            self.record, instead = refuse(self.record, effect, "no")
+            self.record, instead = refuse(self.record, effect, Permanent("no"))
             return list(instead) or rest
         match effect:
             case Send(event=event):
