@@ -65,6 +65,12 @@ EVENTS = (
 """Events to subscribe to; those about installations come to every App."""
 
 
+def permission_table() -> str:
+    """Return what is needed as a table in markdown."""
+    rows = [f"| {one.title} | {one.words} | {one.why} |" for one in NEEDED]
+    return "\n".join(["| permission | access | why |", "| --- | --- | --- |", *rows])
+
+
 def lacking(granted: Mapping[str, str], wanted: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """List what is wanted (None: what Orch needs) and not granted, as in `contents: write`; sorted by name."""
     needed = {one.name: one.access.value for one in NEEDED} if wanted is None else wanted

@@ -1,6 +1,8 @@
 """What a person may type for a new App, and the manifest that comes of it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +16,11 @@ from app.domain.manifest import (
     read_wish,
     settings_address,
 )
-from app.domain.permissions import EVENTS, NEEDED, Access, Needed, lacking
+from app.domain.permissions import EVENTS, NEEDED, Access, Needed, lacking, permission_table
 from app.github.payloads import READERS
 from infra.hub.manifests import PERMISSION_OF
 
+README = Path(__file__).parents[2] / "README.md"
 WEB = "https://github.com"
 HUB = "http://127.0.0.1:4000"
 
@@ -115,3 +118,12 @@ def test_permissions_are_named_as_github_names_them() -> None:
         ("Pull requests", "read and write"),
         ("Commit statuses", "read"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("permissions", permission_table()), ("events", ", ".join(f"`{one}`" for one in EVENTS))],
+)
+def test_the_readme_names_them_all(name: str, made: str) -> None:
+    [block] = re.findall(rf"<!-- {name} -->\n(.*)\n<!-- /{name} -->", README.read_text(), re.DOTALL)
+    assert block == made
