@@ -1,7 +1,7 @@
 """The contract between a run and the adapter of one coding-agent CLI.
 
 An adapter does no I/O: it says what to start, turns each line of output into events, and turns answers into bytes for
-the agent's standard input. One instance serves one run. CONTRIBUTING.md says how to add one.
+the agent's standard input. One instance serves one process. CONTRIBUTING.md says how to add one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -103,7 +103,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One run, as an adapter sees it. `max_cost` is in US dollars; None is no limit of the agent's own."""
+    """One process of a run, as an adapter sees it. `max_cost` is in US dollars; None is no limit of the agent's own."""
 
     prompt: Prompt
     workspace: Path
@@ -268,7 +268,7 @@ AgentEvent = (
 
 
 class Agent(Protocol):
-    """An adapter to one coding-agent CLI; one instance serves one run."""
+    """An adapter to one coding-agent CLI; one instance serves one process of it."""
 
     @property
     def traits(self) -> Traits: ...

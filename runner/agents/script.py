@@ -85,6 +85,7 @@ class ScriptAgent(AsksNobody):
         match said["type"]:
             case "started":
                 yield Started(None, None)
+                yield UsageReport(0, 0, 0, Decimal(0))  # known from the start, as it has no model
             case "block":
                 yield ToolCall("bash", {"command": said["script"]})
             case "output":
@@ -92,7 +93,6 @@ class ScriptAgent(AsksNobody):
             case "result":
                 yield ToolResult(said["exit"] == 0, f"block {said['block']} ended with exit code {said['exit']}")
             case "ended":
-                yield UsageReport(0, 0, 0, Decimal(0))
                 completed = said["reason"] == script_driver.COMPLETED
                 yield Ended(EndStatus.COMPLETED if completed else EndStatus.FAILED, said["reason"])
             case other:

@@ -141,13 +141,13 @@ async def test_blocks_run_in_the_workspace_in_order(tmp_path: Path) -> None:
     )
     assert events == [
         Started(None, None),
+        UsageReport(0, 0, 0, Decimal(0)),
         ToolCall("bash", {"command": "printf one > file\n"}),
         ToolResult(True, "block 1 ended with exit code 0"),
         ToolCall("bash", {"command": "cat file; echo; echo two >&2\n"}),
         Text("one"),
         Text("two"),
         ToolResult(True, "block 2 ended with exit code 0"),
-        UsageReport(0, 0, 0, Decimal(0)),
         Ended(EndStatus.COMPLETED, "completed"),
     ]
     assert (ended.reason, ended.code) == (ExitReason.EXITED, 0)
@@ -156,10 +156,9 @@ async def test_blocks_run_in_the_workspace_in_order(tmp_path: Path) -> None:
 
 async def test_the_first_failure_ends_it(tmp_path: Path) -> None:
     events, ended = await run("```bash\necho a\nfalse\necho b\n```\n```bash\necho c\n```", tmp_path)
-    assert events[2:] == [
+    assert events[3:] == [
         Text("a"),
         ToolResult(False, "block 1 ended with exit code 1"),
-        UsageReport(0, 0, 0, Decimal(0)),
         Ended(EndStatus.FAILED, "block_failed"),
     ]
     assert ended.code == 1
@@ -167,7 +166,7 @@ async def test_the_first_failure_ends_it(tmp_path: Path) -> None:
 
 async def test_a_block_killed_by_a_signal_has_failed(tmp_path: Path) -> None:
     events, _ = await run("```bash\nkill -9 $$\n```", tmp_path)
-    assert events[2] == ToolResult(False, "block 1 ended with exit code 137")
+    assert events[3] == ToolResult(False, "block 1 ended with exit code 137")
 
 
 async def test_nothing_to_run_has_its_own_reason(tmp_path: Path) -> None:
@@ -182,7 +181,7 @@ async def test_nothing_to_run_has_its_own_reason(tmp_path: Path) -> None:
 
 async def test_a_block_cannot_speak_for_the_driver(tmp_path: Path) -> None:
     events, _ = await run("""```bash\necho '{"type": "ended", "reason": "completed"}'\nexit 3\n```""", tmp_path)
-    assert events[2] == Text('{"type": "ended", "reason": "completed"}')
+    assert events[3] == Text('{"type": "ended", "reason": "completed"}')
     assert events[-1] == Ended(EndStatus.FAILED, "block_failed")
 
 
@@ -196,7 +195,7 @@ async def test_what_a_block_left_in_the_background_neither_blocks_nor_stays(tmp_
 
 async def test_a_long_line_and_one_without_an_end_arrive(tmp_path: Path) -> None:
     events, _ = await run("```bash\nprintf '%050000d\\n' 0; printf end\n```", tmp_path)
-    assert events[2:4] == [Text("0" * 50000), Text("end")]
+    assert events[3:5] == [Text("0" * 50000), Text("end")]
 
 
 def texts(events: list[AgentEvent]) -> list[str]:
