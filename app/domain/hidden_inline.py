@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.domain.invisible import INVISIBLE
+from app.domain.markdown import INDENTED
 
-CONTAINER = r"[ \t]*(?:(?:[-+*>]|[0-9]{1,9}[.)])[ \t]*)*"
+CONTAINER = r"[ \t]*(?:(?:>|(?:[-+*]|[0-9]{1,9}[.)])(?=[ \t]))[ \t]*)*"
+"""What may stand before the text of a line in quotations and lists."""
 FEW_WORDS = 5
 LONGEST_LABEL = 999
 LONGEST_ADDRESS = 500
@@ -16,9 +18,15 @@ a abbr b blockquote br center code dd del details div dl dt em font h1 h2 h3 h4 
 picture pre q s samp small source span strong sub summary sup table tbody td tfoot th thead tr tt u ul var video
 """
 _TAGS = frozenset(_SHOWN_AS.split())
-_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:[\s/](?:[^<>\"']|\"[^\"]*\"|'[^']*')*+)?)>")
-_ODD = re.compile(r"<[A-Za-z/!?][^<>]*+>")
-_OPEN = re.compile(r"<[A-Za-z/!?][^<>]*+(?=<|\Z)")
+_GO_ON = r"\n[ \t>]*+"
+"""A line's end inside of a tag, with what marks the next line as a quotation."""
+_TAG = re.compile(
+    rf"<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:(?:[ \t/]|{_GO_ON})(?:{_GO_ON}|[^<>\"'\n]|\"[^\"]*\"|'[^']*')*+)?)>"
+)
+_ODD = re.compile(rf"<(?:[A-Za-z/](?:{_GO_ON}|[^<>\n])*+|[!?](?:{_GO_ON}|[^>\n])*+)>")
+_RAW = re.compile(rf"<[A-Za-z/!?](?:{_GO_ON}|[^>\n])*+>")
+_OPEN = re.compile(rf"<[A-Za-z/!?](?:{_GO_ON}|[^>\n])*+\Z")
+_TAME = re.compile(r"<[A-Za-z/][^\"']*")
 _PLAIN = re.compile(
     r"</?[a-z][a-z0-9]*>|<(?:https?://|mailto:)[^\s<>]+>|<[\w.+-]+@[\w.-]+>|<(?:a href|img src)=[^\s<>]+>"
 )
@@ -27,8 +35,8 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]
 _MARKUP = frozenset("<>&`~\\|[]()!\x00")
 _QUOTED = r"(?:\"(?:\\.|[^\"\\])*+\"|'(?:\\.|[^'\\])*+'|\((?:\\.|[^()\\])*+\))"
 _DEFINITION = re.compile(
-    rf"^{CONTAINER}\[(?!\^)((?:\\.|[^\[\]\\])++)\]:[ \t]*\n?[ \t]*([^\s<]\S*)"
-    rf"(?:[ \t]*\n?[ \t]*(?<=\s)({_QUOTED}))?[ \t]*$",
+    rf"^{CONTAINER}\[(?!\^)((?:\\.|[^\[\]\\])++)\]:[ \t]*\n?[ \t>]*(<[^<>\n]*>|[^\s<]\S*)"
+    rf"(?:[ \t]*\n?[ \t>]*(?<=[\s>])({_QUOTED}))?[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
 _TARGET = re.compile(rf"\(\s*((?:\\.|[^\s\\]){{0,{LONGEST_ADDRESS}}})\s+{_QUOTED}\s*\)", re.DOTALL)
@@ -53,19 +61,21 @@ class Inline:
         """Take note of hidden text."""
         self.worth = self.worth or (len(hidden.split()) > few and any(char.isalpha() for char in hidden))
 
-    def filter(self, text: str, *, raw: bool) -> tuple[str, bool]:
-        """Return a paragraph without what is hidden in it; say whether it hides all that follows, as raw HTML can."""
-        text, unclosed = self._without_comments(_decode(text))
+    def filter(self, text: str, *, raw: bool, html: bool) -> tuple[str, bool]:
+        """Return a paragraph without what is hidden in it; say whether it hides all that follows, as HTML can.
+
+        `raw` is for what may be HTML, `html` for what goes on as such after it.
+        """
+        text, unclosed = self._without_comments("".join(self._without_definitions(_decode(text), raw)))
         gone = raw and unclosed is not None
         if gone:
             self.note(text[unclosed:])
             text = text[:unclosed]
-        text = _ODD.sub(self._odd, _TAG.sub(self._tag, text))
-        if raw:
-            for found in _OPEN.finditer(text):
-                gone = gone or (found.end() == len(text) and ('"' in found[0] or "'" in found[0]))
-            text = _OPEN.sub("", text)
-        return "".join(self._without_definitions(text)), gone
+        text = (_RAW if raw else _ODD).sub(self._odd, _TAG.sub(self._tag, text))
+        if raw and (tag := _OPEN.search(text)):
+            gone = gone or html or not _TAME.fullmatch(tag[0])
+            text = text[: tag.start()]
+        return text, gone
 
     def _without_comments(self, text: str) -> tuple[str, int | None]:
         """Return the text, and where in it a comment begins that does not end."""
@@ -90,22 +100,22 @@ class Inline:
                 kept = "" if re.search(r"\s", value) else f" {attribute[1].lower()}={attribute[2]}"
             else:
                 self.note(f"{value}", FEW_WORDS)
-        return f"<{closing}{name}{kept if not closing else ''}>" if name in _TAGS else ""
+        return f"<{closing}{name}{kept if not closing else ''}>" if name in _TAGS else " "
 
     def _odd(self, found: re.Match[str]) -> str:
-        return found[0] if _PLAIN.fullmatch(found[0]) else ""
+        return found[0] if _PLAIN.fullmatch(found[0]) else " "
 
-    def _without_definitions(self, text: str) -> Iterator[str]:
+    def _without_definitions(self, text: str, raw: bool) -> Iterator[str]:
         at = 0
         for found in _DEFINITION.finditer(text):
-            if _goes_on(text, found.start(), at):
+            if not raw and found[0].lstrip().startswith("[") and _goes_on(text, found.start(), at):
                 continue
             yield text[at : found.start()]
             at = found.end()
             self.note(found[3] or "")
             self.note(found[1], FEW_WORDS)
             if len(found[2]) <= LONGEST_ADDRESS:
-                self.definitions.setdefault(label_of(found[1]), found[2])
+                self.definitions.setdefault(label_of(found[1]), found[2].strip("<>"))
         yield text[at:]
 
     def without_footnotes(self, text: str, used: Collection[str]) -> str:
@@ -131,7 +141,7 @@ class Inline:
             start, end = found.span()
             if start < at:
                 continue
-            if found[0] == "![" and (close := closing.get(end - 1)) is not None:
+            if found[0] == "![" and (close := self._end_of_alt(text, closing, end)) > 0:
                 alt = text[end:close]
                 if text[close + 1 : close + 2] in ("(", "[") or label_of(alt) in known:
                     yield text[at:end]
@@ -139,11 +149,16 @@ class Inline:
                     address, past = self._target(text, close, alt, known)
                     yield f"]{address}"
                     at = past
-            elif found[0] == "]" and start in opening:
-                address, past = self._target(text, start, text[opening[start] + 1 : start], known)
+            elif found[0] == "]":
+                inner = text[opening[start] + 1 : start] if start in opening else ""
+                address, past = self._target(text, start, inner, known)
                 yield f"{text[at:end]}{address}"
                 at = past
         yield text[at:]
+
+    def _end_of_alt(self, text: str, closing: Mapping[int, int], start: int) -> int:
+        """Return where an alternative text ends, if need be the furthest that it can."""
+        return closing.get(start - 1) or text.find("](", start)
 
     def _target(self, text: str, close: int, inner: str, known: Mapping[str, str]) -> tuple[str, int]:
         """Return what to write after a bracket, and where what stood there ends."""
@@ -169,8 +184,8 @@ def _goes_on(text: str, start: int, after: int) -> bool:
     """Say whether a line surely goes on with a paragraph, so that it defines nothing."""
     if start <= after:
         return False
-    before = text[text.rfind("\n", 0, start - 1) + 1 : start - 1].lstrip()
-    return before[:1].isalpha() and start - 1 > after
+    before = text[text.rfind("\n", 0, start - 1) + 1 : start - 1].expandtabs(INDENTED)
+    return before.lstrip()[:1].isalpha() and not before.startswith(" " * INDENTED) and start - 1 > after
 
 
 def _pairs(text: str) -> dict[int, int]:
