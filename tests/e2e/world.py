@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
@@ -121,9 +122,11 @@ class World:
         """Read what the repository has under a path of the REST API."""
         return await self.call("GET", f"/repos/{self.repository}{path}")
 
-    async def open_issue(self, title: str = "Add hello", body: str = SCRIPT, label: str | None = "orch") -> int:
+    async def open_issue(
+        self, title: str = "Add hello", body: str = SCRIPT, label: str | None = "orch", token: str = "writer"
+    ) -> int:
         """Open an issue, and label it afterwards as people do."""
-        issue = await self.call("POST", f"/repos/{self.repository}/issues", {"title": title, "body": body})
+        issue = await self.call("POST", f"/repos/{self.repository}/issues", {"title": title, "body": body}, token)
         number: int = issue["number"]
         if label:
             await self.label(number, label)
@@ -134,6 +137,58 @@ class World:
 
     async def labels(self, number: int) -> set[str]:
         return {label["name"] for label in (await self.read(f"/issues/{number}"))["labels"]}
+
+    async def say(self, number: int, body: str, token: str = "writer") -> int:
+        """Write a comment on an issue or pull request, and return its id."""
+        path = f"/repos/{self.repository}/issues/{number}/comments"
+        comment: int = (await self.call("POST", path, {"body": body}, token))["id"]
+        return comment
+
+    async def reactions(self, comment: int) -> list[str]:
+        """List the reactions on a comment."""
+        return [one["content"] for one in await self.read(f"/issues/comments/{comment}/reactions")]
+
+    async def replies(self, number: int) -> list[str]:
+        """List what Orch said besides its living comment."""
+        found = await self.read(f"/issues/{number}/comments?per_page=100")
+        said = [one["body"] for one in found if one["user"]["login"].endswith("[bot]")]
+        return [body for body in said if "orch:record" not in body]
+
+    async def until_reply(self, number: int, after: int = 1) -> str:
+        """Wait until Orch has said as many things besides its living comment, and return the last."""
+
+        async def probe() -> list[str] | None:
+            replies = await self.replies(number)
+            return replies if len(replies) >= after else None
+
+        return str((await self.until(f"{after} replies on #{number}", probe))[-1])
+
+    async def until_text(self, number: int, text: str) -> None:
+        """Wait until something that Orch wrote says that."""
+
+        async def probe() -> bool:
+            return any(text in body for body in await self.comments(number))
+
+        await self.until(f"`{text}` on #{number}", probe)
+
+    async def until_files(self, names: list[str]) -> None:
+        """Wait until the only pull request changes these files."""
+
+        async def probe() -> bool:
+            [pull] = await self.pulls()
+            return names == sorted(file["filename"] for file in await self.read(f"/pulls/{pull['number']}/files"))
+
+        await self.until(f"{names} in the pull request", probe)
+
+    async def commit(self, branch: str, path: str, text: str, token: str = "writer") -> None:
+        """Commit a file to a branch, as people do on GitHub's page."""
+        found = await self.read(f"/git/ref/heads/{branch}")
+        content = {"message": f"Write {path}", "content": b64encode(text.encode()).decode(), "branch": branch}
+        await self.call("PUT", f"/repos/{self.repository}/contents/{path}", content, token)
+        await self.until(f"a commit on {branch}", lambda: self._moved(branch, found["object"]["sha"]))
+
+    async def _moved(self, branch: str, before: str) -> bool:
+        return bool((await self.read(f"/git/ref/heads/{branch}"))["object"]["sha"] != before)
 
     async def comments(self, number: int) -> list[str]:
         return [comment["body"] for comment in await self.read(f"/issues/{number}/comments?per_page=100")]
@@ -231,6 +286,14 @@ class World:
     def workspaces(self) -> list[str]:
         """List the workspaces that are left."""
         return [path.name for path in self.folder.glob("orch/repositories/*/tasks/*")]
+
+    async def until_made(self, name: str) -> None:
+        """Wait until an agent has made a file in its workspace."""
+
+        async def probe() -> bool:
+            return any(self.folder.glob(f"orch/repositories/*/tasks/*/*/{name}"))
+
+        await self.until(f"{name} in a workspace", probe)
 
     async def faults(self, **switches: Any) -> None:
         """Switch the hub's faults on; those not named are off."""
