@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.facts import Actor, Comment, Identity, Permission
+from app.domain.facts import Actor, Identity, Permission, Standing
 from app.domain.grants import RunToken
 from app.domain.labels import Label
 from app.domain.names import Repository
@@ -156,12 +156,17 @@ async def test_a_renamed_repository_is_found_by_its_old_name(stage: Stage) -> No
         ("acme", Permission.ADMIN),
     ],
 )
-async def test_permission_is_what_github_says(stage: Stage, login: str, permission: Permission) -> None:
-    assert await stage.github.permission(stage.repository, login) is permission
+async def test_standing_is_what_github_says(stage: Stage, login: str, permission: Permission) -> None:
+    assert (await stage.github.standing(stage.repository, login)).permission is permission
 
 
-async def test_permission_of_a_stranger_is_not_write(stage: Stage) -> None:
-    assert not (await stage.github.permission(stage.repository, "stranger")).can_write
+async def test_the_role_is_the_exact_one(stage: Stage) -> None:
+    triager = await stage.github.standing(stage.repository, "triager")
+    assert triager == Standing(permission=Permission.READ, role="triage")
+
+
+async def test_i7_a_stranger_may_not_write(stage: Stage) -> None:
+    assert not (await stage.github.standing(stage.repository, "stranger")).permission.can_write
 
 
 async def test_what_is_not_there_is_missing(stage: Stage) -> None:
@@ -174,7 +179,7 @@ async def test_what_is_not_there_is_missing(stage: Stage) -> None:
         stage.github.edit_comment(stage.repository, 99, "hello"),
         stage.github.pin_comment(stage.repository, 99),
         stage.github.close_issue(stage.repository, 99),
-        stage.github.permission(gone, "writer"),
+        stage.github.standing(gone, "writer"),
         stage.github.issues_labeled(gone, "orch", "open"),
     ):
         with pytest.raises(Missing):
@@ -323,10 +328,12 @@ async def test_comments_are_created_edited_and_listed_in_order(stage: Stage) -> 
     theirs = await stage.act("writer", "POST", f"/issues/{number}/comments", {"body": "theirs"})
     ours = await stage.github.create_comment(stage.repository, number, "ours")
     await stage.github.edit_comment(stage.repository, ours, "ours, edited")
-    assert list(await stage.github.comments(stage.repository, number)) == [
-        Comment(id=theirs["id"], author_id=theirs["user"]["id"], body="theirs"),
-        Comment(id=ours, author_id=stage.hub.describe()["bot_id"], body="ours, edited"),
+    listed = await stage.github.comments(stage.repository, number)
+    assert [(one.id, one.author.id, one.body) for one in listed] == [
+        (theirs["id"], theirs["user"]["id"], "theirs"),
+        (ours, stage.hub.describe()["bot_id"], "ours, edited"),
     ]
+    assert all(one.created_at <= one.edited_at for one in listed)
 
 
 async def test_a_comment_is_pinned_once(stage: Stage) -> None:

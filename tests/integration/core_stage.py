@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from app.briefing import Briefing
+from app.budgets import Budgets
+from app.config_files import ConfigFiles
 from app.domain.facts import Identity
 from app.domain.names import Repository, TaskRef, digest_of
+from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.domain.task import Status
+from app.leases import Leases
+from app.ports import GitHub
+from app.records import Records
+from app.runs import LocalRuns
+from app.standings import Standings
 from infra.local.artifacts import DiskArtifacts
 from infra.sqlite.database import Database
 from infra.sqlite.events import SqliteEventQueue
@@ -53,6 +62,26 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             SqliteStore(documents, clock),
             DiskArtifacts(folder / "artifacts"),
         )
+
+
+def runs_port(stage: Stage, github: GitHub, policy: Policy) -> LocalRuns:
+    """Make the Runs port over what is on the stage."""
+    records = Records(stage.store)
+    configs = ConfigFiles(records, github, policy.agents)
+    return LocalRuns(
+        records=records,
+        leases=Leases(stage.store),
+        events=stage.events,
+        artifacts=stage.artifacts,
+        github=github,
+        clock=stage.clock,
+        identity=IDENTITY,
+        policy=policy,
+        configs=configs,
+        briefing=Briefing(github, stage.artifacts, Standings(github, stage.clock), IDENTITY),
+        budgets=Budgets(records, stage.clock, policy, configs),
+        web_url="http://127.0.0.1:9",
+    )
 
 
 def task_record(**changes: Any) -> TaskRecord:

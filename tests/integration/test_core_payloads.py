@@ -9,7 +9,9 @@ import pytest
 
 from app.domain.errors import Unparsable
 from app.domain.events import (
-    CommentCreated,
+    BaseMoved,
+    ChecksEnded,
+    Commented,
     ConfigPushed,
     Event,
     Ignored,
@@ -23,7 +25,9 @@ from app.domain.events import (
     IssueTransferred,
     IssueUnlabeled,
     PullClosed,
+    PullCommented,
     PullEvent,
+    PullLabeled,
     PullPushed,
     PullReopened,
     RepositoriesAdded,
@@ -31,13 +35,16 @@ from app.domain.events import (
     RepositoryArchived,
     RepositoryChanged,
     RepositoryDeleted,
+    ReviewSubmitted,
 )
-from app.domain.facts import Actor, CutOff
+from app.domain.facts import Actor, CutOff, ReviewState
 from app.domain.names import Repository, TaskRef
 from app.github.payloads import parse_webhook
 from tests.integration.core_stage import REPOSITORY, TASK
 
 GROUP = TASK.group
+SHA = "a" * 40
+NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 WRITER = Actor(id=11, login="writer", is_bot=False)
 SENDER = {"id": 11, "login": "writer", "type": "User"}
 WHERE = {
@@ -110,12 +117,54 @@ def test_a_pull_request_whose_fork_is_gone_has_no_head_repository() -> None:
     )
 
 
-@pytest.mark.parametrize(("action", "kind"), [("reopened", PullReopened), ("synchronize", PullPushed)])
-def test_what_else_happens_to_a_pull_request(action: str, kind: type[PullEvent]) -> None:
-    pull = {"number": 9, "head": {"ref": "orch/5-add-hello", "repo": {"id": 7}}}
-    facts: dict[str, Any] = {"repository": REPOSITORY, "number": 9, "actor": WRITER}
-    expected = kind(**facts, head_branch="orch/5-add-hello", head_repository_id=7)
-    assert parse("pull_request", action=action, pull_request=pull) == expected
+PULL = {"number": 9, "head": {"ref": "orch/5-add-hello", "sha": SHA, "repo": {"id": 7}}}
+OF_PULL: dict[str, Any] = {
+    "repository": REPOSITORY,
+    "number": 9,
+    "actor": WRITER,
+    "head_branch": "orch/5-add-hello",
+    "head_repository_id": 7,
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "event"),
+    [
+        ("reopened", PullReopened(**OF_PULL)),
+        ("synchronize", PullPushed(**OF_PULL, head_sha=SHA)),
+        ("labeled", PullLabeled(**OF_PULL, label="automerge", on=True)),
+        ("unlabeled", PullLabeled(**OF_PULL, label="automerge", on=False)),
+    ],
+)
+def test_what_else_happens_to_a_pull_request(action: str, event: PullEvent) -> None:
+    assert parse("pull_request", action=action, pull_request=PULL, label={"name": "automerge"}) == event
+
+
+@pytest.mark.parametrize(("said", "body"), [("Well.", "Well."), (None, "")])
+def test_a_review_says_what_it_asks_for(said: str | None, body: str) -> None:
+    review = {"id": 4, "state": "CHANGES_REQUESTED", "body": said, "submitted_at": "2025-03-01T12:00:00Z"}
+    expected = ReviewSubmitted(**OF_PULL, review_id=4, state=ReviewState.CHANGES_REQUESTED, body=body, at=NOON)
+    assert parse("pull_request_review", action="submitted", pull_request=PULL, review=review) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "branches"),
+    [
+        ("check_suite", {"check_suite": {"head_branch": "orch/5-x", "head_sha": SHA}}, ("orch/5-x",)),
+        ("check_suite", {"check_suite": {"head_branch": None, "head_sha": SHA}}, ()),
+        ("workflow_run", {"workflow_run": {"head_branch": "orch/5-x", "head_sha": SHA}}, ("orch/5-x",)),
+    ],
+)
+def test_checks_end_on_a_commit_of_a_branch(name: str, payload: dict[str, Any], branches: tuple[str, ...]) -> None:
+    ended = ChecksEnded(repository=REPOSITORY, branches=branches, sha=SHA)
+    assert parse(name, action="completed", **payload) == ended
+
+
+def test_a_commit_status_ends_unless_it_is_pending() -> None:
+    status = {"state": "failure", "sha": SHA, "branches": [{"name": "orch/5-x"}, {"name": "main"}]}
+    ended = ChecksEnded(repository=REPOSITORY, branches=("orch/5-x", "main"), sha=SHA)
+    assert parse("status", **status) == ended
+    assert isinstance(parse("status", **{**status, "state": "pending"}), Ignored)
 
 
 @pytest.mark.parametrize(
@@ -127,16 +176,30 @@ def test_the_life_of_an_issue(action: str, kind: Any) -> None:
     assert parse("issues", action=action, issue=issue) == kind(task=TASK, actor=WRITER, labels=("orch", "bug"))
 
 
-def test_a_comment_on_an_issue_and_none_on_a_pull_request() -> None:
-    comment = {"id": 50, "body": "/approve", "created_at": "2025-03-01T12:00:00Z"}
-    expected = CommentCreated(
-        task=TASK, actor=WRITER, comment_id=50, body="/approve", written_at=datetime(2025, 3, 1, 12, tzinfo=UTC)
-    )
-    assert parse("issue_comment", action="created", issue={"number": 5}, comment=comment) == expected
-    pull = {"number": 5, "pull_request": {"url": "https://api.github.com/repos/acme/widgets/pulls/5"}}
-    assert isinstance(parse("issue_comment", action="created", issue=pull, comment=comment), Ignored)
+COMMENT = {"id": 50, "user": SENDER, "body": "/approve", "created_at": "2025-03-01T12:00:00Z"}
+AN_ISSUE = {"number": 5, "title": "Add hello", "body": None, "user": {"id": 99, "login": "orch[bot]"}}
+SAID: dict[str, Any] = {"actor": WRITER, "author_id": 11, "comment_id": 50, "body": "/approve", "written_at": NOON}
+
+
+def test_a_comment_on_an_issue_comes_with_the_issues_text_of_that_moment() -> None:
+    expected = Commented(task=TASK, **SAID, title="Add hello", text="")
+    assert parse("issue_comment", action="created", issue=AN_ISSUE, comment=COMMENT) == expected
     with pytest.raises(Unparsable):
-        parse("issue_comment", action="created", issue={"number": 5}, comment={**comment, "created_at": "then"})
+        parse("issue_comment", action="created", issue=AN_ISSUE, comment={**COMMENT, "created_at": "then"})
+
+
+def test_a_comment_on_a_pull_request_says_who_opened_that() -> None:
+    expected = PullCommented(repository=REPOSITORY, number=5, pull_author_id=99, **SAID)
+    pull = {**AN_ISSUE, "pull_request": {"url": "https://api.github.com/repos/acme/widgets/pulls/5"}}
+    assert parse("issue_comment", action="created", issue=pull, comment=COMMENT) == expected
+
+
+def test_an_edited_comment_comes_with_what_it_said_before() -> None:
+    edited = {**COMMENT, "created_at": "2025-02-01T12:00:00Z", "updated_at": "2025-03-01T12:00:00Z"}
+    event = parse("issue_comment", action="edited", issue=AN_ISSUE, comment=edited, changes={"body": {"from": "Hm."}})
+    assert event == Commented(task=TASK, **SAID, before="Hm.", title="Add hello", text="")
+    untouched = parse("issue_comment", action="edited", issue=AN_ISSUE, comment=edited, changes={})
+    assert isinstance(untouched, Ignored)
 
 
 def test_a_transferred_issue_says_where_it_is_now() -> None:
@@ -179,7 +242,8 @@ def test_repositories_come_in_their_short_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "payload"), [("star", {"action": "created"}), ("status", {}), ("issues", {"action": 7})]
+    ("name", "payload"),
+    [("star", {"action": "created"}), ("check_run", {"action": "completed"}), ("issues", {"action": 7})],
 )
 def test_the_rest_is_ignored(name: str, payload: dict[str, Any]) -> None:
     assert isinstance(parse(name, **payload), Ignored)
@@ -204,7 +268,11 @@ def test_a_push_that_may_change_the_configuration_is_noticed(changes: dict[str, 
     assert parse("push", **pushed(**changes)) == ConfigPushed(repository=REPOSITORY)
 
 
-@pytest.mark.parametrize("changes", [{}, {"ref": "refs/heads/other", "forced": True}, {"ref": "refs/tags/main"}])
+def test_any_other_push_to_the_default_branch_moves_what_pull_requests_are_based_on() -> None:
+    assert parse("push", **pushed()) == BaseMoved(repository=REPOSITORY)
+
+
+@pytest.mark.parametrize("changes", [{"ref": "refs/heads/other", "forced": True}, {"ref": "refs/tags/main"}])
 def test_other_pushes_mean_nothing(changes: dict[str, Any]) -> None:
     assert isinstance(parse("push", **pushed(**changes)), Ignored)
 

@@ -22,6 +22,7 @@ from app.github.faults import Answer, fault_of
 from app.leases import Leases
 from app.ports import Artifacts, GitHub, Lease
 from app.process import Process, parser
+from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
 from app.records import Loaded, Records
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
@@ -77,10 +78,15 @@ def build(
 ) -> Process:
     """Build a process that decides the effects for every Refresh."""
     records = Records(stage.store)
+
+    async def no_log(run_id: str) -> str:
+        raise AssertionError(run_id)
+
+    port = github or cast(GitHub, None)
     apply = Apply(
         records=records,
         leases=Leases(stage.store),
-        github=github or cast(GitHub, None),
+        github=port,
         events=stage.events,
         jobs=stage.jobs,
         artifacts=artifacts or stage.artifacts,
@@ -89,6 +95,8 @@ def build(
         policy=POLICY,
         keyring=Keyring((b"key",)),
         reconcile=cast(Reconcile, None),
+        pulls=PullEffects(port, stage.events, stage.clock, IDENTITY, POLICY),
+        show_log=no_log,
     )
 
     def decide(event: Any, snapshot: Snapshot) -> Decision:

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from app.config_files import ConfigFiles
-from app.domain.config import RepoConfig, RepoFile
+from app.cursor import Cursor
+from app.domain.config import RepoFile
+from app.domain.config_keys import RepoConfig
 from app.domain.effects import CreateLabels, Decision, Send
 from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.events import ConfigWanted, RepositoriesAdded, TaskChecked
@@ -18,11 +20,12 @@ from app.domain.internal import disclose
 from app.domain.names import Repository, TaskRef, config_group
 from app.domain.policy import Policy
 from app.domain.snapshot import Snapshot
+from app.domain.task import Status
 from app.ports import GitHub
 from app.reconcile import Reconcile
 from app.records import Records
 from handlers.installations import repositories_added
-from tests.integration.core_stage import IDENTITY, NOW, Stage, open_stage
+from tests.integration.core_stage import IDENTITY, NOW, Stage, open_stage, task_record
 
 
 @dataclass(slots=True)
@@ -55,8 +58,8 @@ class FakeGitHub:
     async def label_given(self, repository: Repository, number: int, label: str) -> LabelGiven | None:
         return LabelGiven(actor=Actor(id=1, login="writer", is_bot=False), created_at=NOW)
 
-    async def failed_deliveries(self) -> Sequence[Delivery]:
-        return self.failed
+    async def failed_deliveries(self, since: datetime | None = None) -> Sequence[Delivery]:
+        return [one for one in self.failed if since is None or one.delivered_at > since]
 
     async def redeliver(self, delivery_id: int) -> None:
         if delivery_id in self.refused:
@@ -76,7 +79,9 @@ def repository(number: int) -> Repository:
 
 def reconcile_of(stage: Stage, github: FakeGitHub) -> Reconcile:
     port = cast(GitHub, github)
-    return Reconcile(port, stage.events, stage.clock, Policy(), ConfigFiles(Records(stage.store), port, ()))
+    records = Records(stage.store)
+    configs, cursor = ConfigFiles(records, port, ()), Cursor(stage.store)
+    return Reconcile(port, stage.events, stage.clock, Policy(), configs, records, cursor)
 
 
 async def sent(stage: Stage) -> list[object]:
@@ -106,6 +111,24 @@ async def test_i1_a_delivery_that_cannot_be_redelivered_holds_up_no_other(stage:
     github = FakeGitHub([], failed=failed, refused=frozenset({1}))
     await reconcile_of(stage, github).redeliver()
     assert github.redelivered == [2, 3]
+
+
+async def test_i12_a_failed_delivery_is_asked_for_once(stage: Stage) -> None:
+    now = stage.clock.now()
+    github = FakeGitHub([], failed=[Delivery(id=1, guid="1", delivered_at=now - timedelta(minutes=9))])
+    for _ in range(2):
+        await reconcile_of(stage, github).redeliver()
+    assert github.redelivered == [1]
+
+
+async def test_a_sweep_looks_at_what_is_open_and_asks_for_one_list(stage: Stage) -> None:
+    github, known = FakeGitHub([repository(1)]), task_record(task=TaskRef(repository=repository(1), number=8))
+    ended = task_record(task=TaskRef(repository=repository(1), number=9), status=Status.DONE)
+    for one in (known, ended):
+        await Records(stage.store).commit(one.group, "made", Decision("because", one), 0, NOW)
+    await reconcile_of(stage, github).sweep()
+    assert await sent(stage) == [TaskChecked(task=known.task)]
+    assert github.labels == [(1, "orch")]
 
 
 async def test_one_more_repository_gets_its_labels_however_many_there_were(stage: Stage) -> None:

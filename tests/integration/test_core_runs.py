@@ -1,6 +1,6 @@
 """The Runs port in one process: one current run for each task, and every job ends in words that people see."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +12,8 @@ from app.domain.approvals import Answer, describe_answer
 from app.domain.effects import Decision
 from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.events import RunFinished, RunStarted
-from app.domain.facts import Issue
-from app.domain.grants import Grant, Order, Progress, Refused, TokenKind
+from app.domain.facts import Comment, Issue
+from app.domain.grants import Grant, Order, Progress, Refused, Stop, TokenKind
 from app.domain.internal import disclose
 from app.domain.jobs import run_job
 from app.domain.names import Repository
@@ -23,8 +23,9 @@ from app.domain.task import Status
 from app.leases import Leases
 from app.ports import GitHub
 from app.records import Records
-from app.runs import LocalRuns, keep_text
-from tests.integration.core_stage import IDENTITY, NOW, TASK, Stage, open_stage, task_record
+from app.runs import LocalRuns
+from app.texts import keep_text
+from tests.integration.core_stage import NOW, TASK, Stage, open_stage, runs_port, task_record
 
 JOB = run_job(TASK, 1)
 POLICY = Policy(agents=("script",), run_lease=30, max_begins=3, max_returns=3)
@@ -43,6 +44,12 @@ class FakeGitHub:
         values: dict[str, Any] = {"is_open": True, "labels": frozenset(), "comments": 0, "updated_at": NOW}
         return Issue(number=number, title="Add hello", body=self.body, **values)
 
+    async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
+        return []
+
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        return None
+
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
@@ -53,17 +60,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def runs_of(stage: Stage, github: FakeGitHub | None = None) -> LocalRuns:
-    return LocalRuns(
-        records=Records(stage.store),
-        leases=Leases(stage.store),
-        events=stage.events,
-        artifacts=stage.artifacts,
-        github=cast(GitHub, github or FakeGitHub()),
-        clock=stage.clock,
-        identity=IDENTITY,
-        policy=POLICY,
-        web_url="http://127.0.0.1:9",
-    )
+    return runs_port(stage, cast(GitHub, github or FakeGitHub()), POLICY)
 
 
 async def granted(runs: LocalRuns) -> str:
@@ -186,11 +183,11 @@ async def test_a_job_that_was_set_aside_ends_its_task_in_words(stage: Stage) -> 
     assert await told(stage) == []
 
 
-async def test_a_cancelled_run_hears_of_it_at_its_next_beat(stage: Stage) -> None:
+async def test_a_run_that_is_to_stop_hears_of_it_at_its_next_beat(stage: Stage) -> None:
     runs = runs_of(stage)
     run_id = await granted(runs)
-    await Leases(stage.store).change(TASK.group, run_id, cancelled=True)
-    assert await runs.beat(run_id, JOB, Progress(step="works")) == Order(cancelled=True)
+    await Leases(stage.store).change(TASK.group, run_id, stop=Stop.KEEP)
+    assert await runs.beat(run_id, JOB, Progress(step="works")) == Order(stop=Stop.KEEP)
     lease, _ = await Leases(stage.store).get(TASK.group)
     assert lease is not None
     assert lease.expires_at == stage.clock.now() + timedelta(seconds=30)

@@ -1,6 +1,6 @@
 """Loading what a handler needs: what is not there is a fact to decide by, and no reason to give up."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,7 @@ from app.config_files import ConfigFiles
 from app.domain.effects import AddComment, Decision, RemoveLabel
 from app.domain.errors import Missing, Permanent
 from app.domain.events import Event, IssueLabeled, TaskChecked
-from app.domain.facts import Actor, Issue, Permission, Pull
+from app.domain.facts import Actor, Comment, Issue, Permission, Pull, Standing
 from app.domain.markers import Keyring
 from app.domain.names import Repository
 from app.domain.policy import Policy
@@ -19,6 +19,7 @@ from app.domain.task import Status
 from app.ports import GitHub
 from app.rebuild import Rebuild
 from app.records import Records
+from app.standings import Standings
 from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
 from tests.integration.core_stage import IDENTITY, NOW, TASK, Stage, open_stage, task_record
@@ -34,9 +35,13 @@ class FakeGitHub:
 
     errors: dict[str, Exception] = field(default_factory=dict)
 
-    async def permission(self, repository: Repository, login: str) -> Permission:
-        self._answer("permission")
-        return Permission.WRITE
+    async def standing(self, repository: Repository, login: str) -> Standing:
+        self._answer("standing")
+        return Standing(permission=Permission.WRITE, role="write")
+
+    async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
+        self._answer("comments")
+        return []
 
     async def issue(self, repository: Repository, number: int) -> Issue:
         self._answer("issue")
@@ -66,21 +71,22 @@ async def decide(stage: Stage, event: Event, **errors: Exception) -> Decision:
     rebuild = Rebuild(github, IDENTITY, Keyring((b"key",)))
     records, policy = Records(stage.store), Policy(agents=("script",))
     configs = ConfigFiles(records, github, policy.agents)
-    loader = SnapshotLoader(records, github, rebuild, stage.clock, IDENTITY, policy, configs)
+    standings = Standings(github, stage.clock)
+    loader = SnapshotLoader(records, github, rebuild, stage.clock, IDENTITY, policy, configs, standings)
     handler = HANDLERS[type(event)]
     snapshot, _ = await loader.load(handler, event, await loader.outline(handler, event))
     return handler.decide(event, snapshot)
 
 
 async def test_i7_somebody_whom_github_does_not_know_may_nothing_and_is_told(stage: Stage) -> None:
-    decision = await decide(stage, LABELED, permission=Missing("Not Found"))
+    decision = await decide(stage, LABELED, standing=Missing("Not Found"))
     assert decision.record is None
     assert [type(effect) for effect in decision.effects] == [RemoveLabel, AddComment]
 
 
 async def test_a_permission_that_cannot_be_read_is_no_answer(stage: Stage) -> None:
     with pytest.raises(Permanent, match="grant the App"):
-        await decide(stage, LABELED, permission=Permanent("grant the App metadata=read"))
+        await decide(stage, LABELED, standing=Permanent("grant the App metadata=read"))
 
 
 async def test_an_issue_that_is_gone_is_not_taken_on(stage: Stage) -> None:

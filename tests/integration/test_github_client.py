@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.facts import Delivery, Identity, Permission
+from app.domain.facts import Actor, Delivery, Identity, Standing
 from app.domain.grants import RunToken
 from app.domain.labels import Label
 from app.domain.names import Repository
+from app.github.answers import GHOST
 from app.github.api import GitHubApi, open_github
 from app.github.faults import Rejected
 from app.github.pacing import Ledger, Pacing
@@ -489,12 +490,15 @@ async def test_a_shorter_silence_does_not_end_a_longer_one(clock: HandClock) -> 
 async def test_pages_are_followed_to_the_last(script: Script, github: GitHubApi) -> None:
     what = "GET /repos/acme/widgets/issues/5/comments"
     following = f'<{script.url}/repos/acme/widgets/issues/5/comments?per_page=100&page=2>; rel="next", <x>; rel="last"'
-    first = [{"id": number, "user": {"id": 1}, "body": "x"} for number in range(100)]
-    last = [{"id": 100, "user": None, "body": None}]
+    times = {"created_at": "2026-01-01T11:00:00Z", "updated_at": "2026-01-01T12:00:00Z"}
+    writer = {"id": 1, "login": "writer", "type": "User"}
+    first = [{"id": number, "user": writer, "body": "x", **times} for number in range(100)]
+    last = [{"id": 100, "user": None, "body": None, **times}]
     script.on(what, Reply(200, first, {"link": following}), Reply(200, last))
     comments = await github.comments(WIDGETS, 5)
     assert [comment.id for comment in comments] == list(range(101))
-    assert (comments[100].author_id, comments[100].body) == (0, "")
+    assert (comments[99].author, comments[100].author) == (Actor(id=1, login="writer", is_bot=False), GHOST)
+    assert (comments[100].body, comments[100].edited_at) == ("", datetime(2026, 1, 1, 12, tzinfo=UTC))
 
 
 async def test_pages_that_never_end_are_given_up(script: Script, github: GitHubApi) -> None:
@@ -537,10 +541,10 @@ async def test_an_empty_repository_has_no_branches(script: Script, github: GitHu
     assert await github.branch_head(WIDGETS, "main") is None
 
 
-async def test_a_login_without_an_account_has_no_permission(script: Script, github: GitHubApi) -> None:
+async def test_i7_a_login_without_an_account_may_do_nothing(script: Script, github: GitHubApi) -> None:
     asked = "GET /repos/acme/widgets/collaborators/nobody/permission"
     script.on(asked, Reply(404, {"message": "nobody is not a user"}))
-    assert await github.permission(WIDGETS, "nobody") is Permission.NONE
+    assert await github.standing(WIDGETS, "nobody") == Standing()
 
 
 async def test_an_app_that_is_installed_nowhere_still_knows_itself(script: Script, github: GitHubApi) -> None:

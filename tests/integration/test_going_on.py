@@ -1,6 +1,6 @@
 """What a run is given of those before it: a session, notes, and unfinished work."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -8,21 +8,32 @@ from typing import Any, cast
 import pytest
 
 from app.domain.effects import Decision
+from app.domain.facts import Comment
 from app.domain.grants import Grant, Resumable
 from app.domain.jobs import run_job
+from app.domain.names import Repository
 from app.domain.outcomes import Outcome, Usage
 from app.domain.policy import Policy
 from app.domain.record import RunSummary, Unfinished
 from app.domain.task import Status
-from app.leases import Leases
 from app.ports import GitHub
 from app.records import Records
-from app.runs import LocalRuns, keep_text
-from tests.integration.core_stage import IDENTITY, NOW, TASK, Stage, open_stage, task_record
+from app.texts import keep_text
+from tests.integration.core_stage import NOW, TASK, Stage, open_stage, runs_port, task_record
 
 JOB = run_job(TASK, 9)
 USED = Usage(tokens_in=10, tokens_out=5, tokens_cached=0, cost=Decimal("0.5"))
 SHA, OTHER = "1" * 40, "2" * 40
+
+
+class NothingSaid:
+    """GitHub with neither comments nor a configuration file."""
+
+    async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
+        return []
+
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        return None
 
 
 @pytest.fixture
@@ -50,18 +61,7 @@ async def grant_after(stage: Stage, *runs: RunSummary, **known: Any) -> Grant:
     record = task_record(status=Status.ROUTED, job_id=JOB.id, attempt=9, runs=runs, **known)
     await Records(stage.store).commit(TASK.group, "made", Decision("because", record), 0, NOW)
     await keep_text(stage.artifacts, "Add hello", "please")
-    runs_port = LocalRuns(
-        records=Records(stage.store),
-        leases=Leases(stage.store),
-        events=stage.events,
-        artifacts=stage.artifacts,
-        github=cast(GitHub, None),
-        clock=stage.clock,
-        identity=IDENTITY,
-        policy=Policy(agents=("script",)),
-        web_url="http://127.0.0.1:9",
-    )
-    grant = await runs_port.begin(JOB, "runner")
+    grant = await runs_port(stage, cast(GitHub, NothingSaid()), Policy(agents=("script",))).begin(JOB, "runner")
     assert isinstance(grant, Grant)
     return grant
 
