@@ -565,8 +565,8 @@ EXISTS = {"resource": "PullRequest", "code": "custom", "message": "A pull reques
 
 async def test_a_pull_request_that_exists_is_returned(script: Script, github: GitHubApi) -> None:
     def shown(number: int, repository: int) -> dict[str, Any]:
-        head = {"sha": "abc", "repo": {"id": repository}}
-        return {"number": number, "state": "open", "merged_at": None, "head": head}
+        head = {"ref": "orch/5", "sha": "abc", "repo": {"id": repository}}
+        return {"number": number, "state": "open", "merged_at": None, "head": head, "base": {"ref": "main"}}
 
     script.on(f"POST {PULLS}", Reply(422, {"message": "Validation Failed", "errors": [EXISTS]}))
     script.on(f"GET {PULLS}", Reply(200, [shown(3, repository=99), shown(1, repository=7)]))
