@@ -12,7 +12,7 @@ from app.domain.facts import Identity
 from app.domain.people import name_people
 from app.domain.permissions import NEEDED
 from app.domain.policy import Policy
-from app.domain.text import one_line
+from app.domain.text import neutralise, one_line
 
 TITLE = f"Show what can be configured in `{FILE}`"
 MESSAGE = f"Add {FILE}, in which all is commented out"
@@ -106,7 +106,8 @@ def _people(policy: Policy) -> Iterator[str]:
     quoted = "are shown to agents as quotations, not as instructions"
     yield "People with write access start and steer work; taking the label off stops it."
     yield f"Comments by anybody else {quoted if policy.outsiders == 'quote' else 'are not shown to agents'}."
-    yield f"Spending beyond a limit may be approved by {name_people(policy.budget_approvers)}, with `/approve`."
+    approvers = neutralise(name_people(policy.budget_approvers))  # named, and not called to look
+    yield f"Spending beyond a limit may be approved by {approvers}, with `/approve`."
     yield "The command `/orch`, in a comment on an issue, says which commands there are and who may use them."
 
 

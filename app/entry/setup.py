@@ -116,7 +116,7 @@ def _invite(setup: Setup, asked: Asked, tell: Tell) -> None:
     port = setup.place.origin.rpartition(":")[2]
     tell(f"Open {setup.address} in a browser; it opens once.")
     if asked.browser and has_display():
-        webbrowser.open(setup.address)
+        asyncio.get_running_loop().run_in_executor(None, webbrowser.open, setup.address)  # one in a terminal blocks
     else:
         tell(f"From another machine, first: ssh -L {port}:{HOST}:{port} THIS-MACHINE")
     tell("Ctrl-C ends this, and no App is made.")

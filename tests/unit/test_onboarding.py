@@ -60,6 +60,11 @@ def test_people_are_told_what_starts_work_who_may_and_what_cannot_happen() -> No
     assert NOT_ISOLATED not in text
 
 
+def test_nobody_is_called() -> None:
+    text = render_body(POLICY.model_copy(update={"budget_approvers": ("@boss",)}), IDENTITY)
+    assert ("@boss" in text, "boss" in text) == (False, True)
+
+
 def test_what_is_looser_or_unknown_is_told_too() -> None:
     text = render_body(Policy(isolated=False, outsiders="omit", limits=RunLimits(cost=None)), IDENTITY)
     assert NOT_ISOLATED in text
