@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from app.config_yaml import parse_file
-from app.domain.config import NOT_ISOLATED, RepoConfig, RepoFile, resolve
+from app.domain.config import NOT_ISOLATED, RepoFile, resolve
 from app.domain.config_check import follow
+from app.domain.config_keys import RepoConfig
 from app.domain.onboarding import onboarding_branch, render_body, render_file
 from app.domain.permissions import NEEDED
 from app.domain.policy import Policy, RunLimits
