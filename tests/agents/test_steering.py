@@ -12,6 +12,7 @@ import pytest
 
 from app.domain.grants import Order, Resumable, Stop
 from app.domain.instructions import Told
+from app.domain.jobs import Purpose
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.policy import RunLimits
 from app.domain.record import Unfinished
@@ -163,3 +164,33 @@ async def test_a_stop_that_keeps_comes_at_once_and_the_next_run_goes_on(runs: Ru
     assert (result.outcome, result.session) == (Outcome.DELIVERED, stopped.session)
     assert await runs.stage.file(result, "copy.txt") == b"first-word\n"
     assert "echo first-word > begun" in runs.last_asked()
+
+
+async def test_a_review_reads_and_its_writing_is_refused(runs: Runs) -> None:
+    head = await runs.stage.branch("orch/5", {"a.txt": b"a\n"})
+    runs.model.scenarios["review"] = shells("git diff --stat origin/main...HEAD", "echo mine > a.txt")
+    result = await runs.run("review", purpose=Purpose.REVIEW, start_sha=head, profile="headless-permissive")
+    assert (result.outcome, result.head_sha, runs.stage.server.pushes) == (Outcome.REVIEWED, None, 0)
+    assert (runs.stage.workspace.tree / "a.txt").read_bytes() == b"a\n"
+    assert "a.txt |" in runs.last_asked()
+
+
+async def test_claude_is_told_in_the_middle_of_a_turn_in_which_it_asks_for_each_call(claude: Runs) -> None:
+    claude.model.scenarios["slow"] = shells("touch begun && sleep 3", "touch next")
+    run = asyncio.create_task(claude.run("slow", profile="headless-safe"))
+    await claude.until_file("begun")
+    claude.stage.pulse.obey(Order(inbox=(MORE,)))
+    result = await run
+    assert (result.outcome, result.delivered) == (Outcome.DELIVERED, ("comment-1",))
+    assert claude.events("asked")
+
+
+async def test_a_pause_lets_a_tool_come_to_its_end(runs: Runs) -> None:
+    begins = "touch begun; python3 -c 'import time; time.sleep(2)'; echo whole > whole.txt"
+    runs.model.scenarios["pause"] = shells(begins, WAITS)
+    run = asyncio.create_task(runs.run("pause"))
+    await runs.until_file("begun")
+    runs.stage.pulse.obey(Order(stop=Stop.TURN))
+    result = await asyncio.wait_for(run, 40)
+    assert (result.outcome, await runs.stage.file(result, "whole.txt")) == (Outcome.CANCELLED, b"whole\n")
+    assert result.session is not None
