@@ -17,10 +17,9 @@ NAMED = 3
 
 def checks_ended(event: ChecksEnded, snapshot: Snapshot) -> Decision:
     """Tell the tasks whose branch the commit is on, a little later: other checks end, or begin again, meanwhile."""
-    numbers = {number_of_task(branch, snapshot.branch_prefixes) for branch in event.branches}
-    tasks = [
-        TaskRef(repository=event.repository, number=number) for number in sorted(numbers - {None}, key=str) if number
-    ]
+    found = (number_of_task(branch, snapshot.branch_prefixes) for branch in event.branches)
+    numbers = sorted({number for number in found if number is not None})
+    tasks = [TaskRef(repository=event.repository, number=number) for number in numbers]
     told = tuple(
         Send(event=TaskChecksEnded(task=task, sha=event.sha), delay=max(snapshot.policy.settle, 0.1)) for task in tasks
     )

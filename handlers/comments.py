@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain.commands import COMMANDS, Command, Mistake, Said, fresh, key_of, read_comment, render_mistake
+from app.domain.commands import Command, Mistake, Said, fresh, key_of, read_comment, render_mistake
 from app.domain.effects import AddComment, Decision, Effect, React, Send, nothing
 from app.domain.events import Commented, PullCommented
 from app.domain.instructions import Kind
@@ -25,15 +25,17 @@ def commented(event: Commented, snapshot: Snapshot) -> Decision:
     if record is not None and event.pull is not None and record.pull != event.pull:
         return nothing("the pull request is not the task's")
     said = _fresh(event, snapshot)
-    if not _says(said):
-        return _overheard(event, snapshot)
-    return _follow(event, said, snapshot)
+    if _says(said):
+        return _follow(event, said, snapshot)
+    if _says(_reader(snapshot)(event.body)):
+        return nothing("the comment was followed before")
+    return _overheard(event, snapshot)
 
 
 def _fresh(event: Commented, snapshot: Snapshot) -> Said:
     """Return what is new in a comment: an edited one is not followed twice, nor one that is told of twice."""
     record, read = snapshot.record, _reader(snapshot)
-    if record is not None and event.comment_id <= record.heard_up_to:
+    if record is not None and record.is_over(event.comment_id):
         return Said((), (), None)
     heard = set(record.has_heard(event.comment_id)) if record else set()
     if event.before is not None:
@@ -87,7 +89,7 @@ def _step(part: Command | Mistake | str, record: TaskRecord | None, scene: Scene
     event, snapshot = scene.event, scene.snapshot
     if isinstance(part, Mistake):
         return Step(record, reply=render_mistake(part), done=False)
-    power = COMMANDS[part.word].power if isinstance(part, Command) else Power.WRITE
+    power = part.power if isinstance(part, Command) else Power.WRITE
     refused = refusal(power, event.actor, snapshot.standing, snapshot.policy)
     if refused is not None:
         what = f"`/{part.word.value}`" if isinstance(part, Command) else "What you ask for"

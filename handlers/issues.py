@@ -61,7 +61,7 @@ def _merge_asked(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> De
 def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Go on with a task that waits: finish it, have its pull request reviewed again, or begin another attempt."""
     digest = digest_of(event.title, event.body)
-    if record.status is Status.DONE and record.pull is not None:
+    if record.status is Status.DONE and life.has_open_pull(record):
         return nothing("the pull request was merged; only a reopened issue is taken up again")
     if not can(record.status, Trigger.ROUTE):
         return _start_anew(event, record, digest, snapshot)

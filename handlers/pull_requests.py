@@ -44,6 +44,8 @@ def pull_changed(event: PullChanged, snapshot: Snapshot) -> Decision:
         return nothing("the pull request is not the task's")
     finished = life.merged(record, pull)
     by_orch = event.actor.id == snapshot.identity.bot_id
+    if by_orch and event.head_sha not in (None, pull.head_sha):
+        return nothing("somebody pushed since, which is told by itself")
     followed = finished or life.pull_followed(record, pull, snapshot.policy.trigger, event.actor.login, by_orch=by_orch)
     return followed or nothing("the task knows what the pull request is now")
 

@@ -46,7 +46,7 @@ def reviewed(event: Reviewed, snapshot: Snapshot) -> Decision:
     if event.state is ReviewState.APPROVED:
         wished = (Send(event=PullDue(task=record.task)),) if record.merge else ()
         return Decision(f"`{one_line(event.actor.login)}` approved the pull request", effects=wished)
-    if event.state not in ASKS or event.review_id in record.reviews:
+    if event.state not in ASKS or record.has_met(event.review_id):
         return nothing("the review asks for nothing new")
     met = record.meet(event.review_id)
     refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)

@@ -45,7 +45,9 @@ def _missed(record: TaskRecord, was: CutOff | None, snapshot: Snapshot) -> Decis
     issue, pull, trigger = snapshot.issue, snapshot.pull, snapshot.policy.trigger
     if issue is None:
         return life.gone(record, "The issue was deleted or transferred, so the task ends here.")
-    facts = life.merged(record, pull) or life.closed(record, issue) or life.reopened(record, issue, pull, trigger)
+    facts = life.merged(record, pull) or life.closed(record, issue)
+    if facts is None and not record.left_open:
+        facts = life.reopened(record, issue, pull, trigger)
     if facts:
         return facts
     if was and record.status is Status.PAUSED:

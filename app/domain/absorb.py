@@ -51,7 +51,7 @@ def refuse(record: TaskRecord, effect: Effect, error: Permanent) -> tuple[TaskRe
 
 def _refuse_merge(record: TaskRecord, error: Permanent) -> tuple[TaskRecord, tuple[Effect, ...]]:
     if record.merge is None:
-        return record, ()
+        return record, (UpsertComment(),)  # and not what was to follow the merge
     again: tuple[Effect, ...] = ()
     waits = f"GitHub did not merge it: {sentence(str(error), 300)}"
     if isinstance(error, HeadMoved):

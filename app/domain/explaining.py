@@ -37,15 +37,12 @@ def describe_leave(record: TaskRecord | None, actor: Actor, snapshot: Snapshot) 
     """List the commands that mean something here now and that somebody may use."""
     kinds = [kind for kind in COMMANDS.values() if _means_something(kind, record)]
     may = [kind for kind in kinds if refusal(kind.power, actor, snapshot.standing, snapshot.policy) is None]
-    head = (
-        "This issue is no task of Orch's." if record is None else f"The task is `{record.status.value}`. {record.why}"
-    )
-    rows = "\n".join(f"| `{_usage(kind)}` | {kind.help} | `{kind.example}` |" for kind in may)
+    head = "This issue is no task of Orch's." if record is None else _stands(record)
+    rows = "\n".join(f"| `{kind.shown}` | {kind.help} | `{kind.example or kind.shown}` |" for kind in may)
     parts = [head, f"| what you may say now, `{actor.login}` | what it does | example |\n| --- | --- | --- |\n{rows}"]
-    why_not = {
-        why for kind in kinds if (why := refusal(kind.power, actor, snapshot.standing, snapshot.policy)) is not None
-    }
-    parts += [f"Not all is allowed: {why}." for why in sorted(why_not)]
+    asked = {power for kind in kinds for power in kind.powers}
+    refused = {refusal(power, actor, snapshot.standing, snapshot.policy) for power in asked}
+    parts += [f"Not all is allowed: {why}." for why in sorted(filter(None, refused))]
     if record is None or record.status.is_final:
         label, name = snapshot.policy.trigger, snapshot.identity.slug
         parts.append(
@@ -62,10 +59,6 @@ def _means_something(kind: CommandKind, record: TaskRecord | None) -> bool:
     if record is None:
         return kind.word in _WITHOUT_TASK
     return kind.word not in _POSSIBLE or record.status in _POSSIBLE[kind.word]
-
-
-def _usage(kind: CommandKind) -> str:
-    return f"/{kind.word.value} {kind.usage}".strip()
 
 
 def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:

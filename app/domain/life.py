@@ -44,9 +44,17 @@ def again(trigger: str) -> str:
 
 def stop(record: TaskRecord, how: Stop = Stop.DROP) -> tuple[Effect, ...]:
     """List what ends the work on a task: its run, and its place among those that run or wait."""
-    run: tuple[Effect, ...] = (StopRun(run_id=record.run_id, how=how),) if record.run_id else ()
     holds = record.status in AT_WORK and record.job_id
-    return (*run, *((Send(event=SlotFreed(job_id=record.job_id)),) if holds and record.job_id else ()))
+    return (
+        *_stop_run(record, how),
+        *((Send(event=SlotFreed(job_id=record.job_id)),) if holds and record.job_id else ()),
+    )
+
+
+def _stop_run(record: TaskRecord, how: Stop = Stop.DROP) -> tuple[Effect, ...]:
+    """Stop the current run, or tell one that comes to its end anyhow to do so in this way."""
+    run_id = record.run_id or record.stopping
+    return (StopRun(run_id=run_id, how=how),) if run_id else ()
 
 
 def stopped(record: TaskRecord) -> dict[str, object]:
@@ -84,10 +92,9 @@ def finish_merged(record: TaskRecord, pull: int) -> Decision:
     """Close the issue, remove what is left over, and stop what still runs."""
     why = f"Pull request #{pull} was merged."
     done = record.advance(Trigger.MERGE, why, pull=pull, pull_closed=False, **stopped(record))
-    run: tuple[Effect, ...] = (StopRun(run_id=record.run_id),) if record.run_id else ()
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
     left_over = (CloseIssue(), DeleteRef(ref=f"refs/heads/{record.branch}"), *tidy(record))
-    return Decision(f"pull request #{pull} was merged", done, (*run, *freed, *left_over, *SHOW))
+    return Decision(f"pull request #{pull} was merged", done, (*_stop_run(record), *freed, *left_over, *SHOW))
 
 
 def merged(record: TaskRecord, pull: Pull | None) -> Decision | None:

@@ -42,7 +42,7 @@ def _comments(record: TaskRecord, snapshot: Snapshot) -> list[tuple[str, Effect]
 def _is_unheard(comment: Comment, record: TaskRecord, snapshot: Snapshot) -> bool:
     """Say whether a comment holds something for Orch that was not followed; bots, and what was before, do not count."""
     mine = comment.author.id == snapshot.identity.bot_id
-    if mine or comment.author.is_bot or comment.id <= record.heard_up_to or _is_before(comment.edited_at, record):
+    if mine or comment.author.is_bot or record.is_over(comment.id) or _is_before(comment.edited_at, record):
         return False
     said = read_comment(comment.body, bot=snapshot.identity.slug, agents=snapshot.policy.agents)
     left = fresh(said, record.has_heard(comment.id))
@@ -91,7 +91,7 @@ def _reviews(record: TaskRecord, snapshot: Snapshot) -> list[tuple[str, Effect]]
         one
         for one in snapshot.reviews
         if one.state in _ASKS
-        and one.id not in record.reviews
+        and not record.has_met(one.id)
         and one.author.id != snapshot.identity.bot_id
         and not _is_before(one.submitted_at, record)
     ]

@@ -15,7 +15,9 @@ from app.domain.outcomes import Outcome, Usage
 from app.domain.task import Status, Trigger, follow
 
 MOST_HEARD = 50
-"""Comments with commands that are remembered one by one."""
+"""Comments with commands, and reviews, that are remembered one by one."""
+MOST_KEYS = 20
+"""Commands and mistakes of one comment that are remembered, however often it is edited."""
 
 
 class Unfinished(Value):
@@ -69,7 +71,8 @@ class TaskRecord(Value):
     the repository's configuration, as of the last attempt's beginning. `admitted` is the SHA-256 of the text as of
     when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
     labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
-    `pull_closed` says that the pull request was closed unmerged, `merged_before` are those merged before the issue was
+    `pull_closed` says that the pull request was closed unmerged, `left_open` that the task ended while its issue stayed
+    open, `merged_before` are those merged before the issue was
     reopened. `first_attempt` is the first at the admitted text. `unfinished` is what the next run goes on from, and is
     delivered once the branch is there. `stopping` is a run that was told to stop and has not ended; with `stop_keeps`
     what it pushes is gone on from. While `cut_off` is set nothing is written. `asked` is the call that the task waits
@@ -81,7 +84,7 @@ class TaskRecord(Value):
     `allowance` is what a person allowed to be spent beyond the caps, in US dollars; `spent_share` how much of its cap
     the current run has spent, in percent. `question` says that nothing but a mention asked for the task, so that an
     answer may be all that is wanted; `commented` that there may be comments for the next run to be told of. `reviews`
-    are those that were met, the last of them.
+    are those that were met (of those up to `met_up_to`: all).
     """
 
     task: TaskRef
@@ -111,6 +114,7 @@ class TaskRecord(Value):
     edited: bool = False
     put_back: tuple[datetime, ...] = ()
     pull_closed: bool = False
+    left_open: bool = False
     merged_before: tuple[int, ...] = ()
     stopping: str | None = None
     cut_off: CutOff | None = None
@@ -132,6 +136,7 @@ class TaskRecord(Value):
     question: bool = False
     commented: bool = True
     reviews: tuple[int, ...] = ()
+    met_up_to: int = 0
     created_at: datetime
 
     @property
@@ -155,15 +160,25 @@ class TaskRecord(Value):
         """Return the keys of what was followed of a comment."""
         return frozenset(key for one in self.heard if one.comment_id == comment_id for key in one.keys)
 
+    def is_over(self, comment_id: int) -> bool:
+        """Say whether nothing more is followed of a comment: it is too old, or was edited too often."""
+        return comment_id <= self.heard_up_to or len(self.has_heard(comment_id)) >= MOST_KEYS
+
     def meet(self, review_id: int) -> "TaskRecord":
-        """Remember that a review was met."""
-        return self.change(reviews=(*(one for one in self.reviews if one != review_id), review_id)[-MOST_HEARD:])
+        """Remember that a review was met; the oldest ones are forgotten, and never met again."""
+        met = sorted({*self.reviews, review_id})
+        up_to = max([self.met_up_to, *met[:-MOST_HEARD]])
+        return self.change(reviews=tuple(met[-MOST_HEARD:]), met_up_to=up_to)
+
+    def has_met(self, review_id: int) -> bool:
+        """Say whether a review was met."""
+        return review_id in self.reviews or review_id <= self.met_up_to
 
     def hear(self, comment_id: int, keys: Iterable[str]) -> "TaskRecord":
         """Remember what was followed of a comment; the oldest ones are forgotten, and never followed again."""
         known = self.has_heard(comment_id)
         others = [one for one in self.heard if one.comment_id != comment_id]
-        all_keys = tuple(sorted({*known, *keys}))
+        all_keys = tuple(sorted({*known, *keys})[:MOST_KEYS])
         heard = sorted([*others, Heard(comment_id=comment_id, keys=all_keys)], key=lambda one: one.comment_id)
         forgotten = heard[:-MOST_HEARD]
         up_to = max([self.heard_up_to, *(one.comment_id for one in forgotten)])
@@ -178,7 +193,7 @@ class TaskRecord(Value):
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
         status = follow(self.status, trigger)
-        fresh = {"notice": "", "asked": None, "spent_share": None, "why": why}
+        fresh = {"notice": "", "asked": None, "spent_share": None, "left_open": False, "why": why}
         return self.change(**{**fresh, **changes}).model_copy(update={"status": status})
 
     def change(self, **changes: object) -> "TaskRecord":

@@ -1,11 +1,12 @@
 """What each command does to a task. Every function is pure; what cannot be done is answered with what can."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from app.domain import life
 from app.domain.approvals import Answer, Question, with_answer
+from app.domain.choice import Choice
 from app.domain.commands import Command, Word
 from app.domain.effects import Decision, Effect, RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
 from app.domain.events import Commented, PullDue
@@ -45,6 +46,8 @@ class Step:
     done: bool = True
 
 
+CLOSED = "the issue is closed; reopen it first."
+REOPEN = "Reopen the issue to have more done."
 Obey = Callable[[Command, TaskRecord, Scene], Step]
 
 
@@ -99,9 +102,10 @@ def _admit(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
     """Take the issue up with its text of this moment, which the comment's own webhook tells."""
     event, snapshot = scene.event, scene.snapshot
     if event.title is None or event.text is None:
-        return no(record, command, "say it on the issue, whose text is followed then.")
-    if snapshot.issue is None or not snapshot.issue.is_open:
-        return no(record, command, "the issue is closed; reopen it first.")
+        return no(record, command, "say it (again) on the issue itself, whose text of that moment is followed.")
+    if not _is_open(snapshot):
+        return no(record, command, CLOSED)
+    assert snapshot.issue is not None
     request = Request(
         task=event.task,
         actor=event.actor,
@@ -142,27 +146,36 @@ def _ok_to_run(command: Command, record: TaskRecord, scene: Scene) -> Step:
 
 
 def _was_merged(record: TaskRecord) -> bool:
-    return record.status is Status.DONE and record.pull is not None
+    return record.status is Status.DONE and life.has_open_pull(record)
+
+
+def _is_open(snapshot: Snapshot) -> bool:
+    return snapshot.issue is not None and snapshot.issue.is_open
 
 
 def _retry(command: Command, record: TaskRecord, scene: Scene) -> Step:
-    chosen = _chosen(command, record)
     if record.status in AT_WORK:
         return no(record, command, "an agent is at work on it. `/stop` ends that first.")
     if _was_merged(record):
-        return no(record, command, "its pull request was merged. Reopen the issue to have more done.")
+        return no(record, command, f"the task is done with pull request #{record.pull}. {REOPEN}")
+    step = _retry_parked(command, _chosen(command, record), scene)
+    return step if step.done else replace(step, record=record)
+
+
+def _retry_parked(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status is Status.IN_REVIEW:
-        return _once_more(command, chosen, scene)
+        return _once_more(command, record, scene)
     if scene.event.title is not None:
-        return _admit(command, chosen.change(rounds=0), scene)
-    return _again(command, chosen, scene)
+        return _admit(command, record.change(rounds=0), scene)
+    return _again(command, record, scene) if _is_open(scene.snapshot) else no(record, command, CLOSED)
 
 
 def _chosen(command: Command, record: TaskRecord) -> TaskRecord:
     """Remember what agent and model the command names; the agent alone leaves the model to its own default."""
-    if command.agent is None:
+    if command.agent is None and command.model is None:
         return record
-    return record.change(choice=record.choice.model_copy(update={"agent": command.agent, "model": command.model}))
+    agent = command.agent or record.choice.agent
+    return record.change(choice=Choice(agent=agent, model=command.model))
 
 
 def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -190,9 +203,9 @@ def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
 
 
 def _worker(record: TaskRecord) -> dict[str, object]:
-    if record.choice.agent is None:
-        return {}
-    return {"agent": record.choice.agent, "model": record.choice.model}
+    if record.choice.agent is not None:
+        return {"agent": record.choice.agent, "model": record.choice.model}
+    return {"model": record.choice.model} if record.choice.model else {}
 
 
 def _stop(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -216,7 +229,8 @@ def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status not in (Status.PAUSED, Status.NEEDS_REVIEW):
         return no(record, command, f"the task is `{record.status.value}`, so there is nothing to go on with.")
     if record.stopping:
-        return no(record, command, "its run is still coming to its end. Say it again in a few seconds.")
+        ending = "its run is still coming to its end. Say it again when that is over; `/retry` begins anew at once."
+        return no(record, command, ending)
     if record.asked:
         return no(record, command, "the agent waits for an answer. Say `/approve` or `/deny REASON`.")
     said = _said(command, scene)
@@ -242,7 +256,7 @@ def _cancel(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return no(record, command, f"the task is `{record.status.value}` already.")
     left = f" Pull request #{record.pull} stays open: merge or close it yourself." if life.has_open_pull(record) else ""
     why = f"{scene.by} cancelled the task.{left} `/retry` takes it up again."
-    ended = record.advance(Trigger.CANCEL, why, **life.stopped(record))
+    ended = record.advance(Trigger.CANCEL, why, **life.stopped(record), left_open=True)
     off = (RemoveLabel(task=record.task, label=record.label),) if record.label else ()
     return Step(ended, (*life.stop(record), *off, *life.tidy(record), *SHOW))
 
@@ -349,7 +363,7 @@ def hear_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
     if _was_merged(record):
         return Step(
             record,
-            reply="The task is done: its pull request was merged. Reopen the issue to have more done.",
+            reply=f"The task is done with pull request #{record.pull}. {REOPEN}",
             done=False,
         )
     said = instruct(scene.event, text, Kind.MENTION)
@@ -358,8 +372,11 @@ def hear_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
 
 def _admit_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
     event, snapshot = scene.event, scene.snapshot
-    if event.title is None or event.text is None or snapshot.issue is None or not snapshot.issue.is_open:
+    if not _is_open(snapshot):
         return Step(record, reply="The issue is closed; reopen it, or ask on another one.", done=False)
+    if event.title is None or event.text is None:
+        return Step(record, reply="Ask on the issue itself, whose text of that moment is followed.", done=False)
+    assert snapshot.issue is not None
     request = Request(
         task=event.task,
         actor=event.actor,

@@ -1,6 +1,7 @@
 """The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts and rounds."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from app.domain.approvals import Question, describe_question
 from app.domain.comment import describe_agent
@@ -23,6 +24,7 @@ from app.domain.effects import (
 from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
 from app.domain.facts import Actor
 from app.domain.instructions import Instruction, delivered, waiting, with_new
+from app.domain.jobs import Purpose
 from app.domain.layers import describe_chooser, for_task
 from app.domain.names import TaskRef, branch_of, digest_of, run_ref
 from app.domain.outcomes import Outcome, ThreadReply
@@ -81,6 +83,7 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
         record,
         snapshot,
         why,
+        purpose=known.purpose if _has_open_pull(known) and not is_new else Purpose.WORK,
         changes={
             "task": request.task,
             "title": request.title,
@@ -155,13 +158,19 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
 
 def _counted(event: RunFinished, record: TaskRecord) -> TaskRecord:
     """Write down the run, what its agent was told, and what it took of what was allowed besides."""
-    cost, left = event.result.usage.cost, record.allowance
     return record.change(
         runs=(*record.runs, _summary(event, record)),
         run_id=None,
         instructions=delivered(record.instructions, event.result.delivered, event.run_id),
-        allowance=None if left is None or left <= (cost or 0) else left - (cost or 0),
+        allowance=_left_of(record.allowance, event.result.usage.cost),
     )
+
+
+def _left_of(allowance: Decimal | None, cost: Decimal | None) -> Decimal | None:
+    """Return what is left of what a person allowed; a run of unknown cost may have spent all of it."""
+    if allowance is None or cost is None or allowance <= cost:
+        return None
+    return allowance - cost
 
 
 def _has_open_pull(record: TaskRecord) -> bool:
@@ -188,6 +197,7 @@ def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
         stop_keeps=False,
         runs=(*record.runs, ended if keeps else ended.model_copy(update={"session": None})),  # else for another text
         instructions=delivered(record.instructions, result.delivered, event.run_id),
+        allowance=_left_of(record.allowance, result.usage.cost),
     )
     spent = Send(
         event=Spent(repository=record.task.repository, run_id=event.run_id, cost=result.usage.cost, at=result.ended_at)
@@ -271,7 +281,7 @@ def _answer(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -
         return Decision("the agent answered", record.advance(Trigger.OPEN_PULL, why), shown)
     why = f"The agent answered what `{one_line(asked)}` asked. To have it work on the issue, say so, or say `/retry`."
     off = (RemoveLabel(task=record.task, label=record.label),) if record.label else ()
-    return Decision("the agent answered", record.advance(Trigger.COMPLETE, why), (*shown, *off))
+    return Decision("the agent answered", record.advance(Trigger.COMPLETE, why, left_open=True), (*shown, *off))
 
 
 def _reviewed(event: RunFinished, record: TaskRecord, pull: int, first: tuple[Effect, ...]) -> Decision:

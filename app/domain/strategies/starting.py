@@ -35,7 +35,7 @@ def begin(
     `tries` counts the attempts at the same, `rounds` the runs since a person set the task going; `delay` is in seconds.
     """
     if too_often(record, snapshot.now):
-        return _break_loop(record, snapshot.now)
+        return _break_loop(record.change(**changes), snapshot.now)
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
@@ -43,11 +43,6 @@ def begin(
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
     wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
     return routed, (Send(event=wanted, delay=delay),)
-
-
-def can_begin(record: TaskRecord) -> bool:
-    """Say whether a run can be asked for from where the task stands."""
-    return any(can(record.status, trigger) for trigger in _WAYS)
 
 
 def too_often(record: TaskRecord, now: datetime) -> bool:
@@ -85,7 +80,7 @@ def rework(
         f"{why} But there were {record.rounds} rounds since a person last set the task going, as many as are allowed. "
         "A person with write access says `/retry` for more of them, or takes over."
     )
-    parked = record.advance(Trigger.PARK, stuck, merge=None, **changes)
+    parked = record.advance(Trigger.PARK, stuck, merge=None, purpose=purpose, **changes)
     call = AddComment(task=record.task, key=f"rounds-{record.attempt}", body=stuck)
     return Decision("there were too many rounds", parked, (*SHOW, call))
 
