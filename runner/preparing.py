@@ -49,7 +49,8 @@ async def prepare(root: Path, task: TaskRef, grant: Grant, courier: Courier) -> 
     tree, parent = kept or (start, start)
     resumed = grant.session is not None and grant.purpose in WORKING and workspace.has_home
     await courier.persist(lambda: workspace.prepare(tree, keep_home=resumed))
-    return Place(workspace, parent, Scene(resumed=resumed, kept=kept is not None))
+    scene = Scene(resumed=resumed, kept=kept is not None, absent=await workspace.absent())
+    return Place(workspace, parent, scene)
 
 
 async def _prepare_merge(workspace: Workspace, grant: Grant, branches: dict[str, str], courier: Courier) -> Place:
@@ -62,10 +63,11 @@ async def _prepare_merge(workspace: Workspace, grant: Grant, branches: dict[str,
     merge = await workspace.mirror.merge(head, base)
     if merge is None:
         raise Ending(Outcome.NO_CHANGE, f"the branch holds all of {grant.base_branch} already.")
-    if merge.conflicts:
-        log().info("the merge conflicts", files=len(merge.conflicts))
-        await courier.persist(lambda: workspace.prepare(head, tree=merge.tree))
-    return Place(workspace, head, Scene(merge=merge))
+    if not merge.conflicts:
+        return Place(workspace, head, Scene(merge=merge))
+    log().info("the merge conflicts", files=len(merge.conflicts))
+    await courier.persist(lambda: workspace.prepare(head, tree=merge.tree))
+    return Place(workspace, head, Scene(merge=merge, absent=await workspace.absent()))
 
 
 def _nothing_to_start_from(branch: str, branches: Collection[str]) -> str:

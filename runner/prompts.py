@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from textwrap import indent
 
+from app.domain.absent import Absent, describe_absent
 from app.domain.facts import Thread
 from app.domain.grants import FailedCheck, Grant
 from app.domain.instructions import LONGEST, Told
@@ -41,16 +42,21 @@ sentences how you resolved each conflict."""
 CUT_OFF = """\
 You were cut off. Look at the working directory, which may not hold all that you did, and go on with the task from
 there."""
+NOTHING_ABSENT = Absent()
 KEPT = "The working directory holds what the last attempt left unfinished: look at it, and go on from there."
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What there is as an agent begins: its own session `resumed`, work `kept` from before, a merge that conflicts."""
+    """What there is as an agent begins: its own session `resumed`, work `kept` from before, a merge that conflicts.
+
+    `absent` is what the working directory lacks.
+    """
 
     resumed: bool = False
     kept: bool = False
     merge: Merge | None = None
+    absent: Absent = NOTHING_ABSENT
 
 
 def first_prompt(grant: Grant, scene: Scene, told: Collection[Told]) -> Prompt:
@@ -68,6 +74,8 @@ def first_prompt(grant: Grant, scene: Scene, told: Collection[Told]) -> Prompt:
         parts.append(
             "\n".join(["# What was tried before", "", *(f"* {clean_code(note, REMARK)}" for note in grant.notes)])
         )
+    if lacks := describe_absent(scene.absent):
+        parts.append("\n".join(["# What is not there", "", *(f"* {sentence}" for sentence in lacks)]))
     if scene.resumed:
         parts.insert(0, CUT_OFF)
     elif scene.kept:

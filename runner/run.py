@@ -12,6 +12,7 @@ from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage, total
 from app.domain.text import neutralise
 from app.log import log
 from app.ports import Clock, Runs
+from runner.absent import NestedRepository, Undeliverable
 from runner.agents.base import Lane
 from runner.commits import commit_tree, message_of
 from runner.courier import PATIENCE, Courier
@@ -26,10 +27,11 @@ from runner.pulse import Pulse, Verdict
 from runner.replies import replies_to
 from runner.story import TEXT_LIMIT, Story
 from runner.working import Working
-from runner.workspace import NestedRepository, Workspace, WorkspaceBusy, WorkspaceDamaged
+from runner.workspace import Workspace, WorkspaceBusy, WorkspaceDamaged
 
 REASON_LIMIT = 2000
 TITLE_LIMIT = 200
+NOT_KEPT = (NestedRepository, Undeliverable, WorkspaceDamaged, GitFailed, Permanent, Retryable, OSError, Ending)
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 READS_ONLY = "plan-readonly"
 """The profile of an agent that reviews, where each of its calls can be ruled on."""
@@ -70,7 +72,7 @@ class Run:
             return self._result(report, ending.outcome, ending.reason)
         except (NestedRepository, WorkspaceDamaged) as error:
             return self._result(report, Outcome.AGENT_FAILED, str(error))
-        except (GitFailed, Permanent) as error:
+        except (GitFailed, Permanent, Undeliverable) as error:
             return self._result(report, Outcome.INFRASTRUCTURE_FAILED, str(error))
         except Retryable:
             raise
@@ -212,7 +214,7 @@ class Run:
             if sha is not None:
                 await persist(lambda: push(place.workspace, sha), PATIENCE, in_spite_of_stop=True)
                 report.head_sha = sha
-        except (NestedRepository, WorkspaceDamaged, GitFailed, Permanent, Retryable, OSError, Ending) as error:
+        except NOT_KEPT as error:
             log().warning("unfinished work not kept", reason=str(error))
 
     async def _commit(self, place: Place, report: Report) -> str | None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from app.domain.absent import Absent
+from runner.absent import NestedRepository, find_absent, refuse_filled, refuse_lfs, refuse_links, write_tree
 from runner.commits import commit_tree, message_of
 from runner.git import Git, GitFailed, Identity, Transient, full_sha, remote_url
 from runner.merging import Merge, merge_commits
@@ -29,7 +31,6 @@ TREE_CONFIG = """\
 \tname = agent
 \temail = agent@localhost.invalid
 """
-GITLINK = "160000"
 UNADDABLE = r"can only add regular files|Permission denied|[Ii]nvalid path|failed to encode|BOM is"
 
 
@@ -43,14 +44,6 @@ class WorkspaceBusy(Exception):
 
 class WorkspaceDamaged(Exception):
     """The workspace is not what `prepare` made, or cannot be read or removed as it is now."""
-
-
-class NestedRepository(Exception):
-    """The workspace holds another repository, which cannot be delivered as files; `path` names it."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path!r} is a repository inside the workspace; its files cannot be committed")
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,23 +201,28 @@ class Workspace:
         """Commit the tree as it is onto `parent`, or return None if nothing changed; a `merge` is always committed.
 
         The same tree and arguments make the same commit. Nothing the agent did with git counts. Raises
-        NestedRepository, WorkspaceDamaged or WorkspaceBusy.
+        NestedRepository, Undeliverable, WorkspaceDamaged or WorkspaceBusy.
         """
         full_sha(parent)
         with self._entered():
             self._check_tree()
-            await self._refuse_nested()
             known = parent if merge is None else merge.tree
-            index = await self._private_index(known)
-            git = self._git(index)
-            await self._add_all(git, timeout)
-            tree = (await git("write-tree")).decode().strip()
-            if merge is None and tree == (await git("rev-parse", "--verify", f"{parent}^{{tree}}")).decode().strip():
-                return None
-            await self._refuse_gitlinks(known, tree)
             parents = (parent,) if merge is None else (parent, merge.base)
+            git = self._git(await self._private_index(known))
+            await self._refuse_filled(git)
+            await self._refuse_nested()
+            await self._add_all(git, timeout)
+            tree, changes = await write_tree(git, known)
+            if merge is None and not changes:
+                return None
+            refuse_links(changes)
+            await refuse_lfs(git, changes, parents)
             text = message_of(message, co_author)
             return await commit_tree(git, tree, parents, text, author=author, when=when)
+
+    async def absent(self) -> Absent:
+        """Find what the prepared tree has only pointers to, or nothing of."""
+        return await find_absent(self._git(self._index))
 
     async def diff_stat(self, base: str, sha: str) -> DiffStat:
         """Count what `sha` changed against `base`."""
@@ -307,12 +305,11 @@ class Workspace:
             if path not in ignored:
                 raise NestedRepository(path)
 
-    async def _refuse_gitlinks(self, parent: str, tree: str) -> None:
-        listed = await self.mirror.git("diff-tree", "-r", "-z", "--no-renames", "--raw", parent, tree)
-        fields = iter(os.fsdecode(listed).split("\0")[:-1])
-        for change, path in zip(fields, fields, strict=True):
-            if change.split(" ")[1] == GITLINK:
-                raise NestedRepository(path)
+    async def _refuse_filled(self, git: Git) -> None:
+        try:
+            await refuse_filled(git, self.tree)
+        except OSError as error:
+            raise WorkspaceDamaged(f"a submodule's folder cannot be read: {error.strerror}") from error
 
 
 def _copy_index(index: Path, to: Path) -> None:

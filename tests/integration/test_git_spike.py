@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from runner.absent import NestedRepository
 from runner.git import Git, GitFailed, Identity, Transient
-from runner.workspace import Mirror, NestedRepository, Workspace
+from runner.workspace import Mirror, Workspace
 from tests.integration.git_server import TOKEN, GitServer, git_server, has_ended
 
 BOT = Identity("orch[bot]", "bot@example.invalid")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.absent import NestedRepository
 from runner.git import AuthRefused, GitFailed, Identity, NotFound, PushRejected, Transient
 from runner.workspace import (
     DiffStat,
     Mirror,
-    NestedRepository,
     UnsafePath,
     Workspace,
     WorkspaceBusy,
