@@ -1,18 +1,12 @@
 """Checks on the head of a task's branch: what fails is mended by another round, what passes may let it be merged."""
 
-from collections.abc import Sequence
-
 from app.domain.effects import Decision, Send, nothing
-from app.domain.events import ChecksEnded, PullDue, TaskChecksEnded
-from app.domain.facts import Check, CheckState
+from app.domain.events import ChecksEnded, TaskChecksEnded
 from app.domain.names import TaskRef, number_of_task
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies.starting import rework
+from app.domain.strategies.checked import follow_checks
 from app.domain.task import Status
-from app.domain.text import one_line
-
-NAMED = 3
 
 
 def checks_ended(event: ChecksEnded, snapshot: Snapshot) -> Decision:
@@ -31,25 +25,8 @@ def task_checks_ended(event: TaskChecksEnded, snapshot: Snapshot) -> Decision:
     record = snapshot.record
     if record is None or not is_looked_at(event, record):
         return nothing("the commit is not the head of a branch in review")
-    if snapshot.checks is None or any(check.state is CheckState.WAITING for check in snapshot.checks):
-        return nothing("other checks have not ended")
-    failed = [check for check in snapshot.checks if check.state is CheckState.FAILED]
-    if not failed:
-        wished = (Send(event=PullDue(task=record.task)),) if record.merge else ()
-        return Decision("all checks have passed", effects=wished)
-    return mend_checks(record, failed, snapshot)
-
-
-def mend_checks(record: TaskRecord, failed: Sequence[Check], snapshot: Snapshot) -> Decision:
-    """Begin a round for failed checks, one for each head that Orch made."""
-    if not record.own_head:
-        return nothing("checks fail on what a person pushed, which is theirs to mend")
-    if record.checked == record.head_sha:
-        return nothing("the agent was set on these checks before")
-    names = ", ".join(f"`{one_line(check.name, 60)}`" for check in failed[:NAMED])
-    more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-    why = f"These checks fail on pull request #{record.pull}: {names}{more}. The agent works on it again."
-    return rework(record, snapshot, why, changes={"checked": record.head_sha})
+    followed = follow_checks(record, snapshot)
+    return nothing(followed) if isinstance(followed, str) else followed
 
 
 def is_looked_at(event: TaskChecksEnded, record: TaskRecord) -> bool:

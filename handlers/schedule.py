@@ -11,6 +11,7 @@ from app.domain.labels import status_label, statuses_on
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.strategies.checked import follow_checks
 from app.domain.strategies.starting import SHOW, resume
 from app.domain.task import AT_WORK, Status
 
@@ -33,11 +34,20 @@ def task_checked(event: TaskChecked, snapshot: Snapshot) -> Decision:
     if fact:
         # One fact at a time: the next look finds what else there is, and ends when there is nothing.
         return replace(fact, effects=(*fact.effects, Send(event=event)))
-    mended, unmet = _mend(here, snapshot), missed.unmet(here, snapshot)
+    mended, unmet = _mend(here, snapshot), missed.unmet(here, snapshot) or _failing(here, snapshot)
     if unmet:
         both = (*mended.effects, *unmet.effects)
-        return Decision(unmet.why, mended.record or (here if here != record else None), both)
+        after = unmet.record or mended.record or (here if here != record else None)
+        return Decision(unmet.why, after, both)
     return mended if mended.record or here == record else Decision("the repository has another name", here)
+
+
+def _failing(record: TaskRecord, snapshot: Snapshot) -> Decision | None:
+    """Follow checks whose end was missed."""
+    if record.status is not Status.IN_REVIEW:
+        return None
+    followed = follow_checks(record, snapshot)
+    return followed if isinstance(followed, Decision) and followed.record else None
 
 
 def _missed(record: TaskRecord, was: CutOff | None, snapshot: Snapshot) -> Decision | None:
@@ -102,7 +112,7 @@ HANDLERS = (
     Handler(Refresh, frozenset({Need.RECORD}), refresh),
     Handler(
         TaskChecked,
-        frozenset({Need.RECORD, Need.ISSUE, Need.PULL, Need.COMMENTS, Need.REVIEWS, Need.CONFIG}),
+        frozenset({Need.RECORD, Need.ISSUE, Need.PULL, Need.COMMENTS, Need.REVIEWS, Need.CHECKS, Need.CONFIG}),
         task_checked,
     ),
 )

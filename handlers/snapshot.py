@@ -15,6 +15,7 @@ from app.domain.policy import Policy
 from app.domain.powers import is_named
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
+from app.domain.task import Status
 from app.log import log
 from app.ports import Clock, GitHub
 from app.rebuild import Rebuild
@@ -110,7 +111,7 @@ class SnapshotLoader:
                 found["reviews"] = tuple(await self.github.reviews(repository, number))
             if Need.THREADS in handler.needs:
                 found["threads"] = tuple(await self.github.threads(repository, number))
-            if Need.CHECKS in handler.needs and record and record.head_sha:
+            if Need.CHECKS in handler.needs and record and record.head_sha and record.status is Status.IN_REVIEW:
                 found["checks"] = tuple(await self.github.checks(repository, record.head_sha))
             if Need.MERGE in handler.needs and record and record.merge:
                 found["merge"] = await self.github.merge_view(repository, number)

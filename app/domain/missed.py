@@ -4,7 +4,7 @@ from datetime import datetime
 
 from app.domain.commands import read_comment
 from app.domain.effects import Decision, Effect, Send, UpsertComment
-from app.domain.events import Commented, FeedbackDue, PullDue, Reviewed, TaskChecksEnded
+from app.domain.events import Commented, FeedbackDue, PullDue, Reviewed
 from app.domain.facts import Comment, Issue, ReviewState
 from app.domain.instructions import waiting
 from app.domain.names import digest_of
@@ -121,9 +121,6 @@ def _about_pull(record: TaskRecord, snapshot: Snapshot) -> list[tuple[str, Effec
     found: list[tuple[str, Effect]] = []
     if record.merge is not None or (snapshot.pull is not None and snapshot.pull.conflicts):
         found.append(("the pull request may be merged, or conflicts", Send(event=PullDue(task=record.task))))
-    if record.own_head and record.checked != record.head_sha:
-        looked = TaskChecksEnded(task=record.task, sha=record.head_sha)
-        found.append(("checks may have ended", Send(event=looked)))
     if waiting(record.instructions):
         found.append(("instructions wait", Send(event=FeedbackDue(task=record.task))))
     return found

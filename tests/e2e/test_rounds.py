@@ -1,0 +1,155 @@
+"""Rounds on an open pull request: reviews, failing checks, conflicts, mentions, and what is said during a run."""
+
+from typing import Any
+
+from tests.e2e.test_commands import HELLO, MORE, at_work, files, in_review
+from tests.e2e.world import World
+
+FIX = "Please fix:\n\n```bash\necho fixed >> hello.txt\n```"
+
+
+async def review(world: World, event: str, body: str = "", **more: Any) -> None:
+    [pull] = await world.pulls()
+    told = {"event": event, "body": body, **more}
+    await world.call("POST", f"/repos/{world.repository}/pulls/{pull['number']}/reviews", told, "maintainer")
+
+
+async def head(world: World) -> str:
+    return str((await world.pulls())[0]["head"]["sha"])
+
+
+async def until_head_moves(world: World, before: str) -> None:
+    async def moved() -> bool:
+        return await head(world) != before
+
+    await world.until("another head of the pull request", moved)
+
+
+async def test_changes_requested_are_made_and_threads_answered_and_resolved(world: World) -> None:
+    await world.start_orch()
+    number = await in_review(world)
+    before = await head(world)
+    await review(world, "REQUEST_CHANGES", "See the line.", comments=[{"path": "hello.txt", "line": 1, "body": FIX}])
+    await until_head_moves(world, before)
+    await world.until_status(number, "in_review")
+    await world.until_idle()
+    [pull] = await world.pulls()
+    comments = await world.read(f"/pulls/{pull['number']}/comments")
+    assert [one["user"]["login"] for one in comments] == ["maintainer", "orch[bot]"]
+    assert "Done in" in comments[1]["body"]
+    assert "`maintainer` reviewed pull request" not in (await world.comments(number))[0]  # it is in review again
+    assert len(await world.pulls()) == 1
+
+
+async def test_a_review_by_somebody_without_write_access_starts_nothing(world: World) -> None:
+    await world.start_orch()
+    await in_review(world)
+    [pull] = await world.pulls()
+    told = {"event": "COMMENT", "body": FIX}
+    await world.call("POST", f"/repos/{world.repository}/pulls/{pull['number']}/reviews", told, "triager")
+    before = await head(world)
+    await world.until_idle()
+    assert await head(world) == before
+
+
+async def test_a_failing_check_is_mended_with_its_log_and_a_flaky_one_starts_nothing(world: World) -> None:
+    await world.start_orch()
+    number = await in_review(world)
+    sha = await head(world)
+    at = f"/_hub/repositories/{world.repository}/checks"
+    flaky = await world.call("POST", at, {"name": "flaky", "sha": sha, "status": "in_progress"})
+    await world.call("POST", at, {"name": "unit", "sha": sha, "conclusion": "success"})
+    await world.until_idle()
+    assert await head(world) == sha
+    await world.call("PATCH", f"{at}/{flaky['id']}", {"status": "completed", "conclusion": "failure", "log": FIX})
+    await world.until_status(number, "needs_review")
+    await world.until_idle()
+    [call] = await world.replies(number)
+    assert "the last, ended as `agent_failed`: nothing_to_run" in call  # `script` mends nothing, a person is called
+
+
+async def test_a_base_that_conflicts_is_brought_in_by_a_run(world: World) -> None:
+    await world.start_orch()
+    number = await in_review(world)
+    before = await head(world)
+    await world.commit("main", "hello.txt", "another hello\n")
+    await world.until_text(number, "conflicts with `main`")
+    await until_head_moves(world, before)
+    await world.until_status(number, "in_review")
+    after = await world.read(f"/git/commits/{await head(world)}")
+    main = await world.read("/git/ref/heads/main")
+    assert [one["sha"] for one in after["parents"]] == [before, main["object"]["sha"]]
+
+
+async def test_a_mention_in_a_pull_request_is_another_round(world: World) -> None:
+    await world.start_orch()
+    number = await in_review(world)
+    [pull] = await world.pulls()
+    await world.say(pull["number"], f"@orch {MORE}")
+    await world.until_files(["hello.txt", "more.txt"])
+    await world.until_status(number, "in_review")
+
+
+async def test_a_mention_in_an_issue_makes_it_a_task(world: World) -> None:
+    await world.start_orch()
+    number = await world.open_issue(body="We need hello.", label=None)
+    await world.say(number, f"@orch {HELLO}")
+    await world.until_status(number, "in_review")
+    assert await files(world) == ["hello.txt"]
+    assert "orch" in await world.labels(number)
+
+
+async def test_a_question_is_answered_without_a_branch(world: World) -> None:
+    await world.start_orch()
+    number = await world.open_issue(body="Something is odd.", label=None)
+    await world.say(number, "@orch Where is the parser?")
+    await world.until_status(number, "done")
+    await world.until_idle()
+    [answer] = await world.replies(number)
+    assert answer.startswith("`writer`, the agent `script` (no model) answers; nothing was changed.")
+    assert "Where is the parser?" in answer
+    assert await world.refs() == ["refs/heads/main"]
+    assert "orch" not in await world.labels(number)
+
+
+async def test_what_a_writer_says_during_a_run_is_delivered(world: World) -> None:
+    await world.start_orch()
+    number = await at_work(world, "```bash\nsleep 4\necho hello > hello.txt\n```")
+    await world.say(number, MORE)
+    await world.until_text(number, "`writer`")
+    await world.until_status(number, "in_review")
+    await world.until_idle()
+    assert await files(world) == ["hello.txt", "more.txt"]
+    assert "delivered" in (await world.comments(number))[0]
+
+
+async def test_what_others_say_during_a_run_is_not(world: World) -> None:
+    await world.start_orch()
+    number = await at_work(world, "```bash\nsleep 2\necho hello > hello.txt\n```")
+    await world.say(number, MORE, "triager")
+    await world.until_status(number, "in_review")
+    await world.until_idle()
+    assert await files(world) == ["hello.txt"]
+
+
+async def test_automerge_waits_for_approval_and_green_checks(world: World) -> None:
+    await world.call("PUT", f"/_hub/repositories/{world.repository}/rules/main", {"approvals": 1, "checks": ["ci"]})
+    await world.start_orch()
+    number = await in_review(world)
+    await world.label(number, "automerge")
+    await world.until_text(number, "It waits for an approving review.")
+    await review(world, "APPROVE")
+    await world.until_text(number, "wished for by `writer`. GitHub does not let it be merged yet")
+    at = f"/_hub/repositories/{world.repository}/checks"
+    await world.call("POST", at, {"name": "ci", "sha": await head(world), "conclusion": "success"})
+    await world.until_status(number, "done")
+    await world.until_idle()
+    assert await world.refs() == ["refs/heads/main"]
+
+
+async def test_a_merge_queue_is_used_where_there_is_one(world: World) -> None:
+    await world.call("PUT", f"/_hub/repositories/{world.repository}/rules/main", {"queue": True})
+    await world.start_orch()
+    number = await in_review(world)
+    await world.say(number, "/merge")
+    await world.until_status(number, "done")
