@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.domain.hidden_inline import CONTAINER, Inline, names_of_notes
 from app.domain.markdown import FENCE, INDENTED, mask_code
 
-_HTML = re.compile(rf"{CONTAINER}<[A-Za-z/!?]")
+_HTML = re.compile(rf"{CONTAINER}<(?:/?[A-Za-z][A-Za-z0-9-]*+(?=[\s/>]|$)|[!?])")
 _COMMENT = re.compile(rf"({CONTAINER})<!--")
 _BLOCK = re.compile(rf"{CONTAINER}<(pre|script|style|textarea|\?|!\[|![A-Za-z])", re.IGNORECASE)
 _ENDS = {"?": "?>", "![": "]]>"}
@@ -207,7 +207,7 @@ class _Reading:
         self.item = 0
         if not self._is_inside(line.expandtabs(INDENTED)):
             self.gone = (
-                True  # it ends with what it stands in: Markdown escapes an end that follows, so nothing is shown
+                True  # what it stood in is over, and what looks like its end from here on is escaped by Markdown
             )
         elif end:
             self.comment = False

@@ -20,12 +20,15 @@ picture pre q s samp small source span strong sub summary sup table tbody td tfo
 _TAGS = frozenset(_SHOWN_AS.split())
 _GO_ON = r"\n[ \t>]*+"
 """A line's end inside of a tag, with what marks the next line as a quotation."""
-_TAG = re.compile(
+_TAG = (
     rf"<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:(?:[ \t/]|{_GO_ON})(?:{_GO_ON}|[^<>\"'\n]|\"[^\"]*\"|'[^']*')*+)?)>"
+    rf"|<[!?](?:{_GO_ON}|[^>\n])*+>"
 )
-_ODD = re.compile(rf"<(?:[A-Za-z/](?:{_GO_ON}|[^<>\n])*+|[!?](?:{_GO_ON}|[^>\n])*+)>")
-_RAW = re.compile(rf"<[A-Za-z/!?](?:{_GO_ON}|[^>\n])*+>")
-_OPEN = re.compile(rf"<[A-Za-z/!?](?:{_GO_ON}|[^>\n])*+\Z")
+_ODD = re.compile(rf"{_TAG}|<[A-Za-z/](?:{_GO_ON}|[^<>\n])*+>")
+_RAW = re.compile(rf"{_TAG}|<[A-Za-z/](?:{_GO_ON}|[^>\n])*+>")
+_SHORT = re.compile(r"<[A-Za-z/!?][^<>]*+>")
+_OPEN = re.compile(r"<[A-Za-z/!?]")
+_END = re.compile(rf"{_GO_ON}|>")
 _TAME = re.compile(r"<[A-Za-z/][^\"']*")
 _PLAIN = re.compile(
     r"</?[a-z][a-z0-9]*>|<(?:https?://|mailto:)[^\s<>]+>|<[\w.+-]+@[\w.-]+>|<(?:a href|img src)=[^\s<>]+>"
@@ -71,10 +74,13 @@ class Inline:
         if gone:
             self.note(text[unclosed:])
             text = text[:unclosed]
-        text = (_RAW if raw else _ODD).sub(self._odd, _TAG.sub(self._tag, text))
-        if raw and (tag := _OPEN.search(text)):
-            gone = gone or html or not _TAME.fullmatch(tag[0])
-            text = text[: tag.start()]
+        end = max((found.end() for found in _END.finditer(text) if found[0] == ">"), default=0)
+        closed, rest = text[:end], text[end:]
+        closed = (_RAW if raw else _ODD).sub(self._tag, closed)
+        if raw and (tag := _OPEN.search(rest)):
+            gone = gone or html or not _TAME.fullmatch(rest, tag.start())
+            rest = rest[: tag.start()]
+        text = _SHORT.sub(self._odd, closed + rest)
         return text, gone
 
     def _without_comments(self, text: str) -> tuple[str, int | None]:
@@ -92,6 +98,8 @@ class Inline:
 
     def _tag(self, found: re.Match[str]) -> str:
         """Keep a tag that GitHub knows, without attributes but where a link or a picture points to."""
+        if not found[2]:
+            return self._odd(found)
         closing, name = found[1], found[2].lower()
         kept = ""
         for attribute in _ATTRIBUTE.finditer(found[3]):
