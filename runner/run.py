@@ -42,12 +42,13 @@ NOTHING_USED = total([])
 
 @dataclass(slots=True)
 class Report:
-    """What is known of a run while it goes on."""
+    """What is known of a run while it goes on; `done` says that its agent was done, before it was told more."""
 
     started_at: datetime
     usage: Usage = NOTHING_USED
     story: Story = field(default_factory=Story)
     head_sha: str | None = None
+    done: bool = False
     replies: tuple[ThreadReply, ...] = ()
 
 
@@ -104,9 +105,15 @@ class Run:
         except Ending as ending:
             if ending.outcome is Outcome.CANCELLED and self.pulse.verdict is Verdict.CANCELLED:
                 await self._clear(place.workspace)  # after NOT_CURRENT another run may have it
-            elif ending.outcome in KEEPS_WORK or (ending.outcome is Outcome.CANCELLED and not self.pulse.is_over):
+            elif self._is_kept(ending, report):
                 await self._keep_work(place, report)
             raise
+
+    def _is_kept(self, ending: Ending, report: Report) -> bool:
+        """Say whether the next run goes on from what is there: a failure after a turn that went well undoes none."""
+        stopped = ending.outcome is Outcome.CANCELLED and not self.pulse.is_over
+        failed = ending.outcome is Outcome.AGENT_FAILED and report.done
+        return ending.outcome in KEEPS_WORK or stopped or failed
 
     def _setup(self) -> AgentSetup:
         """Return how the agent is set up here, or end the run because of what it lacks."""
@@ -142,7 +149,7 @@ class Run:
         try:
             ended = await work()
         finally:
-            report.usage = work.usage
+            report.usage, report.done = work.usage, work.done
         self._check_stop()
         if work.cut is not None:
             raise Ending(work.cut.outcome, work.cut.reason)

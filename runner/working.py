@@ -35,7 +35,8 @@ LEAST_SECONDS = 10.0
 class Working:
     """One agent at work; `cut` is known at the end, and `usage` then is what was used.
 
-    An agent that is done is started again with what it was told meanwhile and did not take in as it worked.
+    `done` says that it was done with a turn before its last. An agent that is done is started again with what it
+    was told meanwhile and did not take in as it worked.
     """
 
     grant: Grant
@@ -50,6 +51,7 @@ class Working:
     usage: Usage
     turn_seconds: float = TURN_SECONDS
     cut: Cut | None = None
+    done: bool = False
 
     async def __call__(self) -> Exit:
         """Let the agent work to its end, and return how its last process ended."""
@@ -87,6 +89,7 @@ class Working:
             ended, self.cut = await turns(prompt, session, until - now())
             if not await self._goes_on(ended, turns.account) or until - now() < LEAST_SECONDS:
                 break
+            self.done = True
             session = self._session_now(turns.meter)
             told = self.pulse.inbox.prompt()
             prompt = next_prompt(self.grant, self.scene, told, before=None if session else self.story.text)

@@ -116,10 +116,11 @@ async def test_what_comes_when_the_time_is_up_is_left_to_the_next_run(stage: Sta
     assert (result.outcome, result.delivered) == (Outcome.DELIVERED, ())
 
 
-async def test_a_further_turn_that_fails_keeps_its_instruction_from_being_lost(stage: Stage) -> None:
+async def test_a_further_turn_that_fails_undoes_none_before_it_and_delivers_nothing(stage: Stage) -> None:
     bring(stage, Order(inbox=(told("c1", "More."),)))
     result = await stage.run("test ! -e a.txt && echo a > a.txt && echo done", limits=LONG)
     assert (result.outcome, result.delivered) == (Outcome.AGENT_FAILED, ())
+    assert await stage.file(result, "a.txt") == b"a\n"
 
 
 async def test_i12_an_agent_is_not_started_for_ever(stage: Stage) -> None:
