@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.domain.buttons import buttons_of, ticked
 from app.domain.commands import Command, Mistake, Said, fresh, key_of, read_comment, render_mistake
-from app.domain.effects import AddComment, Decision, Effect, React, Send, nothing
+from app.domain.effects import AddComment, Decision, Effect, React, Send, UpsertComment, nothing
 from app.domain.events import Commented, PullCommented
 from app.domain.instructions import Kind
 from app.domain.names import TaskRef, digest_of, number_of_task
@@ -24,6 +25,8 @@ def commented(event: Commented, snapshot: Snapshot) -> Decision:
         return nothing("Orch cannot write here")
     if record is not None and event.pull is not None and record.pull != event.pull:
         return nothing("the pull request is not the task's")
+    if event.author_id == snapshot.identity.bot_id:
+        return _clicked(event, snapshot)
     said = _fresh(event, snapshot)
     if _says(said):
         return _follow(event, said, snapshot)
@@ -41,6 +44,25 @@ def _fresh(event: Commented, snapshot: Snapshot) -> Said:
     if event.before is not None:
         heard |= set(_keys(read(event.before)))
     return fresh(read(event.body), heard)
+
+
+def _clicked(event: Commented, snapshot: Snapshot) -> Decision:
+    """Follow boxes that were ticked in the living comment, and undo whatever else was changed in it."""
+    record = snapshot.record
+    if record is None or event.comment_id != record.comment_id or event.before is None:
+        return nothing("what Orch wrote itself says nothing to it")
+    offered = buttons_of(record)
+    commands = [Command(word) for word in ticked(event.before, event.body) if word in offered]
+    if not commands:
+        notice = f"`{one_line(event.actor.login)}` edited this comment; it was put back, because it follows the work."
+        return Decision("the living comment was edited", record.change(notice=notice), (UpsertComment(),))
+    steps = _obey_all(commands, record, event, snapshot)
+    replies = [step.reply for step in steps if step.reply]
+    after = steps[-1].record or record
+    why = f"`{one_line(event.actor.login)}` ticked {', '.join(f'/{one.word.value}' for one in commands)}"
+    effects = tuple(effect for step in steps for effect in step.effects)
+    put_back = () if UpsertComment() in effects else (UpsertComment(),)
+    return Decision(why, after, (*effects, *_reply(event, replies, snapshot), *put_back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +93,8 @@ def _says(said: Said) -> bool:
 
 def _follow(event: Commented, said: Said, snapshot: Snapshot) -> Decision:
     """Follow all that was said, in its order; what cannot be done does not keep the rest from being done."""
-    record, steps = snapshot.record, list[Step]()
-    for part in _parts(said):
-        steps.append(_step(part, record, Scene(event, snapshot.with_record(record) if record else snapshot)))
-        record = steps[-1].record
+    steps = _obey_all(_parts(said), snapshot.record, event, snapshot)
+    record = steps[-1].record
     done = all(step.done for step in steps)
     effects = tuple(effect for step in steps for effect in step.effects)
     reply = _reply(event, [step.reply for step in steps if step.reply], snapshot)
@@ -83,6 +103,17 @@ def _follow(event: Commented, said: Said, snapshot: Snapshot) -> Decision:
     return Decision(
         why, after, (_react(event, "eyes"), *effects, *reply, _react(event, "rocket" if done else "confused"))
     )
+
+
+def _obey_all(
+    parts: Sequence[Command | Mistake | str], record: TaskRecord | None, event: Commented, snapshot: Snapshot
+) -> list[Step]:
+    """Do one after the other, each with the record as the one before left it."""
+    steps: list[Step] = []
+    for part in parts:
+        steps.append(_step(part, record, Scene(event, snapshot.with_record(record) if record else snapshot)))
+        record = steps[-1].record
+    return steps
 
 
 def _step(part: Command | Mistake | str, record: TaskRecord | None, scene: Scene) -> Step:

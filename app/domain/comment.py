@@ -1,6 +1,7 @@
 """The living comment: what a person reads on the issue."""
 
 from app.domain.approvals import describe_question
+from app.domain.buttons import render_buttons
 from app.domain.markers import Keyring, render_marker
 from app.domain.outcomes import Usage
 from app.domain.record import RunSummary, TaskRecord
@@ -73,6 +74,8 @@ def _visible(record: TaskRecord) -> str:
         parts.append(EDITED)
     parts.extend(record.remarks)
     parts.append("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
+    if buttons := render_buttons(record):
+        parts.append(buttons)
     if record.runs or record.folded.runs:
         parts.append(_runs(record.runs, record.folded.runs))
     return "\n\n".join(parts)

@@ -191,3 +191,17 @@ async def test_a_mistake_is_pointed_out(world: World, said: str, told: str) -> N
     assert "^" in reply
     assert told in reply
     assert "confused" in await world.reactions(comment)
+
+
+async def test_a_ticked_box_is_a_command_and_other_edits_are_undone(world: World) -> None:
+    await world.start_orch()
+    number = await parked(world)
+    living = (await world.read(f"/issues/{number}/comments"))[0]
+    path = f"/repos/{world.repository}/issues/comments/{living['id']}"
+    await world.call("PATCH", path, {"body": "Mine now."}, "maintainer")
+    await world.until_text(number, "`maintainer` edited this comment; it was put back")
+    await world.call("PATCH", f"/repos/{world.repository}/issues/{number}", {"body": HELLO})
+    body = (await world.read(f"/issues/{number}/comments"))[0]["body"]
+    assert "- [ ] `/retry`" in body
+    await world.call("PATCH", path, {"body": body.replace("- [ ] `/retry`", "- [x] `/retry`")}, "maintainer")
+    await world.until_status(number, "in_review")

@@ -33,6 +33,7 @@ from app.domain.snapshot import Snapshot
 from app.domain.strategies.starting import SHOW, begin, drop_unfinished
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence
+from app.domain.untrusted import was_hidden
 
 TITLE_LENGTH = 256
 LONGEST_REVIEW = 60_000
@@ -94,7 +95,7 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
             "own_head": snapshot.head is None or snapshot.head in record.own_heads,
             "requested_by": request.actor.login,
             "requested_by_id": request.actor.id,
-            "remarks": resolved.remarks if resolved else snapshot.remarks,
+            "remarks": (*(resolved.remarks if resolved else snapshot.remarks), *_hidden(request)),
             "question": request.question,
             "commented": known.attempt > 0 or snapshot.issue is None or snapshot.issue.comments > 0,
             "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
@@ -127,6 +128,15 @@ def _new(request: Request, snapshot: Snapshot) -> TaskRecord:
         admitted=digest_of(request.title, request.body),
         branch=branch_of(request.task.number, request.title, snapshot.policy.branch_prefix),
         created_at=snapshot.now,
+    )
+
+
+def _hidden(request: Request) -> tuple[str, ...]:
+    if not was_hidden(f"{request.title}\n\n{request.body}"):
+        return ()
+    return (
+        "The issue holds text that its readers do not see (comments in HTML, invisible characters, hidden attributes). "
+        "It was taken out of what the agent is told.",
     )
 
 
@@ -237,7 +247,7 @@ def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], 
         *drop_unfinished(record),
         MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
         OpenPull(branch=record.branch, title=neutralise(record.title, TITLE_LENGTH), body=pull_body(event, record)),
-        *_replies(event.result.replies, record),
+        *_replies(event.result.replies, record, sha),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
         *_follow_up(record),
@@ -246,7 +256,7 @@ def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], 
     return Decision(f"run {event.run_id} delivered {sha[:12]}", pushed, effects)
 
 
-def _replies(replies: tuple[ThreadReply, ...], record: TaskRecord) -> tuple[Effect, ...]:
+def _replies(replies: tuple[ThreadReply, ...], record: TaskRecord, sha: str | None = None) -> tuple[Effect, ...]:
     if record.pull is None:
         return ()
     return tuple(
@@ -256,6 +266,7 @@ def _replies(replies: tuple[ThreadReply, ...], record: TaskRecord) -> tuple[Effe
             comment_id=one.comment_id,
             body=neutralise(one.text),
             resolve=one.resolved,
+            commit=sha,
         )
         for one in replies
     )
