@@ -61,9 +61,12 @@ def quote(text: str, limit: int = 4000) -> str:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """Return neutralised text without line breaks, and without tags and markup that would break a table."""
+    """Return neutralised text without line breaks, and without tags and markup that would break a table.
+
+    It is for the inside of a line: at its beginning a command in it would count.
+    """
     flat = re.sub(r"[\s|`]+", " ", text[: 4 * limit]).strip()
-    return neutralise(_TAG.sub(rf"\g<0>{_JOINER}", flat), limit)
+    return neutralise(_TAG.sub(rf"\g<0>{_JOINER}", flat), limit, inside=True)
 
 
 def sentence(text: str, limit: int = 200) -> str:

@@ -145,11 +145,11 @@ def test_no_comment_is_hidden() -> None:
 
 @pytest.mark.parametrize("text", ["/lgtm", "  /retry it", "a\n/approve", "\t/cc: x", "/merge\r\nb", "\x0c/hold"])
 def test_no_line_commands_a_bot(text: str) -> None:
-    assert acts(neutralise(text)) == acts(subject(text)) == acts(one_line(text)) == []
+    assert acts(neutralise(text)) == acts(subject(text)) == []
 
 
-def test_a_command_can_be_copied_out_of_a_quotation() -> None:
-    assert quote("/retry codex") == "> /retry codex"
+def test_a_command_can_be_copied_out_of_a_quotation_and_a_line() -> None:
+    assert [quote("/retry codex"), one_line("/retry codex")] == ["> /retry codex", "/retry codex"]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_nothing_acts_after_neutralise(text: str) -> None:
 @given(hostile)
 def test_nothing_acts_in_one_line_and_it_is_one_line(text: str) -> None:
     line = one_line(text)
-    assert acts(line) == []
+    assert acts(f"It: {line}") == []
     assert re.search(r"[|`\n\r]|<[A-Za-z/!?]", line) is None
 
 
