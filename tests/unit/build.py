@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from app.domain.approvals import Question
 from app.domain.events import (
+    Commented,
     IssueLabeled,
     IssueUnlabeled,
     PullClosed,
@@ -13,7 +15,21 @@ from app.domain.events import (
     RunFinished,
     RunStarted,
 )
-from app.domain.facts import Actor, Comment, Identity, Issue, Permission, Pull, Standing
+from app.domain.facts import (
+    Actor,
+    Check,
+    CheckState,
+    Comment,
+    Identity,
+    Issue,
+    MergeView,
+    Permission,
+    Pull,
+    Standing,
+    Thread,
+    ThreadComment,
+)
+from app.domain.instructions import Instruction, Kind
 from app.domain.jobs import run_job
 from app.domain.markers import Keyring
 from app.domain.names import Repository, TaskRef, branch_of, digest_of
@@ -36,6 +52,7 @@ WRITER = Actor(id=11, login="writer", is_bot=False)
 STRANGER = Actor(id=12, login="stranger", is_bot=False)
 ROBOT = Actor(id=13, login="robot[bot]", is_bot=True)
 SELF = Actor(id=IDENTITY.bot_id, login=IDENTITY.bot_login, is_bot=True)
+QUESTION = Question(key="k1", text="bash: git push", at=NOW)
 USAGE = Usage(tokens_in=1000, tokens_out=200, cost=Decimal("0.25"))
 
 
@@ -92,6 +109,7 @@ def snapshot(
     *,
     policy: Policy = POLICY,
     head: str | None = None,
+    **more: Any,
 ) -> Snapshot:
     return Snapshot(
         now=NOW,
@@ -102,6 +120,7 @@ def snapshot(
         standing=standing(permission) if permission else None,
         pull=pull,
         head=head,
+        **more,
     )
 
 
@@ -156,9 +175,63 @@ def pull(number: int = 30, is_open: bool = True, merged: bool = False, head_sha:
     return made.model_copy(update=changes)
 
 
-def standing(permission: Permission) -> Standing:
-    """Make the standing of somebody with one of GitHub's own roles."""
-    return Standing(permission=permission, role=permission.value)
+def standing(permission: Permission, role: str | None = None) -> Standing:
+    """Make the standing of somebody with one of GitHub's own roles, or with the role that is named."""
+    return Standing(permission=permission, role=role or permission.value)
+
+
+def commented(body: str = "/approve", actor: Actor = WRITER, number: int = 50, **changes: object) -> Commented:
+    """Make a comment on the issue."""
+    made = Commented(
+        task=TASK,
+        actor=actor,
+        author_id=actor.id,
+        comment_id=number,
+        body=body,
+        written_at=NOW,
+        title=TITLE,
+        text=BODY,
+    )
+    return made.model_copy(update=changes)
+
+
+def on_pull(body: str = "/approve", actor: Actor = WRITER, number: int = 50, **changes: object) -> Commented:
+    """Make a comment on the task's pull request."""
+    return commented(body, actor, number, **{"pull": 30, "title": None, "text": None, **changes})
+
+
+def instruction(key: str = "comment-50-1", **changes: object) -> Instruction:
+    made = Instruction(key=key, kind=Kind.COMMENT, author=WRITER.login, where=12, digest=digest_of("", "Hm."), at=NOW)
+    return made.model_copy(update=changes)
+
+
+def thread(*authors: Actor, name: str = "T1", **changes: object) -> Thread:
+    """Make a review thread in which these people wrote in turn."""
+    said = tuple(
+        ThreadComment(id=number, author=author, body=f"by {author.login}", created_at=NOW)
+        for number, author in enumerate(authors, 70)
+    )
+    made = Thread(id=name, path="a.py", line=1, hunk="@@", is_resolved=False, is_outdated=False, comments=said)
+    return made.model_copy(update=changes)
+
+
+def check(state: CheckState = CheckState.FAILED, name: str = "tests", **changes: object) -> Check:
+    return Check(name=name, state=state).model_copy(update=changes)
+
+
+def view(state: str = "clean", **changes: object) -> MergeView:
+    """Make a pull request that may be merged at once."""
+    made = MergeView(
+        node_id="PR_1",
+        head_sha=SHA,
+        is_draft=False,
+        decision="approved",
+        state=state,
+        has_queue=False,
+        queued=False,
+        methods=("squash", "merge"),
+    )
+    return made.model_copy(update=changes)
 
 
 def comment(number: int = 50, body: str = "/approve", author: Actor = WRITER) -> Comment:
