@@ -18,6 +18,7 @@ from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.leases import Leases
 from app.log import bound, log
+from app.notifying import SILENT, Notifying
 from app.onboarding import open_onboarding
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
 from app.pull_effects import PullEffects, hidden_key
@@ -47,6 +48,7 @@ class Apply:
     reconcile: Reconcile
     pulls: PullEffects
     show_log: Callable[[str], Awaitable[str]]
+    notifying: Notifying = SILENT
 
     async def drain(self, group: str) -> None:
         """Perform the group's outbox in order; raises Retryable with what is left still in it.
@@ -100,7 +102,8 @@ class Apply:
         after, instead = refuse(loaded.task, effect, error) if loaded.task else (None, ())
         if after is None or not instead:
             return await self.records.settle(group, pendings[0], loaded, None), pendings[1:]
-        loaded = await self.records.replace(group, pendings, loaded, after, instead)
+        told = self.notifying.effects(loaded.task, after)
+        loaded = await self.records.replace(group, pendings, loaded, after, (*instead, *told))
         return loaded, await self.records.outbox(group)
 
     async def _perform(self, group: str, pending: Pending, record: TaskRecord | None, looks: bool) -> int | str | None:
@@ -121,6 +124,8 @@ class Apply:
                 await self._say(effect)
             case do.StopRun() | do.Tell() as effect:
                 await self._order(group, effect)
+            case do.Notify(notice=notice):
+                await self.notifying.send(notice)
             case do.CheckRepositories(repository_ids=ids):
                 await self.reconcile.those(ids)
             case do.ListRepositories(installation_id=installation):

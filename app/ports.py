@@ -26,6 +26,7 @@ from app.domain.jobs import DeadJob, Job
 from app.domain.labels import Label
 from app.domain.manifest import NewApp
 from app.domain.names import Repository
+from app.domain.notices import Notice
 from app.domain.outcomes import RunResult
 
 Item_co = TypeVar("Item_co", covariant=True)
@@ -386,6 +387,22 @@ class SecretStore(Protocol):
 
         Raises UserError if that cannot be done.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of telling one address; `failed` says why it was not, and is None if it was."""
+
+    rule: str
+    failed: str | None
+
+
+class Notifier(Protocol):
+    """Tells people outside GitHub."""
+
+    async def send(self, notice: Notice) -> Sequence[Told]:
+        """Tell all who want to know, within a bounded time; a failure is in the answer, and not raised."""
         ...
 
 

@@ -126,6 +126,7 @@ class Process:
             decision, loaded = considered
             if envelope.source is Source.SWEEP and decision.record is None and not decision.effects:
                 return  # a look every few minutes at which nothing was missed is not worth a place in the store
+            decision = self.apply.notifying.extend(loaded.task, decision)
             await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now())
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
             await self.apply.drain(group)

@@ -26,6 +26,7 @@ from app.domain.config_keys import KEYS, PERSON, MergeMethod, Outsiders, Profile
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
+from app.notify_rules import HOLDS_SECRETS, Rules
 from app.sources import PREFIX, Sources, gather, read_dot_env
 
 KNOWN_AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "kimi", "aider", "mini", "command", "script")
@@ -274,6 +275,12 @@ class ServeSettings(RunnerSettings):
     redeliver_every: float = Field(
         default=300, gt=0, description="seconds between two looks for deliveries that failed"
     )
+    notify: Rules = Field(
+        default=(),
+        json_schema_extra=HOLDS_SECRETS,
+        description="whom to tell outside GitHub: rules `{to: URL, on: [needs_person, done, failed, budget]}`, in the"
+        " environment as JSON; see [Notifications](#notifications)",
+    )
 
     @field_validator("budget_approvers", "mergers", "bots", mode="before")
     @classmethod
@@ -307,8 +314,9 @@ class ServeSettings(RunnerSettings):
             raise UserError(f"ORCH_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from None
 
     def secrets(self) -> tuple[str, ...]:
-        """Return webhook secret and private key."""
-        return (self.webhook_secret.get_secret_value(), self.key())
+        """Return webhook secret, private key, and what of the addresses of notifications is secret."""
+        told = (secret for rule in self.notify for secret in rule.secrets())
+        return (self.webhook_secret.get_secret_value(), self.key(), *told)
 
     def keyring(self) -> Keyring:
         """Return the keys that sign markers, derived from the App's key so that there is none to keep besides."""

@@ -14,6 +14,7 @@ from app.domain.instructions import Instruction
 from app.domain.jobs import Job
 from app.domain.ledger import Ledger
 from app.domain.names import Repository, TaskRef
+from app.domain.notices import Notice
 from app.domain.record import TaskRecord
 
 
@@ -196,6 +197,13 @@ class OpenOnboarding(Value):
     repository: Repository
 
 
+class Notify(Value):
+    """Tell people outside GitHub, as far as they can be reached."""
+
+    type: Literal["notify"] = "notify"
+    notice: Notice
+
+
 class CheckRepositories(Value):
     """Look in these repositories, as far as Orch can see them, for what was missed."""
 
@@ -233,6 +241,7 @@ Effect = (
     | ShowLog
     | CreateLabels
     | OpenOnboarding
+    | Notify
     | CheckRepositories
     | ListRepositories
 )

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from app.domain.config_keys import KEYS
 from app.domain.config_schema import table_text
+from app.notify_rules import HOLDS_SECRETS
 from app.redaction import Redaction
 from app.settings import ServeSettings, check_settings, find_sources
 from app.sources import DEFAULT_FILE, PREFIX, Sources
@@ -49,7 +50,7 @@ def _setting(name: str, field: FieldInfo, sources: Sources) -> Setting:
 
 def is_secret(field: FieldInfo) -> bool:
     """Say whether the setting's value must never be shown."""
-    return "SecretStr" in str(field.annotation)
+    return "SecretStr" in str(field.annotation) or field.json_schema_extra == HOLDS_SECRETS
 
 
 def reference() -> str:

@@ -20,7 +20,8 @@ from app.github.api import open_github
 from app.github.payloads import parse_webhook
 from app.leases import Leases
 from app.log import bound, log
-from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Runs, Store
+from app.notifying import Notifying
+from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Notifier, Runs, Store
 from app.process import Process, parser
 from app.pull_effects import PullEffects
 from app.rebuild import Rebuild
@@ -115,8 +116,10 @@ async def _open(path: Path, schema: Schema, *, durable: bool) -> Database:
         ) from error
 
 
-async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) -> Core:
-    """Ask GitHub who the App is, and build what works on the ports."""
+async def build_core(
+    settings: ServeSettings, ports: Ports, wrap: Wrap = plain, notifier: Notifier | None = None
+) -> Core:
+    """Ask GitHub who the App is, and build what works on the ports; with a `notifier`, people are told by it."""
     identity = await _who_we_are(settings, ports)
     log().info("connected to GitHub", app=identity.slug, bot=identity.bot_login)
     policy, keyring = settings.policy(), settings.keyring()
@@ -138,6 +141,7 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         reconcile=reconcile,
         pulls=PullEffects(ports.github, ports.events, ports.clock, identity, policy),
         show_log=log_shower(ports.artifacts),
+        notifying=_notifying(settings, notifier),
     )
     rebuild = Rebuild(ports.github, identity, keyring)
     loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs, standings)
@@ -153,6 +157,11 @@ async def build_core(settings: ServeSettings, ports: Ports, wrap: Wrap = plain) 
         deadline=settings.event_lease * WITHIN_LEASE,
     )
     return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy, standings)))
+
+
+def _notifying(settings: ServeSettings, notifier: Notifier | None) -> Notifying:
+    kinds = frozenset(kind for rule in settings.notify for kind in rule.on)
+    return Notifying(notifier, kinds if notifier else frozenset(), settings.github_web_url)
 
 
 def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Policy, standings: Standings) -> Runs:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import uvicorn
 
 from app.domain.errors import Permanent, Retryable
+from app.entry.notifying import open_by_rules
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
 from app.entry.runner import open_worker, require_tools
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.log import log
+from app.ports import Notifier
 from app.process import Process
 from app.settings import ServeSettings
 from app.web.asgi import web_app
@@ -61,10 +63,11 @@ async def serve(
     Takes deliveries at once, looks for what was missed, and then works on all of it.
     """
     sandbox = require_tools(settings) if with_runner else None
+    notifier = await open_by_rules(settings)
     stop = stop or stop_on_signals()
     with closing(_listen(settings)) as listener:
         async with open_ports(settings, wrap) as ports, _taking_deliveries(settings, ports, listener) as web:
-            started = await unless(stop, _start(settings, ports, wrap))
+            started = await unless(stop, _start(settings, ports, wrap, notifier))
             if started is not None:
                 await _run(settings, ports, started, web, stop, sandbox=sandbox)
 
@@ -136,8 +139,8 @@ class _Started:
     reconciled: bool
 
 
-async def _start(settings: ServeSettings, ports: Ports, wrap: Wrap) -> _Started:
-    core = await build_core(settings, ports, wrap)
+async def _start(settings: ServeSettings, ports: Ports, wrap: Wrap, notifier: Notifier | None) -> _Started:
+    core = await build_core(settings, ports, wrap, notifier)
     try:
         await core.reconcile()
     except Retryable as error:  # a limit may last an hour: deliveries must not be refused for so long
