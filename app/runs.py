@@ -9,15 +9,16 @@ from app.briefing import Briefing
 from app.budgets import Budgets, Caps
 from app.config_files import ConfigFiles
 from app.domain.approvals import describe_answer
+from app.domain.choice import Choice
 from app.domain.config import resolve
 from app.domain.errors import Permanent, Retryable, Unauthorized
 from app.domain.events import RunFinished, RunProgressed, RunStarted
 from app.domain.facts import Identity
 from app.domain.grants import Grant, Order, Progress, Refused, Resumable, RunToken, TokenKind
 from app.domain.internal import enclose
-from app.domain.jobs import Job
+from app.domain.jobs import Job, Purpose
 from app.domain.names import digest_of
-from app.domain.outcomes import Outcome, RunResult, total
+from app.domain.outcomes import GO_ON, Outcome, RunResult, total
 from app.domain.policy import Policy
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.task import Trigger, can
@@ -27,15 +28,6 @@ from app.records import Loaded, Records
 from app.texts import keep_text, read_text
 
 PERMISSIONS = {TokenKind.FETCH: {"contents": "read"}, TokenKind.PUSH: {"contents": "write"}}
-GO_ON = (
-    Outcome.TIMED_OUT,
-    Outcome.STALLED,
-    Outcome.BUDGET_SPENT,
-    Outcome.APPROVAL_NEEDED,
-    Outcome.PROVIDER_LIMITED,
-    Outcome.CANCELLED,
-)
-"""Ends after which an agent's session is worth going on with."""
 UNKNOWN_AGAIN = 2.0
 NOTES = 5
 """Attempts before that an agent is told of."""
@@ -106,6 +98,7 @@ class LocalRuns:
 
     async def _grant(self, record: TaskRecord, run_id: str, caps: Caps, title: str, body: str) -> Grant:
         policy = await self._policy(record)
+        worker = record.reviewer if record.purpose is Purpose.REVIEW else Choice()
         return Grant(
             run_id=run_id,
             clone_url=self._clone_url(record),
@@ -113,8 +106,8 @@ class LocalRuns:
             start_sha=record.head_sha,
             title=title,
             body=body,
-            agent=record.agent,
-            model=record.model,
+            agent=worker.agent or record.agent,
+            model=worker.model if worker.agent else record.model,
             author=self.identity,
             requested_by=record.requested_by,
             requested_by_id=record.requested_by_id,

@@ -9,7 +9,7 @@ from app.domain.errors import Permanent, Retryable
 from app.domain.grants import Grant
 from app.domain.jobs import Job, Purpose
 from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage, total
-from app.domain.text import neutralise
+from app.domain.text import neutralise, subject
 from app.log import log
 from app.ports import Clock, Runs
 from runner.absent import NestedRepository, Undeliverable
@@ -240,7 +240,7 @@ class Run:
     def _message(self, place: Place) -> str:
         """Write the commit's message, in which no word of others closes an issue."""
         grant, number = self.grant, self.job.task.number
-        title = " ".join(neutralise(grant.title, TITLE_LIMIT).split())
+        title = subject(grant.title, TITLE_LIMIT)
         if place.scene.merge is not None:
             title = f"Merge {neutralise(grant.base_branch, TITLE_LIMIT)} into the branch of #{number}"
         by = f", agent {grant.agent}" if place.needs_agent else ""

@@ -59,13 +59,6 @@ def read_comment(body: str, *, bot: str, agents: Sequence[str]) -> Said:
     return _Reader(tuple(agents)).read(statements)
 
 
-def commands_in(body: str) -> tuple[Command, ...]:
-    """List the answers to a question in a comment."""
-    answers = (Word.APPROVE, Word.DENY)
-    said = read_comment(body, bot="", agents=())
-    return tuple(command for command in said.commands if command.word in answers and command.amount is None)
-
-
 @dataclass(slots=True)
 class _Statement:
     """A line that begins with a command, or nearly one, and the lines that follow it."""

@@ -66,6 +66,11 @@ def delivered(known: tuple[Instruction, ...], keys: Collection[str], run_id: str
     )
 
 
+def given_back(known: tuple[Instruction, ...], run_id: str) -> tuple[Instruction, ...]:
+    """Let instructions wait again whose telling came to nothing."""
+    return tuple(one.model_copy(update={"run_id": None}) if one.run_id == run_id else one for one in known)
+
+
 def for_now(instructions: Collection[Instruction]) -> tuple[Instruction, ...]:
     """List those that wait and can be told in the middle of a run; a review is met by a round of its own."""
     return tuple(one for one in waiting(instructions) if one.kind is not Kind.REVIEW)

@@ -28,6 +28,18 @@ class Outcome(StrEnum):
     INFRASTRUCTURE_FAILED = "infrastructure_failed"
 
 
+SUCCEEDED = (Outcome.DELIVERED, Outcome.ANSWERED, Outcome.REVIEWED)
+GO_ON = (
+    Outcome.TIMED_OUT,
+    Outcome.STALLED,
+    Outcome.BUDGET_SPENT,
+    Outcome.APPROVAL_NEEDED,
+    Outcome.PROVIDER_LIMITED,
+    Outcome.CANCELLED,
+)
+"""Ends after which an agent's session is worth going on with."""
+
+
 class Usage(Value):
     """What a run consumed. None is unknown, which is neither zero nor free. `cost` is in US dollars.
 

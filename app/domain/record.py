@@ -71,20 +71,20 @@ class TaskRecord(Value):
     the repository's configuration, as of the last attempt's beginning. `admitted` is the SHA-256 of the text as of
     when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
     labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
-    `pull_closed` says that the pull request was closed unmerged, `left_open` that the task ended while its issue stayed
-    open, `merged_before` are those merged before the issue was
-    reopened. `first_attempt` is the first at the admitted text. `unfinished` is what the next run goes on from, and is
-    delivered once the branch is there. `stopping` is a run that was told to stop and has not ended; with `stop_keeps`
-    what it pushes is gone on from. While `cut_off` is set nothing is written. `asked` is the call that the task waits
-    with for a person, until its status changes; `answers` are those to earlier ones for the admitted text. `purpose`
-    is what the current or next run is for, `tries` counts the attempts at that, `rounds` the runs since a person last
-    set the task going. `instructions` are what people said to the agent, `heard` what was followed of their comments
-    (of those up to `heard_up_to`: all), `choice` what a command chose. `own_head` says that Orch made the branch's
-    head, `checked` is the head whose failed checks were acted on, `merge` the wish to have the pull request merged.
-    `allowance` is what a person allowed to be spent beyond the caps, in US dollars; `spent_share` how much of its cap
-    the current run has spent, in percent. `question` says that nothing but a mention asked for the task, so that an
-    answer may be all that is wanted; `commented` that there may be comments for the next run to be told of. `reviews`
-    are those that were met (of those up to `met_up_to`: all).
+    `pull_closed` says that the pull request was closed unmerged, `left_open` that the task ended while its issue
+    stayed open, `merged_before` are those merged before the issue was reopened. `first_attempt` is the first at the
+    admitted text. `unfinished` is what the next run goes on from, and is delivered once the branch is there.
+    `stopping` is a run that was told to stop and has not ended; with `stop_keeps` what it pushes is gone on from.
+    While `cut_off` is set nothing is written. `asked` is the call that the task waits with for a person, until its
+    status changes; `answers` are those to earlier ones for the admitted text. `purpose` is what the current or next
+    run is for, `tries` counts the attempts at that, `rounds` the runs since a person last set the task going.
+    `instructions` are what people said to the agent, `heard` what was followed of their comments (of those up to
+    `heard_up_to`: all), `choice` what a command chose, `reviewer` for a review by an agent. `own_head` says that Orch
+    made the branch's head, `checked` is the head whose failed checks were acted on, `merge` the wish to have the pull
+    request merged. `allowance` is what a person allowed to be spent beyond the caps, in US dollars; `spent_share` how
+    much of its cap the current run has spent, in percent. `question` says that nothing but a mention asked for the
+    task, so that an answer may be all that is wanted; `commented` that there may be comments for the next run to be
+    told of. `reviews` are those that were met (of those up to `met_up_to`: all).
     """
 
     task: TaskRef
@@ -136,6 +136,7 @@ class TaskRecord(Value):
     question: bool = False
     commented: bool = True
     reviews: tuple[int, ...] = ()
+    reviewer: Choice = Choice()
     met_up_to: int = 0
     created_at: datetime
 

@@ -318,7 +318,12 @@ def _review(command: Command, record: TaskRecord, scene: Scene) -> Step:
     told = with_new(record.instructions, *(one for one, _ in said))
     why = f"{scene.by} asked for a review by the agent."
     changed, effects = begin(
-        record, scene.snapshot, why, purpose=Purpose.REVIEW, rounds=record.rounds, changes={"instructions": told}
+        record,
+        scene.snapshot,
+        why,
+        purpose=Purpose.REVIEW,
+        rounds=record.rounds,
+        changes={"instructions": told, "reviewer": Choice(agent=command.agent, model=command.model)},
     )
     return Step(changed, (*keep_said(said), *effects, *SHOW))
 

@@ -23,16 +23,16 @@ from app.domain.effects import (
 )
 from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
 from app.domain.facts import Actor
-from app.domain.instructions import Instruction, delivered, waiting, with_new
+from app.domain.instructions import Instruction, delivered, given_back, waiting, with_new
 from app.domain.jobs import Purpose
 from app.domain.layers import describe_chooser, for_task
 from app.domain.names import TaskRef, branch_of, digest_of, run_ref
-from app.domain.outcomes import Outcome, ThreadReply
+from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome, ThreadReply
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.starting import SHOW, begin, drop_unfinished
 from app.domain.task import Status, Trigger
-from app.domain.text import neutralise, one_line, quote, sentence
+from app.domain.text import neutralise, one_line, quote, sentence, subject
 from app.domain.untrusted import was_hidden
 
 TITLE_LENGTH = 256
@@ -171,9 +171,17 @@ def _counted(event: RunFinished, record: TaskRecord) -> TaskRecord:
     return record.change(
         runs=(*record.runs, _summary(event, record)),
         run_id=None,
-        instructions=delivered(record.instructions, event.result.delivered, event.run_id),
+        instructions=_told(event, record),
         allowance=_left_of(record.allowance, event.result.usage.cost),
     )
+
+
+def _told(event: RunFinished, record: TaskRecord) -> tuple[Instruction, ...]:
+    """Note what the agent was told; what came to nothing, in a session that nobody goes on with, is told again."""
+    result = event.result
+    if result.outcome in SUCCEEDED or (result.session and result.outcome in GO_ON):
+        return delivered(record.instructions, result.delivered, event.run_id)
+    return given_back(record.instructions, event.run_id)
 
 
 def _left_of(allowance: Decimal | None, cost: Decimal | None) -> Decimal | None:
@@ -206,7 +214,7 @@ def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
         stopping=None,
         stop_keeps=False,
         runs=(*record.runs, ended if keeps else ended.model_copy(update={"session": None})),  # else for another text
-        instructions=delivered(record.instructions, result.delivered, event.run_id),
+        instructions=_told(event, record),
         allowance=_left_of(record.allowance, result.usage.cost),
     )
     spent = Send(
@@ -246,7 +254,7 @@ def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], 
         *first,
         *drop_unfinished(record),
         MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
-        OpenPull(branch=record.branch, title=neutralise(record.title, TITLE_LENGTH), body=pull_body(event, record)),
+        OpenPull(branch=record.branch, title=subject(record.title, TITLE_LENGTH), body=pull_body(event, record)),
         *_replies(event.result.replies, record, sha),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
