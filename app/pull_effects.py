@@ -12,6 +12,10 @@ from app.domain.internal import enclose
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.ports import Clock, EventQueue, GitHub
+from app.signing import Signing
+
+SHORT = 7
+"""Characters of a commit's SHA that people are shown."""
 
 
 def hidden_key(key: str) -> str:
@@ -28,6 +32,7 @@ class PullEffects:
     clock: Clock
     identity: Identity
     policy: Policy
+    signing: Signing
 
     async def perform(self, effect: Effect, record: TaskRecord, *, looks: bool) -> int | str | None:
         """Perform an effect and return the number or SHA of what it made; one tried before `looks` first."""
@@ -53,7 +58,8 @@ class PullEffects:
         repository = record.task.repository
         hidden = hidden_key(f"{effect.thread}-{record.attempt}")
         if not (looks and await self._is_said(record, effect, hidden)):
-            await self.github.reply(repository, effect.pull, effect.comment_id, f"{effect.body}\n\n{hidden}")
+            body = f"{_with_new_name(effect, record.head_sha)}\n\n{hidden}"
+            await self.github.reply(repository, effect.pull, effect.comment_id, body)
         if effect.resolve:
             await self.github.resolve(repository, effect.thread)
 
@@ -76,6 +82,32 @@ class PullEffects:
             await self.events.send(enclose(PullDue(task=record.task), identity, now))
 
     async def _move_branch(self, effect: do.MoveBranch, record: TaskRecord) -> str:
+        """Move the branch to the commit, or to one like it that GitHub signed, and return which it is."""
+        repository = record.task.repository
+        if await self.signing.is_asked(repository):
+            return await self._move_signed(effect, record)
+        try:
+            return await self._move_to(effect, record)
+        except Unauthorized:
+            raise
+        except Permanent:
+            if not await self.signing.learn(repository, effect.branch):
+                raise
+            return await self._move_signed(effect, record)
+
+    async def _move_signed(self, effect: do.MoveBranch, record: TaskRecord) -> str:
+        try:
+            sha = await self.signing.sign(record.task.repository, effect.branch, effect.sha)
+        except Unauthorized:
+            raise
+        except Permanent as error:
+            raise Permanent(
+                "only signed commits are taken here, and GitHub did not sign what the agent made, which is kept: let "
+                f"the App write contents, or except it from that rule, then say `/retry` ({error})"
+            ) from error
+        return await self._move_to(effect.model_copy(update={"sha": sha}), record)
+
+    async def _move_to(self, effect: do.MoveBranch, record: TaskRecord) -> str:
         repository = record.task.repository
         if effect.previous is not None:
             await self._forward_branch(effect, record)
@@ -110,3 +142,10 @@ class PullEffects:
                 return mine[0].number
         base = repository.default_branch
         return (await self.github.create_pull(repository, effect.branch, base, effect.title, effect.body)).number
+
+
+def _with_new_name(effect: do.ReplyInThread, head: str | None) -> str:
+    """Name the run's commit as it is called on the branch, where it was made anew."""
+    if effect.commit is None or head is None:
+        return effect.body
+    return effect.body.replace(effect.commit[:SHORT], head[:SHORT])

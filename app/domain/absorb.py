@@ -22,7 +22,7 @@ def absorb(record: TaskRecord, effect: Effect, made: int | str | None) -> TaskRe
         case UpsertComment():
             return record.change(comment_id=number)
         case MoveBranch():
-            return record.change(head_sha=sha or effect.sha, own_head=True)
+            return _moved(record, effect.sha, sha or effect.sha)
         case OpenPull() if can(record.status, Trigger.OPEN_PULL):
             why = f"Pull request #{number} waits for review."
             return record.advance(Trigger.OPEN_PULL, why, pull=number, pull_closed=False)
@@ -47,6 +47,19 @@ def refuse(record: TaskRecord, effect: Effect, error: Permanent) -> tuple[TaskRe
     call = AddComment(task=record.task, key=f"refused-{effect.type}-{record.attempt}", body=parked.why)
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
     return parked, (*freed, SetLabels(), UpsertComment(), call)
+
+
+def _moved(record: TaskRecord, pushed: str, head: str) -> TaskRecord:
+    """Write down where the branch is; a commit that was made anew is known by its new SHA alone from now on."""
+    left = record.unfinished
+    runs = [
+        run.model_copy(update={"head_sha": head, "reason": run.reason.replace(pushed, head)})
+        if run.head_sha == pushed
+        else run
+        for run in record.runs
+    ]
+    kept = left.model_copy(update={"sha": head}) if left and left.sha == pushed else left
+    return record.change(head_sha=head, own_head=True, runs=tuple(runs), unfinished=kept)
 
 
 def _refuse_merge(record: TaskRecord, error: Permanent) -> tuple[TaskRecord, tuple[Effect, ...]]:

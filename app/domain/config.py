@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.domain.absent import Absent, describe_absent
 from app.domain.base import Value
 from app.domain.config_keys import KEYS, WORDS, RepoConfig
 from app.domain.people import are_same, name_people, narrow
@@ -41,7 +42,8 @@ class Problem(Value):
 class RepoFile(Value):
     """What Orch knows of a repository's `.orch.yml`: the last one that was good, and what is wrong with a newer one.
 
-    `digest` is the SHA-256 of `text`, None if there is no file. `prefixes` are all branch prefixes it had.
+    `digest` is the SHA-256 of `text`, None if there is no file. `prefixes` are all branch prefixes it had. Read
+    with it was what of the default branch is `absent` in a run, and whether only `signed` commits get onto that branch.
     """
 
     config: RepoConfig = RepoConfig()
@@ -50,6 +52,8 @@ class RepoFile(Value):
     digest: str | None = None
     problems: tuple[Problem, ...] = ()
     prefixes: tuple[str, ...] = ()
+    absent: Absent = Absent()
+    signed: bool = False
 
 
 class Origin(StrEnum):
@@ -93,7 +97,11 @@ def resolve(policy: Policy, file: RepoFile) -> Resolved:
     return Resolved(
         policy=apply_settings(policy, settings),
         settings=settings,
-        remarks=(*_remarks(settings, file), *(() if policy.isolated else (NOT_ISOLATED,))),
+        remarks=(
+            *_remarks(settings, file),
+            *describe_absent(file.absent),
+            *(() if policy.isolated else (NOT_ISOLATED,)),
+        ),
         parallel=None if file.config.max_parallel is None else min(file.config.max_parallel, policy.max_parallel),
         prefixes=tuple(dict.fromkeys((policy.branch_prefix, *file.prefixes))),
     )

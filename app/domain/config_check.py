@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
+from app.domain.absent import Absent
 from app.domain.config import LIMITS, PEOPLE, Problem, RepoFile
 from app.domain.config_keys import KEYS, WORDS, RepoConfig
 from app.domain.people import ROLES
@@ -43,14 +44,20 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """The file as it is now: `text` is None if there is none; `tree` is a Problem if it cannot be read."""
+    """The file as it is now: `text` is None if there is none; `tree` is a Problem if it cannot be read.
+
+    `absent` and `signed` are as in RepoFile, None where GitHub did not say.
+    """
 
     text: str | None
     tree: Tree | Problem
+    absent: Absent | None = None
+    signed: bool | None = None
 
 
 def follow(known: RepoFile, found: FoundFile, agents: Sequence[str]) -> RepoFile:
     """Return what is known of the file after it was read: the last good one stays in force until a better comes."""
+    known = _with_beside(known, found)
     if isinstance(found.tree, Problem):
         return known.model_copy(update={"problems": (found.tree,)})
     problems = check(found.tree, agents)
@@ -64,7 +71,15 @@ def follow(known: RepoFile, found: FoundFile, agents: Sequence[str]) -> RepoFile
         text=found.text or "",
         digest=None if found.text is None else sha256(found.text.encode()).hexdigest(),
         prefixes=tuple(dict.fromkeys((*known.prefixes, *prefix)))[-MOST_PREFIXES:],
+        absent=known.absent,
+        signed=known.signed,
     )
+
+
+def _with_beside(known: RepoFile, found: FoundFile) -> RepoFile:
+    """Take over what was read beside the file."""
+    read = {"absent": found.absent, "signed": found.signed}
+    return known.model_copy(update={name: value for name, value in read.items() if value is not None})
 
 
 def check(tree: Tree, agents: Sequence[str]) -> tuple[Problem, ...]:

@@ -136,7 +136,10 @@ class AddLabel(Value):
 
 
 class ReplyInThread(Value):
-    """Say in a review thread what was done about it, and resolve it if that was seen to be done."""
+    """Say in a review thread what was done about it, and resolve it if that was seen to be done.
+
+    `commit` is the one that the text may name, as the run pushed it.
+    """
 
     type: Literal["reply_in_thread"] = "reply_in_thread"
     pull: int
@@ -144,6 +147,7 @@ class ReplyInThread(Value):
     comment_id: int
     body: str
     resolve: bool
+    commit: str | None = None
 
 
 class SubmitReview(Value):

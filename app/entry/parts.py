@@ -29,6 +29,7 @@ from app.reconcile import Reconcile
 from app.records import Records
 from app.runs import LocalRuns
 from app.settings import ServeSettings
+from app.signing import Signing
 from app.standings import Standings
 from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
@@ -126,7 +127,7 @@ async def build_core(
     records, leases = Records(ports.store), Leases(ports.store)
     configs = ConfigFiles(records, ports.github, policy.agents)
     reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs, records, Cursor(ports.store))
-    standings = Standings(ports.github, ports.clock)
+    standings, signing = Standings(ports.github, ports.clock), Signing(ports.github, records, ports.clock)
     apply = Apply(
         records=records,
         leases=leases,
@@ -139,7 +140,7 @@ async def build_core(
         policy=policy,
         keyring=keyring,
         reconcile=reconcile,
-        pulls=PullEffects(ports.github, ports.events, ports.clock, identity, policy),
+        pulls=PullEffects(ports.github, ports.events, ports.clock, identity, policy, signing),
         show_log=log_shower(ports.artifacts),
         notifying=_notifying(settings, notifier),
     )

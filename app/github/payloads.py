@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.domain.absent import ATTRIBUTES, MODULES
 from app.domain.config import FILE
 from app.domain.errors import Unparsable
 from app.domain.events import (
@@ -42,6 +43,7 @@ from app.github.answers import read_actor, read_author, read_repository
 Json = Mapping[str, Any]
 MOST_COMMITS = 2048
 """Commits that GitHub lists in a push."""
+READ = (FILE, ATTRIBUTES, MODULES)
 REPOSITORY_ACTIONS = ("renamed", "transferred", "archived", "unarchived", "deleted")
 
 
@@ -171,12 +173,15 @@ def _repository(payload: Json) -> Repository:
 
 
 def _pushed(payload: Json, group: str) -> Event:
-    """Notice pushes to the default branch, and those among them that touch `.orch.yml` or may without being seen to."""
+    """Notice pushes to the default branch, and those among them that touch what is read of it, or may unseen."""
     repository = _repository(payload)
     if payload["ref"] != f"refs/heads/{repository.default_branch}":
         return Ignored(reason=f"{payload['ref']} is not the default branch", group=group)
     unseen = payload["forced"] or payload["created"] or len(payload["commits"]) >= MOST_COMMITS
-    if unseen or any(FILE in commit[how] for commit in payload["commits"] for how in ("added", "modified", "removed")):
+    touched = (
+        path for commit in payload["commits"] for how in ("added", "modified", "removed") for path in commit[how]
+    )
+    if unseen or any(path in READ for path in touched):
         return ConfigPushed(repository=repository)
     return BaseMoved(repository=repository)
 

@@ -258,11 +258,13 @@ def pushed(**changes: Any) -> dict[str, Any]:
     "changes",
     [
         {"commits": [{"added": [], "modified": [], "removed": [".orch.yml"]}, *pushed()["commits"]]},
+        {"commits": [{"added": [".gitmodules"], "modified": [], "removed": []}]},
+        {"commits": [{"added": [], "modified": [".gitattributes"], "removed": []}]},
         {"commits": pushed()["commits"] * 2048},
         {"forced": True},
         {"created": True},
     ],
-    ids=["touched", "more than GitHub lists", "forced", "created"],
+    ids=["touched", "submodules", "attributes", "more than GitHub lists", "forced", "created"],
 )
 def test_a_push_that_may_change_the_configuration_is_noticed(changes: dict[str, Any]) -> None:
     assert parse("push", **pushed(**changes)) == ConfigPushed(repository=REPOSITORY)

@@ -25,6 +25,7 @@ from app.process import Process, parser
 from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
 from app.records import Loaded, Records
+from app.signing import Signing
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
 
 POLICY = Policy(agents=("script",), retry_base=1)
@@ -95,7 +96,7 @@ def build(
         policy=POLICY,
         keyring=Keyring((b"key",)),
         reconcile=cast(Reconcile, None),
-        pulls=PullEffects(port, stage.events, stage.clock, IDENTITY, POLICY),
+        pulls=PullEffects(port, stage.events, stage.clock, IDENTITY, POLICY, cast(Signing, None)),
         show_log=no_log,
     )
 

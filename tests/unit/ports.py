@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.domain.config import FILE
 from app.domain.errors import Missing
-from app.domain.facts import Comment, Issue, Permission, Pull, Standing
+from app.domain.facts import BranchRules, Comment, Issue, Permission, Pull, Standing
 from app.domain.names import Repository
 from app.ports import Document
 from tests.unit import build
@@ -58,6 +59,8 @@ class FakeGitHub:
     head_author: int | None = None
     permissions: Mapping[str, Permission] = field(default_factory=dict)
     held_file: bytes | Exception | None = None
+    held_beside: Mapping[str, bytes] = field(default_factory=dict)
+    held_rules: BranchRules | Exception = field(default_factory=BranchRules)
     asked: list[str] = field(default_factory=list)
 
     async def issue(self, repository: Repository, number: int) -> Issue:
@@ -70,7 +73,13 @@ class FakeGitHub:
         self.asked.append(path)
         if isinstance(self.held_file, Exception):
             raise self.held_file
-        return self.held_file
+        return self.held_file if path == FILE else self.held_beside.get(path)
+
+    async def rules(self, repository: Repository, branch: str) -> BranchRules:
+        self.asked.append(f"rules of {branch}")
+        if isinstance(self.held_rules, Exception):
+            raise self.held_rules
+        return self.held_rules
 
     async def standing(self, repository: Repository, login: str) -> Standing:
         self.asked.append("standing")

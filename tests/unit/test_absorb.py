@@ -4,9 +4,10 @@ from app.domain.absorb import absorb, refuse
 from app.domain.effects import AddComment, CloseIssue, Effect, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
 from app.domain.errors import Permanent
 from app.domain.events import SlotFreed
+from app.domain.record import Unfinished
 from app.domain.task import Status
 from tests.unit import build
-from tests.unit.build import JOB, OTHER_SHA, SHA, TASK
+from tests.unit.build import JOB, OTHER_SHA, RUN, SHA, TASK
 
 BRANCH = build.record().branch
 MOVE = MoveBranch(branch=BRANCH, sha=SHA, previous=None)
@@ -25,6 +26,16 @@ def test_the_living_comment_is_remembered() -> None:
 
 def test_i8_the_head_is_written_down_after_the_branch_was_moved() -> None:
     assert absorb(build.record(head_sha=OTHER_SHA), MOVE, None) == build.record(head_sha=SHA)
+
+
+def test_a_commit_that_was_made_anew_is_known_by_its_new_name_alone() -> None:
+    run, other = build.summary(reason=f"pushed {SHA}"), build.summary("run-0", head_sha="3" * 40)
+    before = build.record(runs=(other, run), unfinished=Unfinished(run_id=RUN, sha=SHA), own_head=False)
+    after = absorb(before, MOVE, OTHER_SHA)
+    named = run.model_copy(update={"head_sha": OTHER_SHA, "reason": f"pushed {OTHER_SHA}"})
+    left = Unfinished(run_id=RUN, sha=OTHER_SHA)
+    assert after == build.record(runs=(other, named), unfinished=left, head_sha=OTHER_SHA)
+    assert after.own_heads == {"3" * 40, OTHER_SHA}
 
 
 @pytest.mark.parametrize("known", [None, 29, 30])
