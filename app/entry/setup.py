@@ -123,8 +123,10 @@ def _invite(setup: Setup, asked: Asked, tell: Tell) -> None:
 
 
 def _say_end(setup: Setup, tell: Tell) -> None:
-    if setup.made is None or not setup.kept:
+    if setup.made is None:
         raise UserError("no App was set up; `orch setup` begins anew")
+    if not setup.kept:
+        raise UserError(f"{setup.made.url} exists and its keys were not kept: delete it on GitHub, and begin anew")
     tell(f"{setup.made.name} exists: {setup.made.url}")
     for line in setup.kept:
         tell(f"Written: {line}")

@@ -61,8 +61,9 @@ class Place:
 
 @dataclass(slots=True)
 class Setup:
-    """One App in the making. `missing` says which settings `orch serve` still lacks.
+    """One App in the making.
 
+    `missing` says which settings `orch serve` still lacks, `unkept` why the App's secrets could not be kept.
     `key` opens the pages, once, to whoever was told the address; every wish that was sent to GitHub has a `state`,
     which comes back with GitHub's answer, once too. `done` is set when the last page was shown.
     """
@@ -75,6 +76,7 @@ class Setup:
     made: NewApp | None = None
     wish: AppWish | None = None
     kept: Sequence[str] = ()
+    unkept: str = ""
     done: asyncio.Event = field(default_factory=asyncio.Event)
     pages: Pages = field(default_factory=Pages)
     session: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -90,13 +92,15 @@ class Setup:
     # Pages
 
     async def show(self, request: Request) -> Response:
-        return self._done() if self.kept else self._form({"name": f"orch-{secrets.token_hex(2)}", "owner": "user"})
+        if self.made is not None:
+            return self._outcome()
+        return self._form({"name": f"orch-{secrets.token_hex(2)}", "owner": "user"})
 
     async def send(self, request: Request) -> Response:
         """Check what was typed, and send the browser to GitHub with the manifest."""
         given = await self._fields(request)
         if self.made is not None:
-            return self._done()
+            return self._outcome()
         try:
             wish = read_wish(given, self.place.web_url)
             await self._check_name(wish)
@@ -165,7 +169,8 @@ class Setup:
         try:
             self.kept = await self.store.keep(self.made)
         except UserError as error:
-            return self._problem("unwritten", 500, str(error))
+            self.unkept = str(error)
+            return self._outcome()
         return self._go_on()
 
     def _go_on(self) -> Response:
@@ -185,6 +190,9 @@ class Setup:
             events=EVENTS,
             place=self.place,
         )
+
+    def _outcome(self) -> Response:
+        return self._done() if self.kept else self._problem("unwritten", 500, self.unkept)
 
     def _done(self) -> Response:
         assert self.made is not None

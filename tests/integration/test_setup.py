@@ -103,6 +103,8 @@ async def test_keys_that_cannot_be_written_are_written_later_and_never_shown(tmp
         (tmp_path / "state").write_text("a file is in the way\n")
         failed = await visitor.get(path)
         assert (failed.status, (tmp_path / ".env").exists()) == (500, False)
+        assert "its keys are not kept" in (await visitor.get("/setup")).text
+        assert "its keys are not kept" in (await visitor.post("/setup", name="another")).text
         (tmp_path / "state").unlink()
         assert (await visitor.post("/setup/keep")).headers["Location"] == "/setup/done"
         assert (await visitor.get(path)).headers["Location"] == "/setup/done"
