@@ -75,7 +75,8 @@ def _take(event: Reviewed, record: TaskRecord, snapshot: Snapshot) -> Decision:
 def open_threads(snapshot: Snapshot) -> tuple[Thread, ...]:
     """Return the review threads in which the last word is not Orch's."""
     mine = snapshot.identity.bot_id
-    return tuple(one for one in snapshot.threads if not one.is_resolved and one.comments[-1].author.id != mine)
+    threads = (one for one in snapshot.threads if one.comments and not one.is_resolved)
+    return tuple(one for one in threads if one.comments[-1].author.id != mine)
 
 
 def feedback_due(event: FeedbackDue, snapshot: Snapshot) -> Decision:

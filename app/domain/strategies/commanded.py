@@ -380,7 +380,7 @@ def _admit_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
     if not _is_open(snapshot):
         return Step(record, reply="The issue is closed; reopen it, or ask on another one.", done=False)
     if event.title is None or event.text is None:
-        return Step(record, reply="Ask on the issue itself, whose text of that moment is followed.", done=False)
+        return Step(record, reply="Ask (again) on the issue itself, whose text of that moment is followed.", done=False)
     assert snapshot.issue is not None
     request = Request(
         task=event.task,
