@@ -104,6 +104,12 @@ async def refuse_lfs(git: Git, changes: Sequence[Change], parents: Sequence[str]
         )
 
 
+async def links_among(git: Git, tree: str, paths: Sequence[str]) -> list[str]:
+    """List those of the paths at which a tree has a submodule."""
+    listed = os.fsdecode(await git("ls-tree", "-z", tree, "--", *paths)).split("\0")[:-1]
+    return [row.split("\t", 1)[1] for row in listed if row.startswith(GITLINK)]
+
+
 async def _entries(git: Git) -> list[Entry]:
     rows = os.fsdecode(await git("ls-files", "--stage", "-z")).split("\0")[:-1]
     split = ((*row.split("\t", 1)[0].split(" "), row.split("\t", 1)[1]) for row in rows)

@@ -9,6 +9,7 @@ from app.domain.jobs import Purpose
 from app.domain.names import TaskRef
 from app.domain.outcomes import Outcome
 from app.log import log
+from runner.absent import links_among
 from runner.courier import Courier
 from runner.ends import Ending
 from runner.prompts import Scene
@@ -65,9 +66,16 @@ async def _prepare_merge(workspace: Workspace, grant: Grant, branches: dict[str,
         raise Ending(Outcome.NO_CHANGE, f"the branch holds all of {grant.base_branch} already.")
     if not merge.conflicts:
         return Place(workspace, head, Scene(merge=merge))
+    if links := await links_among(workspace.mirror.git, merge.tree, list(merge.conflicts)):
+        raise Ending(Outcome.INFRASTRUCTURE_FAILED, _links_conflict(links, grant.base_branch))
     log().info("the merge conflicts", files=len(merge.conflicts))
     await courier.persist(lambda: workspace.prepare(head, tree=merge.tree))
     return Place(workspace, head, Scene(merge=merge, absent=await workspace.absent()))
+
+
+def _links_conflict(links: Collection[str], base: str) -> str:
+    named = ", ".join(sorted(links))
+    return f"both sides changed submodules ({named}), whose history a run does not have. Merge {base} in yourself."
 
 
 def _nothing_to_start_from(branch: str, branches: Collection[str]) -> str:

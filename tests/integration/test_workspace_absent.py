@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.domain.absent import Absent
+from app.domain.jobs import Purpose
+from app.domain.outcomes import Outcome
 from runner.absent import NestedRepository, Undeliverable
+from runner.git import Git
 from runner.workspace import Mirror, Workspace
 from tests.integration.git_server import TOKEN, GitServer, git_server
+from tests.integration.run_stage import Stage
 from tests.integration.test_workspace import agent_git, committed, names, snapshot
 
 LINK = "5" * 40
@@ -40,9 +44,13 @@ async def mirror(tmp_path: Path, server: GitServer) -> Mirror:
 @pytest.fixture
 async def start(server: GitServer, mirror: Mirror) -> str:
     """Return a commit with a submodule, as `git submodule add` leaves it."""
-    git, head = mirror.git, await server.head()
-    tree = await git("ls-tree", head)
-    libs = (await git("mktree", "--missing", stdin=f"160000 commit {LINK}\tx\n".encode())).decode().strip()
+    return await linked(mirror.git, await server.head(), LINK)
+
+
+async def linked(git: Git, head: str, link: str) -> str:
+    """Commit a submodule onto a commit that may have one."""
+    tree = b"".join(row for row in (await git("ls-tree", head)).splitlines(True) if not row.endswith(b"\tlibs\n"))
+    libs = (await git("mktree", "--missing", stdin=f"160000 commit {link}\tx\n".encode())).decode().strip()
     whole = (await git("mktree", stdin=tree + f"040000 tree {libs}\tlibs\n".encode())).decode().strip()
     who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     return (await git("commit-tree", whole, "-p", head, stdin=b"Add x", extra=who)).decode().strip()
@@ -143,3 +151,16 @@ async def test_a_new_submodule_is_refused(workspace: Workspace, start: str) -> N
     agent_git(workspace, "init", "-q", "libs/y")
     with pytest.raises(NestedRepository):
         await snapshot(workspace, start)
+
+
+async def test_a_merge_of_two_changes_to_a_submodule_is_left_to_a_person(server: GitServer, tmp_path: Path) -> None:
+    git = Git(server.repository.path)
+    before = await linked(git, await server.head(), LINK)
+    ours, theirs = await linked(git, before, "6" * 40), await linked(git, before, "7" * 40)
+    await server.repository.create_ref("refs/heads/orch/1", ours)
+    await server.repository.update_ref("refs/heads/main", theirs, force=True)
+    result = await Stage(server, tmp_path / "root").run("true", purpose=Purpose.REBASE, start_sha=ours)
+    assert (result.outcome, result.reason) == (
+        Outcome.INFRASTRUCTURE_FAILED,
+        "both sides changed submodules (libs/x), whose history a run does not have. Merge main in yourself.",
+    )

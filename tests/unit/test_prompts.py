@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.absent import Absent
 from app.domain.facts import Actor, Identity, Thread, ThreadComment
 from app.domain.grants import FailedCheck, Grant
 from app.domain.instructions import Told
@@ -149,3 +150,10 @@ def test_a_further_turn_in_a_new_session_holds_all_of_it() -> None:
 
 def test_notes_on_attempts_before_are_told() -> None:
     assert "* Attempt 1 ended as stalled." in first_prompt(grant(notes=("Attempt 1 ended as stalled.",)), BARE, ()).text
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_what_the_working_directory_lacks_is_told_whatever_the_run_is_for(purpose: Purpose) -> None:
+    scene = Scene(absent=Absent(submodules=("libs/x",)))
+    text = first_prompt(grant(purpose=purpose), scene, ()).text
+    assert "# What is not there\n\n* `libs/x` is a submodule; its files are not there in the run." in text
