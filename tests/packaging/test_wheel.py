@@ -133,6 +133,15 @@ def test_orch_without_settings_says_which_and_ends_with_2(installed: Installed) 
     assert "ORCH_WEBHOOK_SECRET" in done.stderr
 
 
+def test_what_an_optional_part_is_needed_for_names_it(installed: Installed) -> None:
+    rule = '[{"to": "json://127.0.0.1:9/canary", "on": ["done"]}]'
+    done = installed.run("orch", "notify", "test", env={"ORCH_NOTIFY": rule})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "orch: ORCH_NOTIFY needs the library apprise, which is not installed: install orch-app[notify], or unset it\n"
+    )
+
+
 async def test_hub_and_orch_find_each_other_and_end_in_order(installed: Installed, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     webhook = f"http://127.0.0.1:{port}/webhook"
