@@ -4,6 +4,8 @@ import asyncio
 import shutil
 import socket
 import tempfile
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +62,13 @@ class RunningHub:
             shutil.rmtree(self._scratch)
 
 
-async def start_hub(settings: HubSettings) -> RunningHub:
+async def start_hub(settings: HubSettings, clock: Callable[[], float] = time.time) -> RunningHub:
     """Start a hub in this event loop; it listens when this returns."""
     scratch = None if settings.state_dir is not None else Path(tempfile.mkdtemp(prefix="hub-"))
     root = settings.state_dir or scratch
     assert root is not None
     root.mkdir(parents=True, exist_ok=True)
-    world = World(State(root / "hub.db" if scratch is None else None), root.resolve(), Faults())
+    world = World(State(root / "hub.db" if scratch is None else None), root.resolve(), Faults(), clock=clock)
     world.faults.set(settings.faults)
     # The port is known before anybody can call: nothing answers until the state is complete.
     listener = _bind(settings)

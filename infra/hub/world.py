@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,13 +21,15 @@ class World:
     """Everything a request can reach.
 
     `changed` is set when deliveries may be waiting, `sent` after each one was tried, `switched` when other
-    faults are on, `queued` when a merge queue may go on. A repository's lock is held over every change of its refs.
+    faults are on, `queued` when a merge queue may go on. `clock` tells the
+    seconds since the epoch. A repository's lock is held over every change of its refs.
     """
 
     state: State
     root: Path
     faults: Faults
     base_url: str = ""
+    clock: Callable[[], float] = time.time
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     sent: asyncio.Event = field(default_factory=asyncio.Event)
     switched: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,7 +43,7 @@ class World:
         return self.root / "app.pem"
 
     def now(self) -> float:
-        return time.time()
+        return self.clock()
 
     def git_path(self, repository: Repository) -> Path:
         return self.root / "git" / f"{repository.id}.git"
