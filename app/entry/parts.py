@@ -80,7 +80,7 @@ class Core:
 @asynccontextmanager
 async def open_ports(settings: ServeSettings, wrap: Wrap = plain) -> AsyncIterator[Ports]:
     """Open SQLite, disk and GitHub. `wrap` may put something around each port, by its name."""
-    clock = SystemClock()
+    clock: Clock = wrap("clock", SystemClock())
     async with AsyncExitStack() as stack:
         queue = await stack.enter_async_context(await _open(settings.queue_file, QUEUE, durable=True))
         documents = await stack.enter_async_context(await _open(settings.store_file, STORE, durable=False))

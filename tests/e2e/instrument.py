@@ -70,7 +70,7 @@ class Points:
 
     def wrap(self, name: str, part: Any) -> Any:
         """Return a port with points around its steps, and around those of what it leases."""
-        return _Stepped(self, name, part, STEPS[name])
+        return _Stepped(self, name, part, STEPS[name]) if name in STEPS else part
 
     def wrap_runner(self) -> None:
         """Put points around what a run does on the runner's own machine, down to each git command."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
@@ -43,6 +44,7 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
     patience: float = PATIENCE
     pause: float = 0.05
+    clock: Callable[[], float] = time.time
 
     async def start_hub(self) -> None:
         """Start the hub, or start it again over the state it had."""
@@ -276,10 +278,10 @@ class World:
         """Count what waits or is in flight in Orch's queues and is not due only much later, and what is dead."""
         soon = (
             "SELECT m.queue, count(*) FROM messages m JOIN lanes l ON l.queue = m.queue AND l.name = m.lane"
-            " WHERE l.due < unixepoch() + 600 GROUP BY m.queue"
+            " WHERE l.due < ? + 600 GROUP BY m.queue"
         )
         with closing(sqlite3.connect(f"file:{self.folder}/orch/queue.db?mode=ro", uri=True)) as database:
-            waiting = dict(database.execute(soon))
+            waiting = dict(database.execute(soon, (self.clock(),)))
             dead = database.execute("SELECT count(*) FROM dead").fetchone()[0]
         return waiting | ({"dead": dead} if dead else {})
 

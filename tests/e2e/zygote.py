@@ -105,13 +105,19 @@ def _redirect(log: str) -> None:
 def _run(order: dict[str, Any]) -> None:
     from app.cli.main import main as run  # noqa: PLC0415
     from app.entry import serve as entry  # noqa: PLC0415
+    from infra.hub import main as hub  # noqa: PLC0415
     from tests.e2e.instrument import Points, mutate  # noqa: PLC0415
+    from tests.e2e.leaps import LeapingClock  # noqa: PLC0415
 
     if "points" in order:
         points = Points(Path(order["points"]), order["kill_at"])
         points.wrap_runner()
         mutate(order["mutation"])
         entry.serve = partial(entry.serve, wrap=points.wrap)
+    if "clock" in order:
+        clock = LeapingClock(Path(order["clock"]))
+        entry.serve = partial(entry.serve, wrap=clock.wrap)
+        hub.start_hub = partial(hub.start_hub, clock=clock.timestamp)  # type: ignore[attr-defined]
     run()
 
 
