@@ -3,7 +3,7 @@
 from app.domain import life
 from app.domain.effects import Decision, DeleteRef, Effect, Enqueue, StopRun, UpsertComment, nothing
 from app.domain.events import RunFinished, RunProgressed, RunStarted, Spent, WorkspaceExpired
-from app.domain.instructions import delivered, waiting
+from app.domain.instructions import delivered, given_back, waiting
 from app.domain.jobs import cleanup_job
 from app.domain.ledger import Ledger
 from app.domain.names import run_ref
@@ -20,9 +20,11 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
     if record is None or record.job_id != event.job_id or not can(record.status, Trigger.START):
         return Decision("the task does not want this run any more", effects=(StopRun(run_id=event.run_id),))
     why = f"Agent `{record.agent}` works on attempt {record.attempt}, run `{event.run_id}`."
-    started = record.advance(Trigger.START, why, run_id=event.run_id)
+    # What the lost run's agent was told, nobody knows any more.
+    untold = given_back(record.instructions, event.lost or "")
+    started = record.advance(Trigger.START, why, run_id=event.run_id, instructions=untold)
     pushed_in_vain = (DeleteRef(ref=run_ref(event.lost)),) if event.lost else ()
-    told = life.tell(started, *waiting(record.instructions))
+    told = life.tell(started, *waiting(started.instructions))
     return Decision(f"run {event.run_id} began", started, (*told, *SHOW, *pushed_in_vain))
 
 

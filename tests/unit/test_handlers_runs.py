@@ -1,16 +1,21 @@
 import pytest
 
-from app.domain.effects import Decision, DeleteRef, SetLabels, StopRun, UpsertComment, nothing
+from app.domain.effects import Decision, DeleteRef, Enqueue, SetLabels, StopRun, Tell, UpsertComment, nothing
+from app.domain.events import RunProgressed, Spent, WorkspaceExpired
+from app.domain.instructions import Kind
+from app.domain.jobs import cleanup_job
+from app.domain.ledger import Ledger
 from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
 from app.domain.strategies import single
 from app.domain.task import Status, Trigger, can
-from handlers.runs import run_finished, run_started
+from handlers.runs import run_finished, run_progressed, run_started, spent, workspace_expired
 from tests.unit import build
-from tests.unit.build import RUN
+from tests.unit.build import NOW, RUN, TASK
 
 SHOW = (SetLabels(), UpsertComment())
 WORKS = f"Agent `script` works on attempt 1, run `{RUN}`."
+REVIEW = build.instruction("review-4", kind=Kind.REVIEW)
 IDLE = [status for status in Status if not can(status, Trigger.START)]
 
 
@@ -24,6 +29,15 @@ def test_i3_a_run_that_replaces_a_lost_one_is_current_and_clears_what_that_pushe
     decision = run_started(build.started(lost="run-0"), build.snapshot(known))
     effects = (*SHOW, DeleteRef(ref="refs/orch/runs/run-0"))
     assert decision == Decision(f"run {RUN} began", build.record(why=WORKS), effects)
+
+
+def test_a_run_that_begins_is_told_what_people_said_before_and_what_a_lost_run_was_told() -> None:
+    said = (build.instruction("c-1"), build.instruction("c-2", run_id="run-0"), build.instruction("c-3", run_id="old"))
+    known = build.record(run_id="run-0", instructions=(*said, REVIEW))
+    decision = run_started(build.started(lost="run-0"), build.snapshot(known))
+    untold = (said[0], build.instruction("c-2"))
+    assert decision.record == build.record(why=WORKS, instructions=(*untold, said[2], REVIEW))
+    assert decision.effects[0] == Tell(run_id=RUN, instructions=untold)
 
 
 @pytest.mark.parametrize("record", [None, build.record(job_id="newer"), *(build.record(status) for status in IDLE)])
@@ -58,3 +72,49 @@ def test_i2_the_end_of_a_run_counts_once(outcome: Outcome) -> None:
     assert first == single.after_run(event, build.record(), build.snapshot())
     assert isinstance(first.record, TaskRecord)
     assert run_finished(event, build.snapshot(first.record)) == nothing(f"run {RUN} is not the current run")
+
+
+def progressed(*delivered: str, share: int | None = None, run_id: str = RUN) -> RunProgressed:
+    return RunProgressed(task=TASK, run_id=run_id, delivered=delivered, share=share)
+
+
+def test_people_see_what_the_agent_was_told_and_what_its_run_has_spent() -> None:
+    known = build.record(instructions=(build.instruction("c-1"), build.instruction("c-2")))
+    decision = run_progressed(progressed("c-1", "c-9", share=80), build.snapshot(known))
+    told = (build.instruction("c-1", run_id=RUN), build.instruction("c-2"))
+    expected = build.record(instructions=told, spent_share=80)
+    assert decision == Decision("the run went on", expected, (UpsertComment(),))
+
+
+def test_i2_progress_that_is_told_again_or_late_changes_nothing() -> None:
+    known = build.record(instructions=(build.instruction("c-1", run_id=RUN),), spent_share=100)
+    for event in (progressed("c-1", share=100), progressed(share=80), progressed("c-1")):
+        assert run_progressed(event, build.snapshot(known)) == nothing("that is known")
+
+
+@pytest.mark.parametrize("record", [None, build.record(Status.PAUSED, stopping=RUN)])
+def test_i3_progress_of_a_run_that_is_not_current_changes_nothing(record: TaskRecord | None) -> None:
+    decision = run_progressed(progressed("c-1"), build.snapshot(record))
+    assert decision == nothing(f"run {RUN} is not the current run")
+
+
+EXPIRED = WorkspaceExpired(task=TASK, attempt=1)
+
+
+def test_the_workspace_of_a_failed_attempt_is_removed_at_last() -> None:
+    decision = workspace_expired(EXPIRED, build.snapshot(build.record(Status.NEEDS_REVIEW)))
+    tidied = Enqueue(job=cleanup_job(TASK, 1))
+    assert decision == Decision("the workspace was kept for long enough", effects=(tidied,))
+
+
+@pytest.mark.parametrize("record", [None, build.record(), build.record(Status.NEEDS_REVIEW, attempt=2)])
+def test_a_workspace_that_is_used_again_stays(record: TaskRecord | None) -> None:
+    assert workspace_expired(EXPIRED, build.snapshot(record)) == nothing("the workspace is used, or gone")
+
+
+@pytest.mark.parametrize("known", [None, Ledger()])
+def test_i2_what_a_run_cost_is_counted_once(known: Ledger | None) -> None:
+    event = Spent(repository=TASK.repository, run_id=RUN, cost=build.USAGE.cost, at=NOW)
+    counted = Ledger().add(RUN, 1, build.USAGE.cost, NOW)
+    assert spent(event, build.snapshot(ledger=known)) == Decision("a run was counted", counted)
+    assert spent(event, build.snapshot(ledger=counted)) == nothing("the run was counted")
