@@ -1,152 +1,275 @@
-from datetime import datetime, timedelta
+"""Comments: who is heard, what is followed once, who is answered how often."""
+
+from typing import Any
 
 import pytest
 
-from app.domain.approvals import Answer, AskedCall, Question, describe_question
-from app.domain.comment import render_comment
-from app.domain.effects import AddComment, Decision, Send, nothing
-from app.domain.events import CommentCreated, SlotWanted
-from app.domain.facts import Actor, Permission
-from app.domain.jobs import run_job
-from app.domain.outcomes import Outcome
-from app.domain.record import TaskRecord
-from app.domain.strategies.single import SHOW, admit, after_run
-from app.domain.task import Status, Trigger
-from handlers.comments import HANDLERS, comment_created, not_ours
+from app.domain.commands import key_of, read_comment
+from app.domain.effects import AddComment, Decision, KeepText, React, Send, Tell, UpsertComment, nothing
+from app.domain.events import Commented, PullCommented
+from app.domain.facts import Actor, CutOff, Permission
+from app.domain.instructions import Kind
+from app.domain.names import digest_of
+from app.domain.policy import Policy
+from app.domain.powers import BOTS_REFUSED
+from app.domain.record import MOST_HEARD, MOST_KEYS, TaskRecord
+from app.domain.strategies.starting import SHOW
+from app.domain.task import Status
+from handlers.comments import HANDLERS, commented, not_on_ours, not_ours, pull_commented
 from tests.unit import build
-from tests.unit.build import NOW, ROBOT, SELF, STRANGER, TASK, WRITER
+from tests.unit.build import POLICY, ROBOT, RUN, SELF, STRANGER, TASK, WRITER
 
-ASKED = Question(key="k1", text="bash: git push", at=NOW)
-ANSWER = Answer(key="k0", text="bash: git fetch", allowed=True)
-OUTSIDERS = [None, Permission.NONE, Permission.READ]
-AGAIN = run_job(TASK, 2)
-
-
-def written(body: str = "/approve", actor: Actor = WRITER, number: int = 50, at: datetime = NOW) -> CommentCreated:
-    return CommentCreated(task=TASK, actor=actor, comment_id=number, body=body, written_at=at)
-
-
-def waiting(**changes: object) -> TaskRecord:
-    return build.record(Status.NEEDS_REVIEW, **{"asked": ASKED, **changes})
+ON_ISSUE, ON_PULL = HANDLERS
+NO_WRITE = "only people with write access to this repository start or steer work"
+REVIEWED = build.record(Status.IN_REVIEW, pull=30, head_sha=build.SHA)
+STOPPED = "`writer` stopped it. `/resume` goes on with it, in the same session where the agent can."
+EYES, ROCKET, CONFUSED = (React(task=TASK, comment_id=50, reaction=name) for name in ("eyes", "rocket", "confused"))
 
 
 def decide(
-    event: CommentCreated, record: TaskRecord | None, permission: Permission | None = Permission.WRITE
+    event: Commented, record: TaskRecord | None, permission: Permission = Permission.WRITE, policy: Policy = POLICY
 ) -> Decision:
-    return comment_created(event, build.snapshot(record, permission=permission))
+    return commented(event, build.snapshot(record, build.issue("orch"), permission, policy=policy))
+
+
+def keys(body: str) -> tuple[str, ...]:
+    said = read_comment(body, bot="orch", agents=("script",))
+    mention = () if said.mention is None else (said.mention,)
+    return tuple(key_of(part) for part in (*said.commands, *said.mistakes, *mention))
+
+
+def after(decision: Decision) -> TaskRecord:
+    assert isinstance(decision.record, TaskRecord)
+    return decision.record
+
+
+def reply(decision: Decision) -> AddComment:
+    [found] = [effect for effect in decision.effects if isinstance(effect, AddComment)]
+    return found
+
+
+def test_a_command_is_seen_followed_and_remembered() -> None:
+    decision = decide(build.commented("/stop"), REVIEWED)
+    paused = build.record(Status.PAUSED, why=STOPPED, pull=30, head_sha=build.SHA, stop_keeps=True)
+    followed = paused.hear(50, keys("/stop"))
+    assert decision == Decision("`writer` said /stop", followed, (EYES, *SHOW, ROCKET))
+
+
+def test_i2_what_was_followed_is_not_followed_again_under_another_delivery() -> None:
+    for body in ("/stop", "/retry shorter", "/stpo", "@orch why?"):
+        once = after(decide(build.commented(body), REVIEWED))
+        for now in (once, build.record().hear(50, keys(body))):
+            assert decide(build.commented(body), now) == nothing("the comment was followed before")
+
+
+def test_commands_are_followed_in_their_order() -> None:
+    decision = decide(build.commented("/agent script\n/retry\n/log"), build.record(Status.NEEDS_REVIEW))
+    assert decision.why == "`writer` said /agent, /retry, /log"
+    assert after(decision).status is Status.ROUTED
+    assert reply(decision).body == "`writer`, `/log` did nothing: the task had no run yet."
+    assert decision.effects[-1] == CONFUSED
+
+
+def test_a_mistake_is_explained() -> None:
+    decision = decide(build.commented("/stpo"), REVIEWED)
+    assert decision.why == "`writer` said what is no command"
+    assert "Did you mean `/stop`?" in reply(decision).body
+    assert (after(decision), decision.effects[-1]) == (REVIEWED.hear(50, keys("/stpo")), CONFUSED)
+
+
+def test_one_answer_holds_all_that_is_to_be_said() -> None:
+    decision = decide(build.commented("/deny\n/stop\n/deny\n/review"), build.record(Status.PAUSED))
+    assert reply(decision).body.count("did nothing") == 3
+    assert reply(decision).key.startswith("reply-50-")
+
+
+def test_a_mention_is_followed() -> None:
+    decision = decide(build.commented("@orch make it shorter"), REVIEWED)
+    assert decision.why == "`writer` said something to Orch by its name"
+    assert [one.kind for one in after(decision).instructions] == [Kind.MENTION]
+
+
+def test_where_there_is_no_task_nothing_is_remembered() -> None:
+    decision = decide(build.commented("/why"), None)
+    assert (decision.record, reply(decision).body[:41]) == (None, "`writer`, this issue is no task of Orch's")
+
+
+def test_a_task_that_a_comment_makes_remembers_it() -> None:
+    assert after(decide(build.commented("/ok-to-run"), None)).has_heard(50) == {*keys("/ok-to-run")}
+
+
+@pytest.mark.parametrize("permission", [Permission.NONE, Permission.READ])
+@pytest.mark.parametrize(
+    ("body", "what"), [("/stop", "`/stop`"), ("/approve budget 5", "`/approve`"), ("@orch do it", "What you ask for")]
+)
+def test_i7_only_people_with_write_access_instruct(body: str, what: str, permission: Permission) -> None:
+    decision = decide(build.commented(body, STRANGER), build.record(), permission)
+    said = AddComment(
+        task=TASK, key="refused-12", body=f"`stranger`, {what[:1].lower()}{what[1:]} was not done: {NO_WRITE}."
+    )
+    assert decision.effects == (EYES, said, CONFUSED)
+    assert after(decision) == build.record().hear(50, keys(body))
+
+
+def test_i12_strangers_are_answered_once_whatever_they_say() -> None:
+    decisions = [
+        decide(build.commented(body, STRANGER, number), REVIEWED, Permission.READ)
+        for number, body in enumerate(("/why", "/orch", "/stop", "/stpo"), 50)
+    ]
+    assert {reply(decision).key for decision in decisions} == {"refused-12"}
+
+
+def test_people_who_may_read_are_told_how_things_stand() -> None:
+    decision = decide(build.commented("/why", STRANGER), REVIEWED, Permission.READ)
+    assert decision.effects[-1] == ROCKET
+    refused = decide(build.commented("/why", STRANGER), REVIEWED, Permission.NONE)
+    assert "only people with access to this repository are answered" in reply(refused).body
+
+
+def test_i7_a_budget_is_approved_by_those_who_approve_budgets() -> None:
+    policy = POLICY.model_copy(update={"budget_approvers": ("admin",)})
+    decision = decide(build.commented("/approve budget 5"), build.record(), policy=policy)
+    assert after(decision).allowance is None
+    assert "only people with the role `admin` approve budgets here" in reply(decision).body
+    allowed = decide(build.commented("/approve budget 5"), build.record(), Permission.ADMIN, policy)
+    assert after(allowed).allowance == 5
+
+
+def test_an_edited_comment_has_only_what_is_new_in_it_followed() -> None:
+    edited = build.commented("/agent script\n/stop", before="/agent script")
+    decision = decide(edited, REVIEWED)
+    assert decision.why == "`writer` said /stop"
+    assert after(decision).has_heard(50) == {*keys("/stop")}
+    untouched = build.commented("/agent script  \nThanks!", before="/agent script")
+    assert decide(untouched, REVIEWED) == nothing("the comment was followed before")
+
+
+def test_i12_a_comment_is_not_followed_for_ever_however_often_it_is_edited() -> None:
+    record = REVIEWED
+    for number in range(2 * MOST_KEYS):
+        decision = decide(build.commented(f"/stpo {number}", STRANGER, before="Hm."), record, Permission.READ)
+        record = decision.record if isinstance(decision.record, TaskRecord) else record
+    assert len(record.has_heard(50)) == MOST_KEYS
+    assert decide(build.commented("/stop"), record) == nothing("the comment was followed before")
+
+
+def test_i2_comments_older_than_what_is_remembered_are_not_followed() -> None:
+    record = REVIEWED
+    for number in range(50, 51 + MOST_HEARD):
+        record = record.hear(number, ("k",))
+    assert decide(build.commented("/stop"), record) == nothing("the comment was followed before")
+    assert decide(build.commented("/stop", number=49), record) == nothing("the comment was followed before")
+    assert decide(build.commented("/stop", number=99), record).why == "`writer` said /stop"
+
+
+SAID = "Mind the umlauts."
+TOLD = build.instruction(f"comment-50-{digest_of('', SAID)[:8]}", digest=digest_of("", SAID))
+
+
+def test_what_is_said_while_an_agent_works_is_told_to_it() -> None:
+    decision = decide(build.commented(SAID), build.record())
+    effects = (EYES, KeepText(digest=TOLD.digest, title="", body=SAID), Tell(run_id=RUN, instructions=(TOLD,)))
+    expected = build.record(instructions=(TOLD,))
+    assert decision == Decision("`writer` said something while the agent works", expected, (*effects, UpsertComment()))
+    assert decide(build.commented(SAID), expected) == nothing("the comment was told before")
 
 
 @pytest.mark.parametrize(
-    ("body", "did", "allowed", "reason"),
+    ("event", "record", "why"),
     [
-        ("/approve", "allowed", True, ""),
-        ("/deny not on a Friday", "refused", False, "not on a Friday"),
-        ("/deny", "refused", False, ""),
-        ("Well.\n/deny @all\n/approve", "refused", False, "@\u2060all"),
+        (build.commented(SAID), None, "the comment says nothing to Orch"),
+        (build.commented(SAID), REVIEWED, "the comment says nothing to Orch"),
+        (build.commented(SAID, before="Mind."), build.record(), "the comment says nothing to Orch"),
+        (build.commented(" \n"), build.record(), "the comment says nothing to Orch"),
+    ],
+    ids=["no task", "nobody works", "edited", "empty"],
+)
+def test_other_comments_are_among_people(event: Commented, record: TaskRecord | None, why: str) -> None:
+    assert decide(event, record) == nothing(why)
+
+
+def test_i7_what_strangers_say_while_an_agent_works_is_not_told() -> None:
+    assert decide(build.commented(SAID, STRANGER), build.record(), Permission.READ) == nothing(NO_WRITE)
+
+
+def test_nothing_is_followed_where_orch_cannot_write() -> None:
+    record = build.record(Status.PAUSED, cut_off=CutOff.ARCHIVED)
+    assert decide(build.commented("/resume"), record) == nothing("Orch cannot write here")
+
+
+def test_on_a_pull_request_answers_go_there() -> None:
+    decision = decide(build.on_pull("/deny"), REVIEWED)
+    there = build.task(30)
+    assert [getattr(effect, "task", None) for effect in decision.effects] == [there, there, there]
+
+
+def test_another_pull_request_of_the_branch_means_nothing() -> None:
+    assert decide(build.on_pull("/stop", pull=31), REVIEWED) == nothing("the pull request is not the task's")
+
+
+@pytest.mark.parametrize("actor", [SELF, SELF.model_copy(update={"is_bot": False})])
+def test_i7_orchs_own_comments_instruct_nobody(actor: Actor) -> None:
+    assert not_ours(build.commented(actor=actor), build.snapshot()) == "Orch wrote it itself"
+
+
+def test_i7_bots_instruct_only_by_name() -> None:
+    named = build.snapshot(policy=POLICY.model_copy(update={"bots": ("Robot[bot]",)}))
+    assert not_ours(build.commented(actor=ROBOT), build.snapshot()) == BOTS_REFUSED
+    assert not_ours(build.commented(actor=ROBOT), named) is None
+    assert not_ours(build.commented(), build.snapshot()) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "record", "settled"),
+    [
+        ("Hm.", REVIEWED, True),
+        ("Hm.", build.record(), False),
+        ("/stop", REVIEWED, False),
+        ("Hi @orch", REVIEWED, False),
     ],
 )
-def test_an_answer_lets_the_task_go_on(body: str, did: str, allowed: bool, reason: str) -> None:
-    why = f"`writer` {did} what the agent asked for; the task waits for a runner."
-    answer = Answer(key="k1", text="bash: git push", allowed=allowed, reason=reason)
-    record = build.record(Status.ROUTED, why=why, attempt=2, job_id=AGAIN.id, answers=(answer,), answered=50)
-    wanted = Send(event=SlotWanted(job=AGAIN, since=NOW.timestamp()))
-    assert decide(written(body), waiting()) == Decision(why, record, (wanted, *SHOW))
+def test_talk_among_people_costs_no_question(body: str, record: TaskRecord, settled: bool) -> None:
+    assert ON_ISSUE.settled(build.commented(body), record) is settled
 
 
-def test_i2_a_comment_that_was_followed_changes_nothing_any_more() -> None:
-    [handler] = HANDLERS
-    answered = decide(written(), waiting()).record
-    assert isinstance(answered, TaskRecord)
-    asked_again = waiting(answered=answered.answered)
-    for record in (answered, asked_again):
-        assert handler.settled(written(), record)
-        assert decide(written(), record, None) == nothing("the comment was followed already")
+def test_where_the_store_has_no_task_only_what_is_said_to_orch_is_looked_into() -> None:
+    known = [ON_ISSUE.only_known(build.commented(body), build.snapshot()) for body in ("a/b", "/why", "@orch hi")]
+    assert known == [True, False, False]
 
 
-@pytest.mark.parametrize("permission", OUTSIDERS)
-def test_i7_only_people_with_write_access_answer(permission: Permission | None) -> None:
-    decision = decide(written(actor=STRANGER), waiting(), permission)
-    why = "only people with write access to this repository answer what an agent asks for"
-    reply = AddComment(task=TASK, key="refused-answer-1", body=f"`stranger`, {why}. Nothing was changed.")
-    assert decision == Decision(why, effects=(reply,))
-
-
-@pytest.mark.parametrize("record", [build.record(), waiting(asked=None)])
-def test_i7_where_nothing_is_asked_strangers_get_no_word(record: TaskRecord) -> None:
-    decision = decide(written(actor=STRANGER), record, Permission.READ)
-    assert (decision.record, decision.effects) == (None, ())
-
-
-@pytest.mark.parametrize("body", ["/approve", "/deny it"])
-def test_people_are_told_once_that_nothing_waits(body: str) -> None:
-    decision = decide(written(body), build.record(Status.IN_REVIEW))
-    [reply] = decision.effects
-    assert isinstance(reply, AddComment)
-    assert decision.record is None
-    assert (reply.key, "the task is `in_review`" in reply.body) == ("nothing-asked-1", True)
-
-
-def test_what_was_written_before_the_question_is_no_answer_to_it() -> None:
-    asked = waiting(asked=ASKED.model_copy(update={"at": NOW + timedelta(seconds=1)}))
-    decision = decide(written(), asked)
-    assert (decision.record, len(decision.effects)) == (None, 1)
-
-
-def test_githubs_clock_counts_whole_seconds() -> None:
-    asked = waiting(asked=ASKED.model_copy(update={"at": NOW + timedelta(milliseconds=900)}))
-    decision = decide(written(), asked)
-    assert isinstance(decision.record, TaskRecord)
-    assert decision.record.status is Status.ROUTED
-
-
-def test_an_issue_that_is_no_task_takes_no_commands() -> None:
-    assert decide(written(), None) == nothing("the issue is no task")
-
-
-def test_a_run_that_needs_leave_parks_the_task_with_its_question() -> None:
-    call = AskedCall(key="k1", text="bash: git push")
-    decision = after_run(
-        build.finished(build.result(Outcome.APPROVAL_NEEDED, asked=call)), build.record(), build.snapshot()
+def on_pull(**changes: Any) -> PullCommented:
+    made = PullCommented(
+        repository=TASK.repository,
+        number=30,
+        pull_author_id=SELF.id,
+        actor=WRITER,
+        author_id=WRITER.id,
+        comment_id=50,
+        body="/stop",
+        written_at=build.NOW,
     )
-    why = "The agent wants to do what only a person may allow: It ended."
-    assert isinstance(decision.record, TaskRecord)
-    assert (decision.record.status, decision.record.why, decision.record.asked) == (Status.NEEDS_REVIEW, why, ASKED)
-    assert decision.effects[-1] == AddComment(
-        task=TASK, key=f"ended-{build.RUN}", body=f"{why}\n\n{describe_question(call)}\n\n> I did it."
-    )
-    assert describe_question(call) in render_comment(decision.record, build.KEYRING)
+    return made.model_copy(update=changes)
 
 
-def test_a_run_that_needs_leave_and_names_no_call_is_started_again_by_hand() -> None:
-    decision = after_run(build.finished(build.result(Outcome.APPROVAL_NEEDED)), build.record(), build.snapshot())
-    assert isinstance(decision.record, TaskRecord)
-    assert decision.record.asked is None
-    assert decision.why.endswith("take the label off and put it on again.")
+MINE = build.pull(head_branch="orch/12-add-a-greeting", head_repository_id=1)
 
 
-@pytest.mark.parametrize("trigger", [Trigger.ROUTE, Trigger.PARK, Trigger.REVIEW, Trigger.CANCEL])
-def test_a_question_goes_with_its_status(trigger: Trigger) -> None:
-    assert waiting().advance(trigger, "So.").asked is None
+def test_a_comment_on_a_pull_request_is_told_to_its_task() -> None:
+    decision = pull_commented(on_pull(before="Hm."), build.snapshot(pull=MINE))
+    told = build.on_pull("/stop", before="Hm.")
+    assert decision == Decision("somebody spoke on the task's pull request", effects=(Send(event=told),))
 
 
-@pytest.mark.parametrize(("body", "kept"), [(build.BODY, (ANSWER,)), ("Another text.", ())])
-def test_answers_hold_for_one_text(body: str, kept: tuple[Answer, ...]) -> None:
-    decision = admit(build.labeled(body=body), build.snapshot(waiting(answers=(ANSWER,))))
-    assert isinstance(decision.record, TaskRecord)
-    assert (decision.record.asked, decision.record.answers) == (None, kept)
+@pytest.mark.parametrize(
+    "changes", [None, {"head_branch": "feature"}, {"head_repository_id": 2}, {"head_repository_id": None}]
+)
+def test_i7_a_pull_request_that_is_not_orchs_tells_no_task(changes: dict[str, object] | None) -> None:
+    pull = None if changes is None else MINE.model_copy(update=changes)
+    assert pull_commented(on_pull(), build.snapshot(pull=pull)) == nothing("the pull request is not Orch's")
 
 
-def test_answers_hold_until_the_delivery() -> None:
-    decision = after_run(build.finished(build.result()), build.record(answers=(ANSWER,)), build.snapshot())
-    assert isinstance(decision.record, TaskRecord)
-    assert decision.record.answers == ()
-
-
-@pytest.mark.parametrize("actor", [ROBOT, SELF, SELF.model_copy(update={"is_bot": False})])
-def test_i7_bots_instruct_nobody_and_get_no_answer(actor: Actor) -> None:
-    assert not_ours(written(actor=actor), build.snapshot()) == "bots instruct nobody"
-
-
-def test_comments_without_a_command_are_skipped() -> None:
-    assert not_ours(written("I approve."), build.snapshot()) == "the comment holds no command"
-    assert not_ours(written(), build.snapshot()) is None
+def test_pull_requests_that_others_opened_cost_no_question() -> None:
+    assert not_on_ours(on_pull(pull_author_id=11), build.snapshot()) == "the pull request is not Orch's"
+    assert not_on_ours(on_pull(actor=SELF), build.snapshot()) == "Orch wrote it itself"
+    assert not_on_ours(on_pull(), build.snapshot()) is None
+    assert ON_PULL.skip is not_on_ours

@@ -22,9 +22,10 @@ KEPT = KeepText(digest=DIGEST, title="", body=TEXT)
 REVIEWED = build.record(Status.IN_REVIEW, pull=30, head_sha=SHA)
 
 
-def mention(
-    record: TaskRecord | None, event: Commented | None = None, issue: Issue | None = build.issue("orch")
-) -> Step:
+OPEN = build.issue("orch")
+
+
+def mention(record: TaskRecord | None, event: Commented | None = None, issue: Issue | None = OPEN) -> Step:
     snapshot = build.snapshot(record, issue, Permission.WRITE)
     return hear_mention(TEXT, record, Scene(event or build.commented(f"@orch {TEXT}"), snapshot))
 
@@ -67,7 +68,7 @@ def test_people_are_told_why_a_mention_makes_no_task(
 
 def test_i7_a_mention_on_a_pull_request_has_no_text_that_a_task_could_follow() -> None:
     step = mention(build.record(Status.CANCELLED), build.on_pull(f"@orch {TEXT}"))
-    assert (step.reply, step.done) == ("Ask on the issue itself, whose text of that moment is followed.", False)
+    assert (step.reply, step.done) == ("Ask (again) on the issue itself, whose text of that moment is followed.", False)
 
 
 def test_a_mention_in_review_is_another_round() -> None:
