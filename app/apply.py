@@ -27,7 +27,7 @@ from app.reconcile import Reconcile
 from app.records import Loaded, Pending, Records
 from app.texts import keep_text, tell
 
-CREATES = (do.UpsertComment, do.AddComment, do.OpenPull, do.ReplyInThread, do.SubmitReview, do.ShowLog)
+CREATES = (do.UpsertComment, do.AddComment, do.OpenPull, do.AnswerThreads, do.SubmitReview, do.ShowLog)
 """Effects that would make a second thing when repeated: a repetition looks first."""
 
 
@@ -160,11 +160,9 @@ class Apply:
     async def _set_labels(self, record: TaskRecord) -> None:
         """Add before taking off, so that at no moment the issue is without a status."""
         repository, number = record.task.repository, record.task.number
-        if record.status not in record.shown:
-            await self.github.add_labels(repository, number, [status_label(record.status)])
-        for status in record.shown:
-            if status != record.status:
-                await self.github.remove_label(repository, number, status_label(status))
+        add = [] if record.status in record.shown else [status_label(record.status)]
+        remove = [status_label(status) for status in record.shown if status != record.status]
+        await self.github.change_labels(repository, number, add, remove)
 
     async def _upsert_comment(self, record: TaskRecord, looks: bool) -> int:
         repository, number = record.task.repository, record.task.number

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from app.domain.effects import ThreadAnswer
 from app.domain.envelope import DeadLetter, Envelope
 from app.domain.facts import (
     BranchRules,
@@ -282,6 +283,12 @@ class GitHub(Protocol):
         """Take a label off; nothing happens if it is not on."""
         ...
 
+    async def change_labels(
+        self, repository: Repository, number: int, add: Sequence[str], remove: Sequence[str]
+    ) -> None:
+        """Put labels on first and then take others off."""
+        ...
+
     async def create_missing_labels(self, repository: Repository, labels: Sequence[Label]) -> None: ...
 
     async def close_issue(self, repository: Repository, number: int) -> None:
@@ -322,12 +329,8 @@ class GitHub(Protocol):
         """List a pull request's review threads, oldest first; at most 100, with 50 comments each."""
         ...
 
-    async def reply(self, repository: Repository, number: int, comment_id: int, body: str) -> int:
-        """Answer in the review thread that begins with a comment."""
-        ...
-
-    async def resolve(self, repository: Repository, thread_id: str) -> None:
-        """Mark a review thread as resolved."""
+    async def answer_threads(self, repository: Repository, answers: Sequence[ThreadAnswer]) -> None:
+        """Answer in review threads, and resolve those that are to be, a few at a time in one request."""
         ...
 
     async def create_review(self, repository: Repository, number: int, body: str) -> int:

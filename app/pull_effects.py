@@ -42,8 +42,8 @@ class PullEffects:
                 return await self._move_branch(effect, record)
             case do.OpenPull():
                 return await self._open_pull(effect, record, looks)
-            case do.ReplyInThread():
-                await self._reply_in_thread(effect, record, looks)
+            case do.AnswerThreads():
+                await self._answer_threads(effect, record, looks)
             case do.SubmitReview():
                 await self._submit_review(effect, record)
             case do.UpdateBranch(pull=pull, sha=sha):
@@ -54,19 +54,26 @@ class PullEffects:
                 await self.github.merge_pull(repository, pull, sha, method)
         return None
 
-    async def _reply_in_thread(self, effect: do.ReplyInThread, record: TaskRecord, looks: bool) -> None:
-        repository = record.task.repository
-        hidden = hidden_key(f"{effect.thread}-{record.attempt}")
-        if not (looks and await self._is_said(record, effect, hidden)):
-            body = f"{_with_new_name(effect, record.head_sha)}\n\n{hidden}"
-            await self.github.reply(repository, effect.pull, effect.comment_id, body)
-        if effect.resolve:
-            await self.github.resolve(repository, effect.thread)
+    async def _answer_threads(self, effect: do.AnswerThreads, record: TaskRecord, looks: bool) -> None:
+        """Answer all at once; where an earlier try may have done it, only what is not answered yet."""
+        hidden = hidden_key(effect.key)
+        said = await self._answered(record, effect, hidden) if looks else frozenset[str]()
+        answers = [
+            one.model_copy(update={"body": f"{_with_new_name(one.body, effect.commit, record.head_sha)}\n\n{hidden}"})
+            for one in effect.answers
+            if one.thread not in said
+        ]
+        if answers:
+            await self.github.answer_threads(record.task.repository, answers)
 
-    async def _is_said(self, record: TaskRecord, effect: do.ReplyInThread, hidden: str) -> bool:
+    async def _answered(self, record: TaskRecord, effect: do.AnswerThreads, hidden: str) -> frozenset[str]:
         threads = await self.github.threads(record.task.repository, effect.pull)
-        said = (comment for thread in threads if thread.id == effect.thread for comment in thread.comments)
-        return any(hidden in comment.body and comment.author.id == self.identity.bot_id for comment in said)
+        mine = self.identity.bot_id
+        return frozenset(
+            thread.id
+            for thread in threads
+            if any(hidden in comment.body and comment.author.id == mine for comment in thread.comments)
+        )
 
     async def _submit_review(self, effect: do.SubmitReview, record: TaskRecord) -> None:
         repository, hidden = record.task.repository, hidden_key(effect.key)
@@ -144,8 +151,6 @@ class PullEffects:
         return (await self.github.create_pull(repository, effect.branch, base, effect.title, effect.body)).number
 
 
-def _with_new_name(effect: do.ReplyInThread, head: str | None) -> str:
+def _with_new_name(body: str, commit: str | None, head: str | None) -> str:
     """Name the run's commit as it is called on the branch, where it was made anew."""
-    if effect.commit is None or head is None:
-        return effect.body
-    return effect.body.replace(effect.commit[:SHORT], head[:SHORT])
+    return body if commit is None or head is None else body.replace(commit[:SHORT], head[:SHORT])

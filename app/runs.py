@@ -1,9 +1,12 @@
 """What a runner may ask of the rest: the Runs port over store, artifacts, events queue and GitHub."""
 
-from dataclasses import dataclass
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from secrets import token_hex
+
+from cachetools import LRUCache
 
 from app.briefing import Briefing
 from app.budgets import Budgets, Caps
@@ -29,6 +32,9 @@ from app.texts import keep_text, read_text
 
 PERMISSIONS = {TokenKind.FETCH: {"contents": "read"}, TokenKind.PUSH: {"contents": "write"}}
 UNKNOWN_AGAIN = 2.0
+TOKENS = 256
+STILL_GOOD = timedelta(minutes=15)
+"""What must be left of a reading token's life for another run to get it."""
 NOTES = 5
 """Attempts before that an agent is told of."""
 SHARES = (80, 100)
@@ -52,6 +58,7 @@ class LocalRuns:
     briefing: Briefing
     budgets: Budgets
     web_url: str
+    reading: MutableMapping[int, RunToken] = field(default_factory=lambda: LRUCache(TOKENS))
 
     async def begin(self, job: Job, runner: str) -> Grant | Refused:
         """Make a new run current, if the job is wanted and no run of it is alive."""
@@ -187,7 +194,8 @@ class LocalRuns:
         if lease is None:
             return Order(current=False)
         is_new = before is not None and share > before.share
-        if told or is_new:
+        asked = {one.key for one in before.inbox} if before else set()
+        if is_new or asked.intersection(told):  # what was said before the run began is known to be told at its end
             event = RunProgressed(task=job.task, run_id=run_id, delivered=told, share=share if is_new else None)
             identity = f"run:{run_id}:progress:{len(lease.delivered)}:{lease.share}"
             await self.events.send(enclose(event, identity, self.clock.now()))
@@ -199,11 +207,22 @@ class LocalRuns:
         if lease is None or lease.run_id != run_id or lease.result is not None:
             raise Permanent(f"run {run_id} is not current and gets no token")
         try:
-            token = await self.github.mint(job.task.repository, PERMISSIONS[kind])
+            token = await self._mint(job, kind)
         except Unauthorized as error:
             raise Retryable(str(error)) from error
         record = (await self.records.load(job.task.group)).task
         return token.model_copy(update={"clone_url": self._clone_url(record)}) if record else token
+
+    async def _mint(self, job: Job, kind: TokenKind) -> RunToken:
+        """Mint a token; one that only reads serves all runs of its repository for most of its hour."""
+        repository = job.task.repository
+        known = self.reading.get(repository.id)
+        if kind is TokenKind.FETCH and known and known.expires_at - self.clock.now() > STILL_GOOD:
+            return known
+        token = await self.github.mint(repository, PERMISSIONS[kind])
+        if kind is TokenKind.FETCH:
+            self.reading[repository.id] = token
+        return token
 
     async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
         """Revoke a token that was minted for a run."""

@@ -200,8 +200,10 @@ def _may_speak(event: Commented | PullCommented) -> bool:
 def pull_commented(event: PullCommented, snapshot: Snapshot) -> Decision:
     """Tell the task behind a pull request of Orch's what is said there."""
     pull = snapshot.pull
-    number = number_of_task(pull.head_branch, snapshot.branch_prefixes) if pull else None
-    if pull is None or number is None or pull.head_repository_id != event.repository.id:
+    number = event.task_number
+    if number is None and pull is not None and pull.head_repository_id == event.repository.id:
+        number = number_of_task(pull.head_branch, snapshot.branch_prefixes)
+    if number is None:
         return nothing("the pull request is not Orch's")
     comment = Commented(
         task=TaskRef(repository=event.repository, number=number),

@@ -2,13 +2,11 @@
 
 from app.domain.effects import Decision, Send, nothing
 from app.domain.events import BaseMoved, MergeAsked, PullDue, PullLabeled
-from app.domain.jobs import Purpose
 from app.domain.labels import AUTOMERGE, is_same_label
 from app.domain.names import TaskRef, number_of_task
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies.merge import look_again, merge, wait, wish
-from app.domain.strategies.starting import rework
+from app.domain.strategies.merge import look_again, merge, resolve_conflict, wait, wish
 from app.domain.task import Status
 
 AT_ONCE = 90
@@ -51,16 +49,17 @@ def base_moved(event: BaseMoved, snapshot: Snapshot) -> Decision:
 def pull_due(event: PullDue, snapshot: Snapshot) -> Decision:
     """Resolve conflicts, and merge what is wished for as soon as GitHub lets it be."""
     record, pull = snapshot.record, snapshot.pull
-    if record is None or record.status is not Status.IN_REVIEW or pull is None or not pull.is_open:
+    if record is None or record.status is not Status.IN_REVIEW:
         return nothing("there is no pull request in review")
+    if record.merge is not None and snapshot.merge is not None:
+        return merge(record, record.merge, snapshot.merge, event, snapshot)
+    if pull is None or not pull.is_open:
+        return nothing("the pull request is not open")
     if pull.conflicts:
-        why = f"Pull request #{pull.number} conflicts with `{pull.base_branch}`, so the agent resolves that."
-        return rework(record, snapshot, why, purpose=Purpose.REBASE)
+        return resolve_conflict(record, snapshot)
     if pull.mergeable is None:
         return look_again(event, snapshot)
-    if record.merge is None or snapshot.merge is None:
-        return nothing("the pull request merges, and nobody wants that yet")
-    return merge(record, record.merge, snapshot.merge, event, snapshot)
+    return nothing("the pull request merges, and nobody wants that yet")
 
 
 def _is_settled(event: PullDue, record: TaskRecord) -> bool:

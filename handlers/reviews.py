@@ -52,7 +52,7 @@ def reviewed(event: Reviewed, snapshot: Snapshot) -> Decision:
     refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)
     if refused is not None:
         return Decision(refused, met)
-    if event.state is ReviewState.COMMENTED and not event.body.strip() and not open_threads(snapshot):
+    if event.says_nothing and not open_threads(snapshot):
         return Decision("the review says nothing that is still open", met)
     return _take(event, met, snapshot)
 

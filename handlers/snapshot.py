@@ -8,7 +8,7 @@ from typing import Any
 from app.config_files import ConfigFiles
 from app.domain.config import resolve
 from app.domain.errors import Missing
-from app.domain.events import Event, PullCommented
+from app.domain.events import Commented, Event, PullCommented, PullDue
 from app.domain.facts import Comment, Identity, Issue, Standing
 from app.domain.names import Repository, TaskRef, split_group
 from app.domain.policy import Policy
@@ -82,7 +82,7 @@ class SnapshotLoader:
     async def _issue(self, handler: Handler, event: Event, loaded: Loaded) -> Issue | None:
         """Read the issue if it is asked for, or if the record is and the store does not have it."""
         lost = Need.RECORD in handler.needs and loaded.task is None
-        if Need.ISSUE not in handler.needs and not lost:
+        if (Need.ISSUE not in handler.needs or _is_on_pull(event)) and not lost:
             return None
         task = _task(event)
         try:
@@ -103,13 +103,13 @@ class SnapshotLoader:
             return {}
         repository, found = _repository(event), dict[str, Any]()
         try:
-            if Need.PULL in handler.needs:
+            if Need.PULL in handler.needs and not _is_known_by_itself(event, record):
                 found["pull"] = await self.github.pull(repository, number)
             if Need.COMMENTS in handler.needs:
                 found["pull_comments"] = tuple(await self.github.comments(repository, number))
             if Need.REVIEWS in handler.needs:
                 found["reviews"] = tuple(await self.github.reviews(repository, number))
-            if Need.THREADS in handler.needs:
+            if Need.THREADS in handler.needs and getattr(event, "says_nothing", True):
                 found["threads"] = tuple(await self.github.threads(repository, number))
             if Need.CHECKS in handler.needs and record and record.head_sha and record.status is Status.IN_REVIEW:
                 found["checks"] = tuple(await self.github.checks(repository, record.head_sha))
@@ -135,7 +135,9 @@ class SnapshotLoader:
 
     async def _head(self, handler: Handler, event: Any, loaded: Loaded) -> str | None:
         """Look where the branch is, if Orch has made one."""
-        if Need.HEAD not in handler.needs or loaded.task is None or loaded.task.head_sha is None:
+        if Need.HEAD not in handler.needs or _is_on_pull(event):
+            return None
+        if loaded.task is None or loaded.task.head_sha is None:
             return None
         return await self.github.branch_head(event.task.repository, loaded.task.branch)
 
@@ -149,6 +151,18 @@ def _repository(event: Any) -> Repository:
     repository = event.task.repository if hasattr(event, "task") else event.repository
     assert isinstance(repository, Repository)
     return repository
+
+
+def _is_known_by_itself(event: Any, record: TaskRecord | None) -> bool:
+    """Say whether what the pull request would tell is told by the event, or by the view of its merge."""
+    if isinstance(event, PullDue):
+        return record is not None and record.merge is not None
+    return isinstance(event, PullCommented) and event.task_number is not None
+
+
+def _is_on_pull(event: Any) -> bool:
+    """Say whether a comment is on a pull request: neither the issue nor where the branch is matters to those."""
+    return isinstance(event, Commented) and event.pull is not None
 
 
 def _pull_number(event: Any, record: TaskRecord | None) -> int | None:

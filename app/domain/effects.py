@@ -135,18 +135,24 @@ class AddLabel(Value):
     label: str
 
 
-class ReplyInThread(Value):
-    """Say in a review thread what was done about it, and resolve it if that was seen to be done.
+class ThreadAnswer(Value):
+    """What to say in a review thread, and whether to resolve it."""
 
-    `commit` is the one that the text may name, as the run pushed it.
-    """
-
-    type: Literal["reply_in_thread"] = "reply_in_thread"
-    pull: int
     thread: str
-    comment_id: int
     body: str
     resolve: bool
+
+
+class AnswerThreads(Value):
+    """Say in review threads what was done about them, and resolve those where that was seen to be done.
+
+    `commit` is the one that the texts may name, as the run pushed it. `key` finds the answers again.
+    """
+
+    type: Literal["answer_threads"] = "answer_threads"
+    pull: int
+    key: str
+    answers: tuple[ThreadAnswer, ...]
     commit: str | None = None
 
 
@@ -238,7 +244,7 @@ Effect = (
     | Tell
     | React
     | AddLabel
-    | ReplyInThread
+    | AnswerThreads
     | SubmitReview
     | UpdateBranch
     | MergePull

@@ -113,6 +113,11 @@ class Reviewed(TaskEvent):
     body: str
     at: datetime
 
+    @property
+    def says_nothing(self) -> bool:
+        """Say whether all that the review says is in its threads, if anything."""
+        return self.state is ReviewState.COMMENTED and not self.body.strip()
+
 
 class MergeAsked(TaskEvent):
     """The label that asks for a merge was put on the pull request of a task, or taken off (`wanted` false)."""
@@ -275,12 +280,17 @@ class ReviewSubmitted(PullEvent):
 
 
 class PullCommented(Value):
-    """Somebody wrote or edited a comment on a pull request that `author_id` opened; see Commented."""
+    """Somebody wrote or edited a comment on a pull request; see Commented.
+
+    `task_number` is the issue that the pull request says to close, if its body ends so; whether it is that task's is
+    for the task to say.
+    """
 
     type: Literal["pull_commented"] = "pull_commented"
     repository: Repository
     number: int
     pull_author_id: int
+    task_number: int | None = None
     actor: Actor
     author_id: int
     comment_id: int

@@ -11,7 +11,6 @@ import aiohttp
 from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull, Standing
 from app.domain.grants import RunToken
-from app.domain.labels import Label
 from app.domain.names import Repository
 from app.github.answers import (
     last_given,
@@ -21,18 +20,19 @@ from app.github.answers import (
     read_pull,
     read_repository,
 )
-from app.github.asking import Asking, is_refused
+from app.github.asking import is_refused
 from app.github.auth import AppCredential, GivenCredential, Scope
 from app.github.checks import ChecksApi
 from app.github.client import Client, Transport
-from app.github.faults import Limited, Rejected
+from app.github.faults import Rejected
+from app.github.labelling import LabelsApi
 from app.github.merging import MergingApi
 from app.github.pacing import Pacing
 from app.github.reviews import ReviewsApi
 from app.ports import Clock
 
 
-class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
+class GitHubApi(LabelsApi, ReviewsApi, ChecksApi, MergingApi):
     """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
 
     async def identity(self) -> Identity:
@@ -73,10 +73,12 @@ class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
         return b64decode(found["content"])
 
     async def issue(self, repository: Repository, number: int) -> Issue:
-        issue = read_issue(await self._ask(repository, "GET", "/issues/{number}", number=number))
+        found = await self._ask(repository, "GET", "/issues/{number}", number=number)
+        issue = read_issue(found)
         if issue.number != number:
             # A transferred issue redirects to where it is now, under its number there.
             raise Missing(f"{repository.full_name}#{number} was moved to another repository")
+        self._learn_issue(repository, found)
         return issue
 
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]:
@@ -103,23 +105,6 @@ class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
     async def react(self, repository: Repository, comment_id: int, reaction: str) -> None:
         wanted = {"content": reaction}
         await self._ask(repository, "POST", "/issues/comments/{id}/reactions", wanted, id=comment_id)
-
-    async def add_labels(self, repository: Repository, number: int, labels: Sequence[str]) -> None:
-        if labels:
-            await self._ask(repository, "POST", "/issues/{number}/labels", {"labels": list(labels)}, number=number)
-
-    async def remove_label(self, repository: Repository, number: int, label: str) -> None:
-        with suppress(Missing):
-            await self._ask(repository, "DELETE", "/issues/{number}/labels/{label}", number=number, label=label)
-
-    async def create_missing_labels(self, repository: Repository, labels: Sequence[Label]) -> None:
-        there = {label["name"].casefold() for label in await self._list(repository, "/labels{?per_page}")}
-        failed: Retryable | None = None
-        for label in labels:
-            if label.name.casefold() not in there:
-                failed = await self._try_to_create(repository, label) or failed
-        if failed:
-            raise failed
 
     async def close_issue(self, repository: Repository, number: int) -> None:
         closed = {"state": "closed", "state_reason": "completed"}
@@ -212,23 +197,6 @@ class GitHubApi(ReviewsApi, ChecksApi, MergingApi, Asking):
         # `head` also matches forks that belong to the same owner.
         own = [pull for pull in found if (pull["head"]["repo"] or {}).get("id") == repository.id]
         return sorted(map(read_pull, own), key=lambda pull: pull.number, reverse=True)
-
-    async def _try_to_create(self, repository: Repository, label: Label) -> Retryable | None:
-        """Create a label, and return what kept it from being created for now, so that the others are created first."""
-        try:
-            await self._create_label(repository, label)
-        except Limited:
-            raise
-        except Retryable as error:
-            return error
-        return None
-
-    async def _create_label(self, repository: Repository, label: Label) -> None:
-        try:
-            await self._ask(repository, "POST", "/labels", label.model_dump())
-        except Rejected as error:
-            if not is_refused(error, "already_exists"):
-                raise
 
     async def _installations(self) -> list[int]:
         found = await self._app.pages("/app/installations{?per_page}")

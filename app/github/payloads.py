@@ -1,6 +1,7 @@
 """Webhook payloads as events. A payload that does not have what its event needs is Unparsable, never half read."""
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,6 +42,7 @@ from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_author, read_repository
 
 Json = Mapping[str, Any]
+_CLOSES = re.compile(r"\nCloses #([1-9][0-9]{0,9})\s*\Z")
 MOST_COMMITS = 2048
 """Commits that GitHub lists in a push."""
 READ = (FILE, ATTRIBUTES, MODULES)
@@ -110,8 +112,14 @@ def _comment(payload: Json, group: str) -> Event:
         "written_at": comment["updated_at"] if edited else comment["created_at"],
     }
     if issue.get("pull_request"):
-        opened_by = read_author(issue["user"]).id
-        return PullCommented(repository=_repository(payload), number=issue["number"], pull_author_id=opened_by, **facts)
+        closes = _CLOSES.search(issue["body"] or "")
+        return PullCommented(
+            repository=_repository(payload),
+            number=issue["number"],
+            pull_author_id=read_author(issue["user"]).id,
+            task_number=int(closes[1]) if closes else None,
+            **facts,
+        )
     return Commented(task=_task(payload), title=issue["title"], text=issue["body"] or "", **facts)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.domain.effects import ThreadAnswer
 from app.domain.facts import Review, Thread
 from app.domain.names import Repository
 from app.github.answers import read_review, read_thread
@@ -34,11 +35,15 @@ query ReviewThreads($owner: String!, $name: String!, $number: Int!) {
   }
 }
 """
-RESOLVE_REVIEW_THREAD = """
-mutation ResolveReviewThread($threadId: ID!) {
-  resolveReviewThread(input: {threadId: $threadId}) { thread { isResolved } }
-}
-"""
+AT_ONCE = 20
+_ANSWER = """
+  said{n}: addPullRequestReviewThreadReply(input: {{pullRequestReviewThreadId: $thread{n}, body: $body{n}}}) {{
+    comment {{ id }}
+  }}
+  done{n}: resolveReviewThread(input: {{threadId: $thread{n}}}) @include(if: $resolve{n}) {{
+    thread {{ isResolved }}
+  }}"""
+_VARIABLES = "$thread{n}: ID!, $body{n}: String!, $resolve{n}: Boolean!"
 
 
 class ReviewsApi(Asking):
@@ -53,15 +58,23 @@ class ReviewsApi(Asking):
         data = await self._graphql(repository, REVIEW_THREADS, **pull)
         return [read_thread(node) for node in data["repository"]["pullRequest"]["reviewThreads"]["nodes"]]
 
-    async def reply(self, repository: Repository, number: int, comment_id: int, body: str) -> int:
-        path = "/pulls/{number}/comments/{comment}/replies"
-        made = await self._ask(repository, "POST", path, {"body": body}, number=number, comment=comment_id)
-        return int(made["id"])
-
-    async def resolve(self, repository: Repository, thread_id: str) -> None:
-        await self._graphql(repository, RESOLVE_REVIEW_THREAD, threadId=thread_id)
+    async def answer_threads(self, repository: Repository, answers: Sequence[ThreadAnswer]) -> None:
+        for start in range(0, len(answers), AT_ONCE):
+            some = answers[start : start + AT_ONCE]
+            variables = {
+                name: value
+                for n, one in enumerate(some)
+                for name, value in ((f"thread{n}", one.thread), (f"body{n}", one.body), (f"resolve{n}", one.resolve))
+            }
+            await self._graphql(repository, answer_document(len(some)), **variables)
 
     async def create_review(self, repository: Repository, number: int, body: str) -> int:
         said = {"event": "COMMENT", "body": body}
         made = await self._ask(repository, "POST", "/pulls/{number}/reviews", said, number=number)
         return int(made["id"])
+
+
+def answer_document(count: int) -> str:
+    """Write the operation that answers so many threads; GitHub does its mutations in their order."""
+    declared = ", ".join(_VARIABLES.format(n=n) for n in range(count))
+    return f"mutation AnswerThreads({declared}) {{{''.join(_ANSWER.format(n=n) for n in range(count))}\n}}\n"

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Awaitable, Callable
 
+from infra.hub.api.issue_labels import change_labels
 from infra.hub.api.merge_state import dequeue_pull, enqueue_pull, merge_view, queued_pull, ref_rule
-from infra.hub.api.threads import resolve_review_thread, review_threads, unresolve_review_thread
+from infra.hub.api.threads import answer_threads, resolve_review_thread, review_threads, unresolve_review_thread
 from infra.hub.auth import Kind
 from infra.hub.call import Call, Route
 from infra.hub.errors import ApiError
@@ -16,6 +17,8 @@ Operation = Callable[[Call, JSON], Awaitable[JSON]]
 OPERATIONS: dict[str, Operation] = {
     "ReviewThreads": review_threads,
     "ResolveReviewThread": resolve_review_thread,
+    "ChangeLabels": change_labels,
+    "AnswerThreads": answer_threads,
     "UnresolveReviewThread": unresolve_review_thread,
     "MergeView": merge_view,
     "EnqueuePull": enqueue_pull,

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from app.domain.effects import ThreadAnswer
 from app.domain.errors import Missing, Permanent, Retryable
 from app.domain.facts import Actor, Review, ReviewState, Thread, ThreadComment
 from infra.hub.server import start_hub
@@ -62,15 +63,21 @@ async def test_reviews_are_those_submitted_oldest_first(stage: Stage) -> None:
     assert (second.author.is_bot, second.body) == (True, "It is round now.")
 
 
+def said(thread: Thread, body: str, *, resolve: bool = False) -> ThreadAnswer:
+    return ThreadAnswer(thread=thread.id, body=body, resolve=resolve)
+
+
 async def test_a_thread_is_answered_and_resolved(stage: Stage) -> None:
     number, identity = await opened(stage), await stage.github.identity()
     remark = await remarked(stage, number)
-    answer = await stage.github.reply(stage.repository, number, remark["id"], "The round one.")
+    (thread,) = await stage.github.threads(stage.repository, number)
+    await stage.github.answer_threads(stage.repository, [said(thread, "The round one.")])
     (thread,) = await stage.github.threads(stage.repository, number)
     bot = Actor(id=identity.bot_id, login=identity.bot_login, is_bot=True)
     first, second = thread.comments
     assert thread == Thread(
         id=thread.id,
+        root=remark["id"],
         path="lid.txt",
         line=1,
         hunk="@@ -0,0 +1 @@\n+lid",
@@ -83,11 +90,11 @@ async def test_a_thread_is_answered_and_resolved(stage: Stage) -> None:
                 body="Which lid?",
                 created_at=first.created_at,
             ),
-            ThreadComment(id=answer, author=bot, body="The round one.", created_at=second.created_at),
+            ThreadComment(id=second.id, author=bot, body="The round one.", created_at=second.created_at),
         ),
     )
     for _ in range(2):
-        await stage.github.resolve(stage.repository, thread.id)
+        await stage.github.answer_threads(stage.repository, [said(thread, "Done.", resolve=True)])
     there = await stage.act("writer", "GET", "/contents/lid.txt?ref=lid")
     changed = {"message": "Two", "content": "bGlkcwo=", "branch": "lid", "sha": there["sha"]}
     await stage.act("writer", "PUT", "/contents/lid.txt", changed)
@@ -101,16 +108,15 @@ async def test_what_is_not_there_is_missing_and_what_is_not_granted_is_permanent
     (thread,) = await stage.github.threads(stage.repository, number)
     with pytest.raises(Missing, match="PullRequest with the number of 99"):
         await stage.github.threads(stage.repository, 99)
+    nobody = ThreadAnswer(thread="bm9ib2R5OjE=", body="Nobody hears.", resolve=False)
     with pytest.raises(Missing):
-        await stage.github.resolve(stage.repository, "bm9ib2R5OjE=")
-    with pytest.raises(Missing):
-        await stage.github.reply(stage.repository, number, 99, "Nobody hears.")
+        await stage.github.answer_threads(stage.repository, [nobody])
     installation = stage.repository.installation_id
     narrow = {"permissions": {"pull_requests": "write", "contents": "read"}}
     await stage.manage("PATCH", f"/installations/{installation}", narrow)
     async with connected(stage.hub) as narrowed:
         with pytest.raises(Permanent, match="Resource not accessible by integration"):
-            await narrowed.resolve(stage.repository, thread.id)
+            await narrowed.answer_threads(stage.repository, [said(thread, "Done.", resolve=True)])
 
 
 async def test_a_mutation_is_sent_once_and_a_query_again(stage: Stage) -> None:
@@ -120,7 +126,7 @@ async def test_a_mutation_is_sent_once_and_a_query_again(stage: Stage) -> None:
     await stage.manage("DELETE", "/requests")
     await stage.manage("PUT", "/faults", {"write_then_502": "once"})
     with pytest.raises(Retryable):
-        await stage.github.resolve(stage.repository, thread.id)
+        await stage.github.answer_threads(stage.repository, [said(thread, "Done.", resolve=True)])
     await stage.manage("PUT", "/faults", {"fail_rate": 1.0})
     with pytest.raises(Retryable):
         await stage.github.threads(stage.repository, number)

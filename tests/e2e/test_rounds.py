@@ -1,6 +1,9 @@
 """Rounds on an open pull request: reviews, failing checks, conflicts, mentions, and what is said during a run."""
 
+import re
 from typing import Any
+
+import pytest
 
 from tests.e2e.test_commands import HELLO, MORE, at_work, files, in_review
 from tests.e2e.world import World
@@ -153,3 +156,36 @@ async def test_a_merge_queue_is_used_where_there_is_one(world: World) -> None:
     number = await in_review(world)
     await world.say(number, "/merge")
     await world.until_status(number, "done")
+
+
+MOST_REQUESTS = 35
+MOST_CREATED = 8
+CREATES_CONTENT = re.compile(r"/(issues|pulls|comments|reviews|replies)$")
+
+
+async def test_the_path_with_a_review_round_takes_few_requests(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the label over a review with two threads to the merge by `/merge`, with the App's token cached."""
+    await world.start_orch(REDELIVER_EVERY=300)
+    await world.until_idle()
+    before = len(await world.requests())
+    number = await in_review(world)
+    sha = await head(world)
+    threads = [{"path": "hello.txt", "line": 1, "body": FIX}, {"path": "hello.txt", "line": 1, "body": FIX}]
+    await review(world, "REQUEST_CHANGES", "Two things.", comments=threads)
+    await until_head_moves(world, sha)
+    await world.until_status(number, "in_review")
+    await world.until_idle()
+    [pull] = await world.pulls()
+    await review(world, "APPROVE")
+    await world.say(pull["number"], "/merge")
+    await world.until_status(number, "done")
+    await world.until_idle()
+    asked = [one for one in (await world.requests())[before:] if one["principal"] != "maintainer"]
+    created = [one["path"] for one in asked if one["method"] == "POST" and CREATES_CONTENT.search(one["path"])]
+    listed = "\n".join(f"{one['method']} {one['path']}" for one in asked)
+    with capsys.disabled():
+        print(f"\nGitHub requests with a review round: {len(asked)} in all, {len(created)} create content")
+    assert len(asked) <= MOST_REQUESTS, listed
+    assert len(created) <= MOST_CREATED, created

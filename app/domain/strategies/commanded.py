@@ -19,7 +19,7 @@ from app.domain.outcomes import Outcome
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.single import Request, admit, keep_said
-from app.domain.strategies.starting import SHOW, begin, resume, rework
+from app.domain.strategies.starting import SHOW, begin, resume, rework, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line
 
@@ -167,7 +167,9 @@ def _retry_parked(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return _once_more(command, record, scene)
     if scene.event.title is not None:
         return _admit(command, record.change(rounds=0), scene)
-    return _again(command, record, scene) if _is_open(scene.snapshot) else no(record, command, CLOSED)
+    if record.status.is_final and not record.left_open:
+        return no(record, command, CLOSED)
+    return _again(command, record, scene)
 
 
 def _chosen(command: Command, record: TaskRecord) -> TaskRecord:
@@ -188,7 +190,7 @@ def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
     changed, effects = begin(
         record, scene.snapshot, why, purpose=Purpose.REWORK, rounds=1, changes={"instructions": told, **_worker(record)}
     )
-    return Step(changed, (*keep_said(said), *effects, *SHOW))
+    return Step(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -199,7 +201,7 @@ def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
     changed, effects = begin(
         record, scene.snapshot, why, purpose=record.purpose, changes={"instructions": told, **_worker(record)}
     )
-    return Step(changed, (*keep_said(said), *effects, *SHOW))
+    return Step(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _worker(record: TaskRecord) -> dict[str, object]:
@@ -325,7 +327,7 @@ def _review(command: Command, record: TaskRecord, scene: Scene) -> Step:
         rounds=record.rounds,
         changes={"instructions": told, "reviewer": Choice(agent=command.agent, model=command.model)},
     )
-    return Step(changed, (*keep_said(said), *effects, *SHOW))
+    return Step(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _rebase(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -377,10 +379,10 @@ def hear_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
 
 def _admit_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
     event, snapshot = scene.event, scene.snapshot
-    if not _is_open(snapshot):
-        return Step(record, reply="The issue is closed; reopen it, or ask on another one.", done=False)
     if event.title is None or event.text is None:
         return Step(record, reply="Ask (again) on the issue itself, whose text of that moment is followed.", done=False)
+    if not _is_open(snapshot):
+        return Step(record, reply="The issue is closed; reopen it, or ask on another one.", done=False)
     assert snapshot.issue is not None
     request = Request(
         task=event.task,

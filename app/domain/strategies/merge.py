@@ -3,10 +3,12 @@
 from app.domain.effects import Decision, Effect, MergePull, Send, UpdateBranch, UpsertComment, nothing
 from app.domain.events import PullDue, PullMerged
 from app.domain.facts import Actor, MergeView
+from app.domain.jobs import Purpose
 from app.domain.labels import AUTOMERGE
 from app.domain.powers import Power, refusal
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Snapshot
+from app.domain.strategies.starting import rework
 from app.domain.task import Status
 from app.domain.text import one_line
 
@@ -50,6 +52,8 @@ def wait(look: int, snapshot: Snapshot) -> float:
 
 def merge(record: TaskRecord, wanted: MergeWish, view: MergeView, event: PullDue, snapshot: Snapshot) -> Decision:
     """Merge, bring the branch up to date first, or say what the merge waits for."""
+    if view.state == "dirty":
+        return resolve_conflict(record, snapshot)
     waits = _waits_for(view)
     if waits is not None:
         return _keep_waiting(record, wanted, waits)
@@ -65,8 +69,15 @@ def merge(record: TaskRecord, wanted: MergeWish, view: MergeView, event: PullDue
         pull=record.pull, sha=view.head_sha, method=chosen, queue=view.node_id if view.has_queue else None
     )
     merged = PullMerged(task=record.task, pull=record.pull, branch=record.branch)
-    done = () if view.has_queue else (Send(event=merged),)
-    return Decision("the pull request is approved and green", record, (asked, *done, UpsertComment()))
+    after = UpsertComment() if view.has_queue else Send(event=merged)
+    return Decision("the pull request is approved and green", record, (asked, after))
+
+
+def resolve_conflict(record: TaskRecord, snapshot: Snapshot) -> Decision:
+    """Have the base branch brought in by a run, whose agent resolves what conflicts."""
+    base = record.task.repository.default_branch
+    why = f"Pull request #{record.pull} conflicts with `{base}`, so the agent resolves that."
+    return rework(record, snapshot, why, purpose=Purpose.REBASE)
 
 
 def _waits_for(view: MergeView) -> str | None:

@@ -9,6 +9,7 @@ from app.domain.config import Resolved
 from app.domain.effects import (
     AddComment,
     AddLabel,
+    AnswerThreads,
     Decision,
     DeleteRef,
     Effect,
@@ -16,9 +17,9 @@ from app.domain.effects import (
     MoveBranch,
     OpenPull,
     RemoveLabel,
-    ReplyInThread,
     Send,
     SubmitReview,
+    ThreadAnswer,
     UpsertComment,
 )
 from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
@@ -27,10 +28,10 @@ from app.domain.instructions import Instruction, delivered, given_back, waiting,
 from app.domain.jobs import Purpose
 from app.domain.layers import describe_chooser, for_task
 from app.domain.names import TaskRef, branch_of, digest_of, run_ref
-from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome, ThreadReply
+from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.starting import SHOW, begin, drop_unfinished
+from app.domain.strategies.starting import SHOW, begin, drop_unfinished, show_soon
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence, subject
 from app.domain.untrusted import was_hidden
@@ -255,7 +256,7 @@ def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], 
         *drop_unfinished(record),
         MoveBranch(branch=record.branch, sha=sha, previous=record.head_sha),
         OpenPull(branch=record.branch, title=subject(record.title, TITLE_LENGTH), body=pull_body(event, record)),
-        *_replies(event.result.replies, record, sha),
+        *_replies(event, record),
         *SHOW,
         DeleteRef(ref=run_ref(event.run_id)),
         *_follow_up(record),
@@ -264,20 +265,13 @@ def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], 
     return Decision(f"run {event.run_id} delivered {sha[:12]}", pushed, effects)
 
 
-def _replies(replies: tuple[ThreadReply, ...], record: TaskRecord, sha: str | None = None) -> tuple[Effect, ...]:
-    if record.pull is None:
+def _replies(event: RunFinished, record: TaskRecord) -> tuple[Effect, ...]:
+    replies = event.result.replies
+    if record.pull is None or not replies:
         return ()
-    return tuple(
-        ReplyInThread(
-            pull=record.pull,
-            thread=one.thread,
-            comment_id=one.comment_id,
-            body=neutralise(one.text),
-            resolve=one.resolved,
-            commit=sha,
-        )
-        for one in replies
-    )
+    answers = tuple(ThreadAnswer(thread=one.thread, body=neutralise(one.text), resolve=one.resolved) for one in replies)
+    key = f"answers-{event.run_id}"
+    return (AnswerThreads(pull=record.pull, key=key, answers=answers, commit=event.result.head_sha),)
 
 
 def _follow_up(record: TaskRecord) -> tuple[Effect, ...]:
@@ -294,7 +288,7 @@ def _answer(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -
     place = record.task.model_copy(update={"number": told[-1].where if told else record.task.number})
     body = f"`{one_line(asked)}`, the agent {describe_agent(record)} answers; nothing was changed.\n\n"
     reply = AddComment(task=place, key=f"answered-{event.run_id}", body=body + quote(event.result.text))
-    shown = (*first, *_replies(event.result.replies, record), reply, *SHOW, *_follow_up(record))
+    shown = (*first, *_replies(event, record), reply, *SHOW, *_follow_up(record))
     if _has_open_pull(record):
         why = f"The agent answered. Pull request #{record.pull} waits for review."
         return Decision("the agent answered", record.advance(Trigger.OPEN_PULL, why), shown)
@@ -338,7 +332,7 @@ def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]
         delay=snapshot.policy.retry_cap if limited else 0,
         changes={"remarks": snapshot.remarks},
     )
-    return Decision(why, retried, (*first, *effects, *SHOW))
+    return Decision(why, retried, (*first, *effects, *show_soon(retried, snapshot)))
 
 
 def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:

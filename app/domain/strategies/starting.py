@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from app.domain.effects import AddComment, Decision, DeleteRef, Effect, Send, SetLabels, UpsertComment
-from app.domain.events import SlotWanted
+from app.domain.events import Refresh, SlotWanted
 from app.domain.jobs import Purpose, run_job
 from app.domain.names import run_ref
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
-from app.domain.task import Trigger, can
+from app.domain.task import Status, Trigger, can
 
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 MOST_RUNS = 10
@@ -75,7 +75,7 @@ def rework(
     rounds = record.rounds + 1
     if rounds <= snapshot.policy.max_rounds:
         routed, effects = begin(record, snapshot, why, purpose=purpose, rounds=rounds, changes=changes)
-        return Decision(why, routed, (*effects, *SHOW))
+        return Decision(why, routed, (*effects, *show_soon(routed, snapshot)))
     stuck = (
         f"{why} But there were {record.rounds} rounds since a person last set the task going, as many as are allowed. "
         "A person with write access says `/retry` for more of them, or takes over."
@@ -88,7 +88,14 @@ def rework(
 def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
     """Go on with what a task was about when it stopped: another attempt at the same text."""
     routed, effects = begin(record, snapshot, why, purpose=record.purpose)
-    return Decision(why, routed, (*effects, *SHOW))
+    return Decision(why, routed, (*effects, *show_soon(routed, snapshot)))
+
+
+def show_soon(record: TaskRecord, snapshot: Snapshot) -> tuple[Effect, ...]:
+    """Show the status a little later, for it is another one by then where a runner is free; what is parked, at once."""
+    if record.status is not Status.ROUTED:
+        return SHOW
+    return (Send(event=Refresh(task=record.task), delay=snapshot.policy.settle),)
 
 
 def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:

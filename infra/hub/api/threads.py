@@ -12,7 +12,7 @@ from infra.hub.api.review_comments import visible
 from infra.hub.call import Call
 from infra.hub.errors import ApiError
 from infra.hub.records import Issue, Pull, Repository, ReviewComment, ReviewThread, Role, User
-from infra.hub.reviewing import set_resolved
+from infra.hub.reviewing import Draft, Remark, add_review, comments_of, set_resolved
 from infra.hub.shapes.users import node_id
 from infra.hub.wire import JSON, timestamp
 
@@ -32,6 +32,18 @@ async def review_threads(call: Call, variables: JSON) -> JSON:
 async def resolve_review_thread(call: Call, variables: JSON) -> JSON:
     _set_resolved(call, variables, resolved=True)
     return {"resolveReviewThread": {"thread": {"isResolved": True}}}
+
+
+async def answer_threads(call: Call, variables: JSON) -> JSON:
+    """Answer threads, and resolve some; `thread<n>`, `body<n>` and `resolve<n>`."""
+    answered: JSON = {}
+    for n in range(sum(name.startswith("thread") for name in variables)):
+        told = {"threadId": variables[f"thread{n}"]}
+        answered[f"said{n}"] = {"comment": {"id": _reply(call, told["threadId"], variables[f"body{n}"])}}
+        if variables[f"resolve{n}"]:
+            _set_resolved(call, told, resolved=True)
+            answered[f"done{n}"] = {"thread": {"isResolved": True}}
+    return answered
 
 
 async def unresolve_review_thread(call: Call, variables: JSON) -> JSON:
@@ -73,11 +85,30 @@ def comments_in(call: Call, thread: ReviewThread) -> list[ReviewComment]:
     return [one for one in found if visible(call, one)]
 
 
-def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> None:
-    thread = call.state.get(ReviewThread, id_of_node(KIND, variables["threadId"]))
+def _find(call: Call, given: str) -> tuple[ReviewThread, Repository]:
+    """Find a thread by its node id. Raises ApiError 404, in GraphQL's words."""
+    thread = call.state.get(ReviewThread, id_of_node(KIND, given))
     repository = call.state.get(Repository, thread.repository_id) if thread else None
     if thread is None or repository is None:
-        raise ApiError(404, f"Could not resolve to a node with the global id of '{variables['threadId']}'")
+        raise ApiError(404, f"Could not resolve to a node with the global id of '{given}'")
+    return thread, repository
+
+
+def _reply(call: Call, given: str, body: str) -> str:
+    """Answer in a thread as a review of its own, and return the comment's node id."""
+    thread, repository = _find(call, given)
+    call.require(repository, Role.READ, "write", "pull_requests")
+    act = acting(call, repository)
+    pull = next(one for one in call.state.rows(Pull, repository.id) if one.issue_id == thread.issue_id)
+    with call.state.transaction():
+        draft = Draft(pull.head_sha, "COMMENT", "", [Remark(body, comments_in(call, thread)[0])])
+        review = add_review(act, call.state.load(Issue, thread.issue_id), draft)
+        (comment,) = comments_of(call.world, review)
+    return node_id("PullRequestReviewComment", comment.id)
+
+
+def _set_resolved(call: Call, variables: JSON, *, resolved: bool) -> None:
+    thread, repository = _find(call, variables["threadId"])
     act = acting(call, repository)
     if call.state.load(Issue, thread.issue_id).author_id != act.user.id or act.app_id is not None:
         # For an App it takes `contents`, not `pull_requests`: https://github.com/orgs/community/discussions/44650
