@@ -1,13 +1,13 @@
 """Moving a task's branch where only signed commits are taken, over a GitHub of a few branches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
 
 from app.domain.config import RepoFile
-from app.domain.effects import MoveBranch, ReplyInThread
+from app.domain.effects import AnswerThreads, MoveBranch, ThreadAnswer
 from app.domain.errors import Permanent, Retryable, Unauthorized
 from app.domain.facts import BranchRules, CommitData
 from app.domain.names import Repository
@@ -71,9 +71,9 @@ class Branches:
             raise Permanent("Update is not a fast forward")
         self.heads[branch] = sha
 
-    async def reply(self, repository: Repository, number: int, comment_id: int, body: str) -> int:
-        self._note(body.split("\n", maxsplit=1)[0])
-        return 1
+    async def answer_threads(self, repository: Repository, answers: Sequence[ThreadAnswer]) -> None:
+        for one in answers:
+            self._note(one.body.split("\n", maxsplit=1)[0])
 
 
 def effects(github: Branches, known: RepoFile | None = None) -> PullEffects:
@@ -169,6 +169,7 @@ async def test_a_commit_that_github_does_not_sign_is_refused_with_what_to_do() -
 )
 async def test_replies_name_the_commit_that_is_on_the_branch(commit: str | None, head: str, said: str) -> None:
     github = Branches()
-    reply = ReplyInThread(pull=3, thread="T", comment_id=4, body="Done in 1111111: so.", resolve=False, commit=commit)
+    answer = ThreadAnswer(thread="T", body="Done in 1111111: so.", resolve=False)
+    reply = AnswerThreads(pull=3, key="k", answers=(answer,), commit=commit)
     await effects(github, RepoFile()).perform(reply, build.record(head_sha=head), looks=False)
     assert github.asked == [said]
