@@ -4,8 +4,9 @@ Where it takes a parser's whole knowledge to tell whether a line is shown so, no
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 
 FENCE = re.compile(r"((?:[ ]*(?:[-+*]|[0-9]{1,9}[.)])(?= ))*[ ]*)(?:(`{3,})[^`]*|(~{3,}).*)$")
 INDENTED = 4
@@ -26,15 +27,30 @@ class Line:
 
 def lines_of(body: str) -> Iterator[Line]:
     """List the lines of a comment, and say of each whether it is shown as plain text; numbers begin with 1."""
-    reading = _Reading()
-    for number, written in enumerate(split_lines(body), 1):
-        plain = written.expandtabs(INDENTED).rstrip()
-        yield Line(number, written, plain, reading.shows(plain))
+    reading, lines = _Reading(), split_lines(body)
+    plains = [written.expandtabs(INDENTED).rstrip() for written in lines]
+    coded = _begun_in_code(plains)
+    for number, (written, plain) in enumerate(zip(lines, plains, strict=True), 1):
+        yield Line(number, written, plain, reading.shows(plain) and number not in coded)
 
 
 def split_lines(body: str) -> list[str]:
     """Split text where Markdown does: nothing but CR and LF ends a line."""
     return body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _begun_in_code(lines: Sequence[str]) -> frozenset[int]:
+    """Number the lines that inline code goes on in which an earlier line of the same paragraph opened."""
+    found: list[int] = []
+    number = 1
+    for is_text, group in groupby(lines, lambda line: bool(line) and FENCE.match(line) is None):
+        paragraph = list(group)
+        if is_text:
+            masked = mask_code("\n".join(paragraph))
+            ends = accumulate(len(line) + 1 for line in paragraph[:-1])
+            found += [number + index for index, end in enumerate(ends, 1) if masked[end - 1] != "\n"]
+        number += len(paragraph)
+    return frozenset(found)
 
 
 def mask(line: str) -> str:

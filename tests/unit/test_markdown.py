@@ -67,6 +67,16 @@ def test_a_tag_in_inline_code_opens_nothing() -> None:
     assert shown("Use `<pre>`.\n<prefix>\na") == {0, 1, 2}
 
 
+def test_a_line_that_begins_in_inline_code_is_no_plain_text() -> None:
+    assert shown("a `\n/stop\n` b\nc") == {0, 3}
+    assert shown("``\na ` b\n/stop\n``\n\n`\n/stop") == {0, 4, 5, 6}
+
+
+def test_inline_code_ends_with_its_paragraph_at_the_latest() -> None:
+    assert shown("don`t\n\n/stop\n\nwon`t") == {0, 1, 2, 3, 4}
+    assert shown("~~~\n`\n~~~\n/stop\n`") == {3, 4}
+
+
 def test_only_cr_and_lf_end_a_line() -> None:
     assert [line.written for line in lines_of("a\r\nb\rc\nd\x0be\u2028f")] == ["a", "b", "c", "d\x0be\u2028f"]
 
