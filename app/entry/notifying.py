@@ -8,6 +8,7 @@ from app.entry.parts import WITHIN_LEASE
 from app.notify_rules import Rules
 from app.ports import Notifier, Told
 from app.settings import ServeSettings, StateSettings
+from infra.notify.notifier import SECONDS, open_notifier
 
 SHARE = 1 / 3
 """Of the time that handling an event may take, what a notice may: else one that hangs would be sent without end."""
@@ -26,17 +27,11 @@ class NotifySettings(StateSettings):
 
 async def open_by_rules(settings: ServeSettings) -> Notifier | None:
     """Return what tells people by the operator's rules, None without rules; raises UserError if it cannot."""
-    if not settings.notify:
-        return None
-    from infra.notify.notifier import SECONDS, open_notifier  # noqa: PLC0415 - off by default
-
     return await open_notifier(settings.notify, min(SECONDS, settings.event_lease * WITHIN_LEASE * SHARE))
 
 
 async def try_rules(settings: NotifySettings) -> Sequence[Told]:
     """Send a notice by every rule, and return what came of it; raises UserError if there is no rule."""
-    from infra.notify.notifier import open_notifier  # noqa: PLC0415 - off by default
-
     notifier = await open_notifier(settings.notify)
     if notifier is None:
         raise UserError("ORCH_NOTIFY is not set: there is no rule, so nobody is notified")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import uvicorn
 
 from app.domain.errors import Permanent, Retryable
-from app.entry.notifying import open_by_rules
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
 from app.entry.runner import open_worker, require_tools
 from app.entry.stopping import drain, stop_on_signals, unless
@@ -63,13 +62,21 @@ async def serve(
     Takes deliveries at once, looks for what was missed, and then works on all of it.
     """
     sandbox = require_tools(settings) if with_runner else None
-    notifier = await open_by_rules(settings)
+    notifier = await _notifier(settings)
     stop = stop or stop_on_signals()
     with closing(_listen(settings)) as listener:
         async with open_ports(settings, wrap) as ports, _taking_deliveries(settings, ports, listener) as web:
             started = await unless(stop, _start(settings, ports, wrap, notifier))
             if started is not None:
                 await _run(settings, ports, started, web, stop, sandbox=sandbox)
+
+
+async def _notifier(settings: ServeSettings) -> Notifier | None:
+    if not settings.notify:
+        return None
+    from app.entry.notifying import open_by_rules  # noqa: PLC0415 - off by default, and memory is short
+
+    return await open_by_rules(settings)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
