@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.approvals import Question
+from app.domain.effects import Send
 from app.domain.events import (
     Commented,
     IssueLabeled,
@@ -12,6 +13,7 @@ from app.domain.events import (
     PullClosed,
     PullPushed,
     PullReopened,
+    Refresh,
     RunFinished,
     RunStarted,
 )
@@ -66,6 +68,8 @@ def task(number: int = 12, of: Repository | None = None) -> TaskRef:
 
 TASK = task()
 JOB = run_job(TASK, 1)
+SOON = Send(event=Refresh(task=TASK), delay=POLICY.settle)
+"""What shows the status of a task that waits for a runner, once it had time to begin."""
 
 
 def record(status: Status = Status.IN_PROGRESS, **changes: object) -> TaskRecord:

@@ -13,7 +13,6 @@ from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
 from app.domain.strategies.commanded import Scene, Step, obey
 from app.domain.strategies.single import Request, admit, after_run
-from app.domain.strategies.starting import SHOW
 from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.build import NOW, QUESTION, TASK
@@ -50,7 +49,7 @@ def test_an_answer_lets_the_task_go_on(body: str, did: str, allowed: bool, reaso
     answer = Answer(key="k1", text="bash: git push", allowed=allowed, reason=reason)
     record = build.record(Status.ROUTED, why=why, attempt=2, job_id=AGAIN.id, answers=(answer,))
     wanted = Send(event=SlotWanted(job=AGAIN, since=NOW.timestamp()))
-    assert say(body, waiting()) == Step(record, (wanted, *SHOW))
+    assert say(body, waiting()) == Step(record, (wanted, build.SOON))
 
 
 @pytest.mark.parametrize("body", ["/approve", "/deny it"])

@@ -132,8 +132,12 @@ def test_somebody_who_may_has_a_strangers_issue_worked_on() -> None:
 def test_a_closed_issue_is_reopened_first(body: str, issue: Issue | None) -> None:
     cancelled = build.record(Status.CANCELLED)
     assert refused(say(body, cancelled, issue), cancelled) == "the issue is closed; reopen it first."
-    if body == "/retry":
-        assert refused(say_on_pull(body, cancelled, issue), cancelled) == "the issue is closed; reopen it first."
+
+
+def test_on_a_pull_request_it_is_known_whether_the_task_ended_with_its_issue() -> None:
+    cancelled = build.record(Status.CANCELLED)
+    assert refused(say_on_pull("/retry", cancelled, None), cancelled) == "the issue is closed; reopen it first."
+    assert after(say_on_pull("/retry", cancelled.change(left_open=True), None)).status is Status.ROUTED
 
 
 def test_i7_the_text_that_is_followed_is_that_of_the_comments_moment() -> None:

@@ -8,7 +8,6 @@ from app.domain.facts import Check, CheckState, CutOff
 from app.domain.jobs import Purpose, run_job
 from app.domain.policy import Policy
 from app.domain.record import MergeWish, TaskRecord
-from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from handlers.checks import HANDLERS, checks_ended, task_checks_ended
 from tests.unit import build
@@ -55,7 +54,7 @@ def test_failed_checks_are_another_round() -> None:
     changes = {"attempt": 2, "job_id": job.id, "purpose": Purpose.REWORK, "rounds": 1, "checked": SHA}
     routed = build.record(Status.ROUTED, why=why, pull=30, head_sha=SHA, **changes)
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
-    assert decide(IN_REVIEW, PASSED, *checks) == Decision(why, routed, (wanted, *SHOW))
+    assert decide(IN_REVIEW, PASSED, *checks) == Decision(why, routed, (wanted, build.SOON))
 
 
 def test_i12_the_agent_is_set_on_the_checks_of_one_head_once() -> None:

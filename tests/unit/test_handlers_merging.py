@@ -139,8 +139,9 @@ def test_many_are_looked_at_a_part_at_a_time_and_none_is_left_out() -> None:
     assert told == list(range(1, AT_ONCE + 6))
 
 
-def test_the_agent_resolves_conflicts() -> None:
-    decision = decide(pull=build.pull(mergeable=False, conflicts=True))
+@pytest.mark.parametrize("view", [None, build.view("dirty")])
+def test_the_agent_resolves_conflicts(view: MergeView | None) -> None:
+    decision = decide(view=view, pull=build.pull(mergeable=False, conflicts=True))
     why = "Pull request #30 conflicts with `main`, so the agent resolves that."
     assert isinstance(decision.record, TaskRecord)
     assert (decision.record.purpose, decision.record.why, decision.record.rounds) == (Purpose.REBASE, why, 1)
@@ -163,13 +164,16 @@ def test_i12_github_is_asked_ever_later_and_not_for_ever() -> None:
     [
         (None, build.pull()),
         (build.record(pull=30), build.pull()),
-        (IN_REVIEW, None),
-        (IN_REVIEW, build.pull(is_open=False)),
     ],
-    ids=["no task", "at work", "gone", "closed"],
+    ids=["no task", "at work"],
 )
 def test_where_no_pull_request_is_reviewed_none_is_merged(record: TaskRecord | None, pull: Pull | None) -> None:
     assert decide(record, build.view(), pull) == nothing("there is no pull request in review")
+
+
+@pytest.mark.parametrize("pull", [None, build.pull(is_open=False)], ids=["gone", "closed"])
+def test_a_pull_request_that_is_not_open_has_no_conflicts(pull: Pull | None) -> None:
+    assert decide(IN_REVIEW.change(merge=None), None, pull) == nothing("the pull request is not open")
 
 
 @pytest.mark.parametrize(("record", "view"), [(IN_REVIEW.change(merge=None), build.view()), (IN_REVIEW, None)])
@@ -190,7 +194,7 @@ def test_nothing_is_merged_that_nobody_wants(record: TaskRecord, view: MergeView
             {"state": "blocked"},
             "GitHub does not let it be merged yet: a rule asks for reviews or checks that are missing.",
         ),
-        ({"state": "dirty\n@all"}, "GitHub says `dirty @\u2060all`."),
+        ({"state": "odd\n@all"}, "GitHub says `odd @\u2060all`."),
     ],
 )
 def test_people_read_what_a_merge_waits_for(changes: dict[str, Any], said: str) -> None:
@@ -228,7 +232,7 @@ def test_what_is_approved_and_green_is_merged_at_the_head_that_was_looked_at(
 ) -> None:
     decision = decide(view=build.view().model_copy(update=changes))
     merged = MergePull(pull=30, sha=SHA, method=method)
-    effects = (merged, Send(event=DONE), UpsertComment())
+    effects = (merged, Send(event=DONE))
     assert decision == Decision("the pull request is approved and green", IN_REVIEW, effects)
 
 

@@ -12,7 +12,6 @@ from app.domain.jobs import Purpose, run_job
 from app.domain.names import digest_of
 from app.domain.record import MOST_HEARD, MergeWish, TaskRecord
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from handlers.reviews import HANDLERS, by_orch, feedback_due, open_threads, review_submitted, reviewed
 from tests.unit import build
@@ -81,7 +80,7 @@ def test_a_review_that_asks_for_something_is_another_round(state: ReviewState) -
     routed = build.record(Status.ROUTED, why=why, pull=30, head_sha=SHA, reviews=(4,), instructions=(TOLD,), **changes)
     kept = KeepText(digest=digest_of("", "Hm."), title="", body="Hm.")
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
-    assert decision == Decision("`writer` reviewed the pull request", routed, (kept, wanted, *SHOW))
+    assert decision == Decision("`writer` reviewed the pull request", routed, (kept, wanted, build.SOON))
 
 
 def test_i2_a_review_is_met_once() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.effects import AddLabel, KeepText, Send, Tell, UpsertComment
-from app.domain.events import Commented, SlotWanted
+from app.domain.events import Commented, Refresh, SlotWanted
 from app.domain.facts import Issue, Permission
 from app.domain.instructions import MOST_WAITING, Instruction, Kind
 from app.domain.jobs import Purpose
@@ -97,7 +97,7 @@ def test_otherwise_it_waits_for_the_next_run(record: TaskRecord) -> None:
 def test_a_mention_lets_a_parked_task_go_on() -> None:
     step = mention(build.record(Status.NEEDS_REVIEW, rounds=5))
     assert (after(step).status, after(step).rounds, after(step).instructions) == (Status.ROUTED, 0, (SAID,))
-    assert [type(one.event) for one in step.effects if isinstance(one, Send)] == [SlotWanted]
+    assert [type(one.event) for one in step.effects if isinstance(one, Send)] == [SlotWanted, Refresh]
 
 
 def test_another_comment_does_not() -> None:

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from app.domain.absorb import refuse
 from app.domain.effects import (
     AddComment,
+    AnswerThreads,
     Decision,
     DeleteRef,
     MoveBranch,
     OpenPull,
     RemoveLabel,
-    ReplyInThread,
     Send,
     SubmitReview,
+    ThreadAnswer,
     UpsertComment,
 )
 from app.domain.errors import Permanent
@@ -91,7 +92,7 @@ def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
         Status.ROUTED, why=why, attempt=2, tries=2, job_id=job.id, run_id=None, runs=(summed_up(result),)
     )
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
-    assert decide(result) == Decision(why, record, (FREED, SPENT, wanted, *SHOW))
+    assert decide(result) == Decision(why, record, (FREED, SPENT, wanted, build.SOON))
 
 
 def test_a_provider_that_limits_is_given_time() -> None:
@@ -237,7 +238,7 @@ def test_a_stopped_task_goes_on_with_another_attempt_at_the_same_text() -> None:
     job = run_job(TASK, 3)
     routed = build.record(Status.ROUTED, why="On.", attempt=3, job_id=job.id)
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
-    assert resume(paused, build.snapshot(), "On.") == Decision("On.", routed, (wanted, *SHOW))
+    assert resume(paused, build.snapshot(), "On.") == Decision("On.", routed, (wanted, build.SOON))
 
 
 @pytest.mark.parametrize(
@@ -272,14 +273,14 @@ def test_a_delivery_answers_in_threads_and_looks_at_what_came_meanwhile() -> Non
     decision = decide(result, pull=30, instructions=SAID, merge=MergeWish(by="writer"))
     told = (SAID[0].model_copy(update={"run_id": RUN}), SAID[1])
     assert after(decision).instructions == told
-    reply = ReplyInThread(pull=30, thread="T1", comment_id=70, body="Done, @\u2060all.", resolve=True, commit=SHA)
-    assert reply in decision.effects
+    answer = ThreadAnswer(thread="T1", body="Done, @\u2060all.", resolve=True)
+    assert AnswerThreads(pull=30, key=f"answers-{RUN}", answers=(answer,), commit=SHA) in decision.effects
     assert decision.effects[-2:] == (Send(event=FeedbackDue(task=TASK)), Send(event=PullDue(task=TASK)))
 
 
 def test_without_a_pull_request_there_are_no_threads_to_answer_in() -> None:
     replies = (ThreadReply(thread="T1", comment_id=70, text="Done.", resolved=True),)
-    assert not any(isinstance(one, ReplyInThread) for one in decide(build.result(replies=replies)).effects)
+    assert not any(isinstance(one, AnswerThreads) for one in decide(build.result(replies=replies)).effects)
 
 
 def test_a_question_that_was_answered_is_done() -> None:

@@ -75,7 +75,7 @@ def test_another_round_begins_on_an_open_pull_request() -> None:
     job = run_job(TASK, 2, "rework")
     changes = {"attempt": 2, "job_id": job.id, "purpose": Purpose.REWORK, "rounds": 2, "checked": SHA}
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
-    expected = Decision("So.", build.record(Status.ROUTED, why="So.", **changes), (wanted, *SHOW))
+    expected = Decision("So.", build.record(Status.ROUTED, why="So.", **changes), (wanted, build.SOON))
     assert rework(known, SNAPSHOT, "So.", changes={"checked": SHA}) == expected
 
 
