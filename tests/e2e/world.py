@@ -87,7 +87,7 @@ class World:
             "LIST_LAG": 0.2,
             "RETRY_BASE": 0.3,
             "WRITE_GAP": 0,
-            "REDELIVER_EVERY": 1,
+            "REDELIVER_EVERY": 300,
             "DRAIN_SECONDS": 3,
             "ONBOARDING": "false",
             **more,
