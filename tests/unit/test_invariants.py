@@ -12,6 +12,7 @@ COPIES = {"model_copy", "change", "advance", "model_construct", "replace", "Task
 WRITES = {
     "add_labels",
     "remove_label",
+    "change_labels",
     "create_comment",
     "edit_comment",
     "pin_comment",
@@ -30,7 +31,7 @@ WRITES = {
     "enqueue_pull",
     "sign_commit",
 }
-WRITERS = {"app/apply.py", "app/pull_effects.py", "app/onboarding.py"}
+WRITERS = {"app/apply.py", "app/pull_effects.py", "app/signing.py", "app/onboarding.py"}
 
 
 def functions() -> Iterator[tuple[str, ast.AST]]:
@@ -81,7 +82,8 @@ def test_i4_only_advance_moves_a_status_and_only_admission_makes_a_record() -> N
 
 
 def test_i4_only_apply_writes_to_github() -> None:
-    assert {place.partition(":")[0] for place in places(writes_to_github)} == WRITERS
+    files = {place.partition(":")[0] for place in places(writes_to_github)}
+    assert {file for file in files if not file.startswith("app/github/")} == WRITERS  # those are the port itself
     assert callers("open_onboarding") == {"app/apply.py:_prepare"}
     assert callers("perform") == {"app/apply.py:_perform_for"}
 
