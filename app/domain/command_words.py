@@ -67,16 +67,22 @@ _KINDS = (
     CommandKind(Word.WHY, "Say what the task waits for, and who must act next.", Power.READ),
     CommandKind(
         Word.RETRY,
-        "Start the task's next attempt; text is an instruction for the agent.",
+        "Another attempt, at the text of now; with an open pull request another round, with the text as instruction.",
         Power.WRITE,
         Takes.CHOICE,
         "[agent] [model] [text]",
         "/retry codex please also run the linter",
     ),
-    CommandKind(Word.STOP, "Stop the run that works now; what it did so far is kept.", Power.WRITE),
-    CommandKind(Word.PAUSE, "Stop the run, and start no other until `/resume`.", Power.WRITE),
-    CommandKind(Word.RESUME, "Go on with a task that was stopped or paused.", Power.WRITE),
-    CommandKind(Word.CANCEL, "Give the task up.", Power.WRITE),
+    CommandKind(Word.STOP, "Stop the agent within seconds; what it did so far is pushed and kept.", Power.WRITE),
+    CommandKind(
+        Word.PAUSE, "Let the agent come to the end of its turn, then stop; nothing starts until `/resume`.", Power.WRITE
+    ),
+    CommandKind(
+        Word.RESUME,
+        "Go on with what was stopped, paused or parked, in the same session where the agent can.",
+        Power.WRITE,
+    ),
+    CommandKind(Word.CANCEL, "End the task; its pull request stays open.", Power.WRITE),
     CommandKind(
         Word.APPROVE,
         "Allow the tool call that the task waits with; with `budget`, let it spend that many more US dollars.",
@@ -110,8 +116,12 @@ _KINDS = (
         "/review look at the error messages",
     ),
     CommandKind(Word.REBASE, "Bring the pull request up to date with its base branch.", Power.WRITE),
-    CommandKind(Word.MERGE, "Merge the pull request as soon as GitHub allows it.", Power.MERGE),
-    CommandKind(Word.OK_TO_RUN, "Let Orch work on what somebody without write access wrote.", Power.WRITE),
+    CommandKind(Word.MERGE, "Merge the pull request as soon as it is approved and green.", Power.MERGE),
+    CommandKind(
+        Word.OK_TO_RUN,
+        "Let Orch work on an issue that somebody without write access wrote, as its text is now.",
+        Power.WRITE,
+    ),
     CommandKind(Word.LOG, "Show the end of the last run's log.", Power.WRITE),
 )
 COMMANDS: Mapping[Word, CommandKind] = {kind.word: kind for kind in _KINDS}

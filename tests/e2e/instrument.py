@@ -19,6 +19,7 @@ from app.apply import Apply
 from app.domain.effects import MoveBranch
 from app.domain.errors import Permanent
 from app.domain.record import TaskRecord
+from app.pull_effects import PullEffects
 from runner.git import Git
 from runner.supervision import Supervised
 from runner.workspace import Mirror, Workspace
@@ -101,15 +102,16 @@ def mutate(name: str) -> None:
     async def comment_without_looking(self: Apply, record: TaskRecord, looks: bool) -> int:
         return await upsert(self, record, looks=False)
 
-    async def branch_without_comparing(self: Apply, effect: MoveBranch, record: TaskRecord) -> None:
+    async def branch_without_comparing(self: PullEffects, effect: MoveBranch, record: TaskRecord) -> str:
         if not await self.github.create_branch(record.task.repository, effect.branch, effect.sha):
             raise Permanent("the branch exists")
+        return effect.sha
 
     match name:
         case "comment":
             Apply._upsert_comment = comment_without_looking  # type: ignore[method-assign]
         case "branch":
-            Apply._move_branch = branch_without_comparing  # type: ignore[method-assign]
+            PullEffects._move_to = branch_without_comparing  # type: ignore[method-assign]
 
 
 class _Stepped:

@@ -34,7 +34,14 @@ def thread(number: int, path: str, said: str) -> Thread:
     comment = ThreadComment(id=number, author=Actor(id=1, login="writer", is_bot=False), body=said, created_at=NOW)
     hunk = "@@ -1 +1 @@\n-hello\n+hallo"
     return Thread(
-        id=f"PRRT_{number}", path=path, line=1, hunk=hunk, is_resolved=False, is_outdated=False, comments=(comment,)
+        id=f"PRRT_{number}",
+        root=number,
+        path=path,
+        line=1,
+        hunk=hunk,
+        is_resolved=False,
+        is_outdated=False,
+        comments=(comment,),
     )
 
 
