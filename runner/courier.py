@@ -1,5 +1,6 @@
 """What a run brings from GitHub and takes there, patiently: each time with a token minted for it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,11 +11,13 @@ from app.domain.jobs import Job
 from app.domain.names import run_ref
 from app.domain.outcomes import Outcome
 from app.domain.record import Unfinished
+from app.domain.text import one_line
 from app.log import log
 from app.ports import Clock, Runs
+from runner.absent import Undeliverable
 from runner.driving import STOPPED
 from runner.ends import Ending
-from runner.git import Transient
+from runner.git import PushRejected, Transient
 from runner.pulse import Pulse
 from runner.workspace import Mirror, Workspace, WorkspaceBusy
 
@@ -23,6 +26,11 @@ PATIENCE = 32
 """Tries of what is worth more: to push what an agent has done, for a quarter of an hour."""
 PAUSE = 0.25
 LONGEST_PAUSE = 30
+_WORKFLOW = re.compile(r"refusing to allow a GitHub App to create or update workflow `([^`\n]*)`")
+_NO_WORKFLOW = (
+    "{} is a workflow of GitHub Actions, which GitHub takes from no App without a permission that Orch does not have. "
+    "Change it yourself, and tell the agent in a comment to leave it as it is."
+)
 T = TypeVar("T")
 
 
@@ -56,6 +64,10 @@ class Courier:
         try:
             await workspace.push(token.clone_url or self.grant.clone_url, token.value, sha, run_ref(run_id))
             log().info("pushed", ref=run_ref(run_id), sha=sha)
+        except PushRejected as refused:
+            if found := _WORKFLOW.search(refused.stderr):
+                raise Undeliverable(_NO_WORKFLOW.format(one_line(found[1]))) from refused
+            raise
         finally:
             try:
                 await self.runs.revoke(run_id, self.job, token)

@@ -2,13 +2,14 @@
 
 from aiohttp import web
 
-from infra.hub.access import allowed, find_renamed, find_repository
+from infra.hub.access import allowed, find_renamed, find_repository, grants
 from infra.hub.act import Act
 from infra.hub.auth import Kind, authenticate
 from infra.hub.errors import ApiError, moved
 from infra.hub.records import Role
 from infra.hub.refs import changing_refs
 from infra.hub.smart_http import serve_git, wants_write
+from infra.hub.workflows import REFUSED, guard
 from infra.hub.world import World
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="GitHub"'}
@@ -49,5 +50,7 @@ async def _serve(world: World, request: web.Request) -> web.StreamResponse:
     if not (writes and may_write and request.method == "POST"):
         return await serve_git(request, path, write_allowed=may_write)
     assert principal.user is not None
+    guard(path)
+    free = principal.kind is Kind.USER or grants(principal.permissions, "workflows", "write")
     async with changing_refs(Act(world, repository, principal.user, principal.app_id)):
-        return await serve_git(request, path, write_allowed=True)
+        return await serve_git(request, path, write_allowed=True, told=None if free else REFUSED)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -27,8 +27,10 @@ def wants_write(request: web.Request) -> bool:
     return request.query.get("service") == "git-receive-pack" or request.path.endswith("/git-receive-pack")
 
 
-async def serve_git(request: web.Request, repository: Path, *, write_allowed: bool) -> web.StreamResponse:
-    """Answer one smart-HTTP request for a repository.
+async def serve_git(
+    request: web.Request, repository: Path, *, write_allowed: bool, told: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Answer one smart-HTTP request for a repository; `told` is what its hooks find in their environment.
 
     404 for what is not smart HTTP, 403 for a push without `write_allowed` before any process starts, 502 if git
     ends without an answer. A client that goes away ends git and all that git started.
@@ -42,7 +44,7 @@ async def serve_git(request: web.Request, repository: Path, *, write_allowed: bo
     head = await request.content.readany() if request.body_exists else b""
     environment = _environment(request, repository, service, compressed=head.startswith(GZIP_MAGIC))
     try:
-        async with _backend(environment) as process:
+        async with _backend({**environment, **(told or {})}) as process:
             return await _while_connected(request, _exchange(request, process, head))
     except ConnectionError:
         return web.Response(status=499, text="The client went away\n")

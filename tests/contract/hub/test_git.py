@@ -134,6 +134,20 @@ def test_a_push_to_a_custom_ref_is_taken(stage: Stage, tmp_path: Path) -> None:
     assert stage.request("GET", "/git/ref/orch/runs/r1").status == 200
 
 
+def test_a_workflow_is_taken_from_people_and_not_from_the_app(stage: Stage, tmp_path: Path) -> None:
+    work = cloned(stage, tmp_path, stage.app_token())
+    (work / ".github/workflows").mkdir(parents=True)
+    refused = push_file(work, "work", ".github/workflows/ci.yml")
+    assert refused.returncode != 0
+    said = "refusing to allow a GitHub App to create or update workflow `.github/workflows/ci.yml` without `workflows`"
+    assert said in refused.stderr
+    assert stage.request("GET", "/git/ref/heads/work").status == 404
+    git(work, "remote", "set-url", "origin", address(stage, stage.tokens["write"]))
+    assert git(work, "push", "-q", "origin", "work").returncode == 0
+    git(work, "remote", "set-url", "origin", address(stage, stage.app_token()))
+    assert push_file(work, "work", "other.txt").returncode == 0
+
+
 def test_a_push_is_refused_to_readers(stage: Stage, tmp_path: Path) -> None:
     for number, token in enumerate((stage.tokens["read"], stage.app_token(permissions={"contents": "read"}))):
         folder = tmp_path / str(number)
