@@ -80,10 +80,36 @@ async def test_a_budget_that_is_spent_ends_the_run_and_asks(world: World, model:
     await start(world, model, "long", MAX_TOKENS=3000)
     number = await world.open_issue("Spend", "Do much.")
     said = await comment_of(world, number, "needs_review")
-    assert "The run reached a limit: " in said
+    assert "A limit was reached: " in said
     assert " of 3,000 tokens" in said
     assert "What it did so far is kept." in said
     assert len([ref for ref in await world.refs() if "orch/runs" in ref]) == 1
+
+
+async def test_a_task_at_its_cap_asks_and_goes_on_with_what_is_allowed(world: World, model: ModelServer) -> None:
+    model.scenarios["long"] = shells("echo kept > kept.txt", *["date +%N; sleep 0.1"] * 50)
+    await start(world, model, "long", MAX_TASK_COST="0.05", BUDGET_APPROVERS="admin")
+    number = await world.open_issue("Spend", "Do much.")
+    said = await comment_of(world, number, "needs_review")
+    assert "a person who may approve budgets says `/approve budget N`" in said
+    model.scenarios["long"] = shells("cat kept.txt > copy.txt")
+    await world.say(number, "/approve budget 1")
+    reply = await world.until_reply(number, after=2)
+    assert "only people with the role `admin` approve budgets here" in reply
+    await world.say(number, "/resume")
+    await world.until_text(number, "this task's runs cost $0.0")
+    await world.say(number, "/approve budget 1", "maintainer")
+    await comment_of(world, number, "in_review")
+    assert sorted(file["filename"] for file in await world.read("/pulls/2/files")) == ["copy.txt", "kept.txt"]
+
+
+async def test_a_repository_at_its_daily_cap_begins_no_run(world: World, model: ModelServer) -> None:
+    await start(world, model, "ok", MAX_DAY_COST="0.0115")
+    await comment_of(world, await world.open_issue("Say hello", "Make hello.txt say hello."), "in_review")
+    number = await world.open_issue("Again", "Make hello.txt say more.")
+    await comment_of(world, number, "needs_review")  # what was left of the day was little, and is spent now
+    await world.say(number, "/resume")
+    await world.until_text(number, "this repository's runs cost $0.02 today (UTC), and at most $0.01 is allowed")
 
 
 async def test_a_task_taken_up_again_goes_on_from_what_is_kept(world: World, model: ModelServer) -> None:
