@@ -32,15 +32,19 @@ ACTS_NEXT = {
 
 
 def render_comment(record: TaskRecord, keyring: Keyring) -> str:
-    """Render the living comment with its marker, within GitHub's 65,536 characters: old runs are folded away first."""
+    """Render the living comment with its marker, within GitHub's 65,536 characters.
+
+    Where that is too much, old runs are folded away in the marker first, and then the oldest of what was heard.
+    """
     cut = {name: getattr(record, name)[:LONGEST] for name in ("title", "why", "notice")}
     shown = record.change(**cut)
     visible = _visible(shown)
     while True:
         body = f"{visible}\n\n{render_marker(shown, keyring)}\n"
-        if len(body) <= LIMIT or not shown.runs:
+        smaller = shown.fold(len(shown.runs) // 8 + 1) if shown.runs else shown.forget()
+        if len(body) <= LIMIT or smaller == shown:
             return body
-        shown = shown.fold(len(shown.runs) // 8 + 1)
+        shown = smaller
 
 
 def describe_agent(record: TaskRecord) -> str:

@@ -185,6 +185,15 @@ class TaskRecord(Value):
         up_to = max([self.heard_up_to, *(one.comment_id for one in forgotten)])
         return self.change(heard=tuple(heard[-MOST_HEARD:]), heard_up_to=up_to)
 
+    def forget(self) -> "TaskRecord":
+        """Remember half as much of what was followed, which is never followed again, and of what agents were told."""
+        kept = self.heard[len(self.heard) - len(self.heard) // 2 :]
+        up_to = max([self.heard_up_to, *(one.comment_id for one in self.heard if one not in kept)])
+        told = [one for one in self.instructions if one.run_id]
+        gone = told[: -(len(told) // 2) or None]
+        instructions = tuple(one for one in self.instructions if one not in gone)
+        return self.change(heard=kept, heard_up_to=up_to, instructions=instructions)
+
     def fold(self, count: int) -> "TaskRecord":
         """Return the record without the summaries of its `count` oldest runs; their cost stays."""
         gone = self.runs[:count]

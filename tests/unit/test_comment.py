@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.approvals import Answer
 from app.domain.comment import LIMIT, RUNS_SHOWN, describe_agent, render_comment
 from app.domain.markers import parse_marker, render_marker
 from app.domain.outcomes import Usage
-from app.domain.record import Folded, TaskRecord
+from app.domain.record import MOST_HEARD, MOST_KEYS, Folded, MergeWish, TaskRecord
 from app.domain.task import Status
 from tests.unit import build
 from tests.unit.build import KEYRING, TASK
@@ -174,3 +175,51 @@ def test_i10_a_model_is_named_where_it_is_known_and_denied_only_where_there_is_n
     changes: dict[str, Any], described: str
 ) -> None:
     assert describe_agent(build.record(**changes)) == described
+
+
+def test_people_see_what_was_said_to_the_agent_and_what_a_merge_waits_for() -> None:
+    said = (build.instruction("c-1", run_id="r"), build.instruction("c-2", author="a|b"))
+    lines = visible(build.record(instructions=said, merge=MergeWish(by="writer", waits="It waits|\nlong.")))
+    assert "| Said to the agent (UTC) | `writer` 12:00: delivered; `a b` 12:00: not delivered yet |" in lines
+    assert "| Merge | wished for by `writer`. It waits long. |" in lines
+
+
+def test_people_see_that_a_run_has_spent_most_of_what_it_may() -> None:
+    said = "The run has spent 80 % of what it may; at 100 % it ends with its work kept."
+    assert said in visible(build.record(spent_share=80))
+    assert not any("has spent" in line for line in visible(build.record()))
+
+
+def test_a_comment_is_never_too_long_whatever_is_remembered_and_nothing_is_followed_again_for_that() -> None:
+    record = build.record(
+        Status.NEEDS_REVIEW,
+        title="<" * 300,
+        why="<" * 1000,
+        notice="<" * 1000,
+        remarks=("r" * 1000,) * 5,
+        asked=build.QUESTION.model_copy(update={"text": "<" * 1000}),
+        answers=tuple(Answer(key=f"{n:032}", text="<" * 200, allowed=True, reason="<" * 200) for n in range(10)),
+        instructions=tuple(
+            build.instruction(f"comment-{10**10 + n}-{n:08}", author="a" * 39, run_id="r" * 16) for n in range(40)
+        ),
+        reviews=tuple(range(10**10, 10**10 + MOST_HEARD)),
+        merge=MergeWish(by="writer", waits="w" * 400),
+        put_back=(build.NOW,) * 3,
+    )
+    for number in range(MOST_HEARD):
+        record = record.hear(10**10 + number, [f"mistake:{key:016}" for key in range(MOST_KEYS)])
+    body = render_comment(record, KEYRING)
+    rebuilt = read(body)
+    assert len(body) <= LIMIT
+    assert all(rebuilt.is_over(number) for number in range(10**10, 10**10 + MOST_HEARD))
+    assert (len(rebuilt.heard) > 0, rebuilt.answers) == (True, record.answers)
+
+
+def test_what_waits_to_be_told_is_never_forgotten() -> None:
+    told = tuple(build.instruction(f"c-{number}", run_id="r") for number in range(3))
+    record = build.record(instructions=(*told, build.instruction("c-9"))).hear(1, ("k",)).hear(2, ("k",))
+    once = record.forget()
+    assert (once.instructions, once.heard_up_to) == ((told[2], build.instruction("c-9")), 1)
+    assert (
+        once.forget() == once.forget().forget() == build.record(instructions=(build.instruction("c-9"),), heard_up_to=2)
+    )

@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from app.domain.buttons import buttons_of
+from app.domain.command_words import Word
 from app.domain.commands import key_of, read_comment
+from app.domain.comment import render_comment
 from app.domain.effects import AddComment, Decision, KeepText, React, Send, Tell, UpsertComment, nothing
 from app.domain.events import Commented, PullCommented
 from app.domain.facts import Actor, CutOff, Permission
@@ -237,6 +240,65 @@ def test_where_the_store_has_no_task_only_what_is_said_to_orch_is_looked_into() 
     assert known == [True, False, False]
 
 
+LIVING = build.record(Status.NEEDS_REVIEW, comment_id=77)
+
+
+def tick(
+    record: TaskRecord | None, *words: Word, body: str | None = None, permission: Permission = Permission.WRITE
+) -> Decision:
+    """Tick boxes in the living comment, or write another text there."""
+    before = render_comment(record or LIVING, build.KEYRING)
+    after = before
+    for word in words:
+        after = after.replace(f"- [ ] `/{word.value}`", f"- [x] `/{word.value}`")
+    event = build.commented(body or after, number=77, before=before, author_id=SELF.id)
+    return decide(event, record, permission)
+
+
+def test_a_box_that_is_ticked_is_a_command() -> None:
+    decision = tick(LIVING, Word.RETRY)
+    assert (decision.why, after(decision).status) == ("`writer` ticked /retry", Status.ROUTED)
+    assert decision.effects[-1] == UpsertComment()
+    stopped = tick(build.record(comment_id=77), Word.STOP)
+    assert (after(stopped).status, stopped.effects.count(UpsertComment())) == (Status.PAUSED, 1)
+
+
+def test_i7_a_box_is_ticked_by_those_who_may() -> None:
+    decision = tick(LIVING, Word.RETRY, permission=Permission.READ)
+    assert after(decision) == LIVING
+    assert (NO_WRITE in reply(decision).body, decision.effects[-1]) == (True, UpsertComment())
+
+
+def test_what_else_is_changed_in_the_living_comment_is_put_back() -> None:
+    notice = "`writer` edited this comment; it was put back, because it follows the work."
+    expected = Decision("the living comment was edited", LIVING.change(notice=notice), (UpsertComment(),))
+    assert tick(LIVING, body="/retry") == expected
+    assert tick(LIVING.change(asked=build.QUESTION), body="- [x] `/retry`: another attempt").record == (
+        LIVING.change(asked=build.QUESTION, notice=notice)
+    )
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        tick(None, Word.RETRY),
+        tick(LIVING.change(comment_id=78), Word.RETRY),
+        decide(build.commented("/retry", author_id=SELF.id, number=77), LIVING),
+    ],
+    ids=["no task", "another comment", "not edited"],
+)
+def test_i7_what_orch_wrote_itself_instructs_nobody(decision: Decision) -> None:
+    assert decision == nothing("what Orch wrote itself says nothing to it")
+
+
+def test_every_box_that_is_offered_does_something() -> None:
+    asked = LIVING.change(asked=build.QUESTION)
+    records = [*(build.record(status, comment_id=77) for status in Status), asked]
+    for record in records:
+        for word in buttons_of(record):
+            assert not any(isinstance(one, AddComment) for one in tick(record, word).effects), (record.status, word)
+
+
 def on_pull(**changes: Any) -> PullCommented:
     made = PullCommented(
         repository=TASK.repository,
@@ -258,6 +320,11 @@ def test_a_comment_on_a_pull_request_is_told_to_its_task() -> None:
     decision = pull_commented(on_pull(before="Hm."), build.snapshot(pull=MINE))
     told = build.on_pull("/stop", before="Hm.")
     assert decision == Decision("somebody spoke on the task's pull request", effects=(Send(event=told),))
+
+
+def test_where_the_pull_request_names_its_issue_the_task_says_whether_it_is_its() -> None:
+    decision = pull_commented(on_pull(task_number=12), build.snapshot())
+    assert decision.effects == (Send(event=build.on_pull("/stop")),)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.domain.outcomes import Usage
-from app.domain.record import TaskRecord
+from app.domain.record import MOST_HEARD, MOST_KEYS, TaskRecord
 from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.draw import examine, records, unknown_or_cost
@@ -84,3 +84,38 @@ def test_a_record_survives_json(record: TaskRecord) -> None:
 def test_a_field_that_a_record_does_not_have_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="a record has no colour"):
         build.record().change(colour="red")
+
+
+@examine
+@given(st.lists(st.tuples(st.integers(1, 200), st.sets(st.text("abc", max_size=3), max_size=30)), max_size=120))
+def test_i2_what_was_heard_of_a_comment_is_never_new_again(said: list[tuple[int, set[str]]]) -> None:
+    record = build.record()
+    for number, keys in said:
+        record = record.hear(number, keys)
+    assert len(record.heard) <= MOST_HEARD
+    assert all(len(one.keys) <= MOST_KEYS for one in record.heard)
+    assert all(record.is_over(number) or keys <= record.has_heard(number) for number, keys in said)
+
+
+@examine
+@given(st.lists(st.integers(1, 200), max_size=120), st.integers(1, 201))
+def test_i2_a_review_that_was_met_stays_so_and_later_ones_are_new(met: list[int], other: int) -> None:
+    record = build.record()
+    for number in met:
+        record = record.meet(number)
+    assert len(record.reviews) <= MOST_HEARD
+    assert all(record.has_met(number) for number in met)
+    assert record.has_met(other) is (other in met or other <= record.met_up_to)
+
+
+def test_heads_that_orch_made_are_known() -> None:
+    runs = (build.summary(head_sha=build.OTHER_SHA), build.summary(head_sha=None))
+    assert build.record(head_sha=build.SHA, runs=runs).own_heads == {build.SHA, build.OTHER_SHA}
+    assert build.record(head_sha=build.SHA, own_head=False).own_heads == frozenset()
+    assert build.record().own_heads == frozenset()
+
+
+def test_what_holds_for_one_status_goes_with_it() -> None:
+    known = build.record(notice="N", asked=build.QUESTION, spent_share=80, left_open=True)
+    after = known.advance(Trigger.PARK, "So.")
+    assert (after.notice, after.asked, after.spent_share, after.left_open) == ("", None, None, False)
