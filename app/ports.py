@@ -13,6 +13,7 @@ from app.domain.facts import (
     Comment,
     CommitData,
     Delivery,
+    FoundComment,
     Identity,
     Issue,
     LabelGiven,
@@ -265,7 +266,15 @@ class GitHub(Protocol):
         """Find who put a label on, the last time; None if nobody did."""
         ...
 
+    async def text_changed(self, repository: Repository, number: int) -> datetime | None:
+        """Tell when an issue's title or body was changed last; None if never."""
+        ...
+
     async def comments(self, repository: Repository, number: int) -> Sequence[Comment]: ...
+
+    async def comments_since(self, repository: Repository, since: datetime) -> Sequence[FoundComment]:
+        """List all comments on issues and pull requests that were written, or edited, since then."""
+        ...
 
     async def create_comment(self, repository: Repository, number: int, body: str) -> int: ...
 

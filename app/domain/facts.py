@@ -80,6 +80,15 @@ class Comment(Value):
     edited_at: datetime
 
 
+class FoundComment(Value):
+    """A comment found in a list of a whole repository; `seen` says that somebody, maybe Orch, put eyes under it."""
+
+    number: int
+    on_pull: bool
+    seen: bool
+    comment: Comment
+
+
 class LabelGiven(Value):
     """The issue event that put a label on."""
 

@@ -3,36 +3,28 @@
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
-from typing import Any
 
 import aiohttp
 
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.facts import Comment, Delivery, Identity, Issue, LabelGiven, Permission, Pull, Standing
+from app.domain.facts import Comment, Identity, Issue, Permission, Pull, Standing
 from app.domain.grants import RunToken
 from app.domain.names import Repository
-from app.github.answers import (
-    last_given,
-    never_delivered,
-    read_comment,
-    read_issue,
-    read_pull,
-    read_repository,
-)
+from app.github.answers import read_comment, read_issue, read_pull, read_repository
 from app.github.asking import is_refused
 from app.github.auth import AppCredential, GivenCredential, Scope
 from app.github.checks import ChecksApi
 from app.github.client import Client, Transport
 from app.github.faults import Rejected
 from app.github.labelling import LabelsApi
+from app.github.looking import LookingApi
 from app.github.merging import MergingApi
 from app.github.pacing import Pacing
 from app.github.reviews import ReviewsApi
 from app.ports import Clock
 
 
-class GitHubApi(LabelsApi, ReviewsApi, ChecksApi, MergingApi):
+class GitHubApi(LabelsApi, LookingApi, ReviewsApi, ChecksApi, MergingApi):
     """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
 
     async def identity(self) -> Identity:
@@ -84,9 +76,6 @@ class GitHubApi(LabelsApi, ReviewsApi, ChecksApi, MergingApi):
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]:
         found = await self._list(repository, "/issues{?labels,state,per_page}", labels=label, state=state)
         return [read_issue(issue) for issue in found if "pull_request" not in issue]
-
-    async def label_given(self, repository: Repository, number: int, label: str) -> LabelGiven | None:
-        return last_given(await self._list(repository, "/issues/{number}/events{?per_page}", number=number), label)
 
     async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
         found = await self._list(repository, "/issues/{number}/comments{?per_page}", number=number)
@@ -180,16 +169,6 @@ class GitHubApi(LabelsApi, ReviewsApi, ChecksApi, MergingApi):
         except Rejected as error:
             if error.status != 401:  # 401: it ended, or was revoked before
                 raise
-
-    async def failed_deliveries(self, since: datetime | None = None) -> Sequence[Delivery]:
-        def is_old(attempt: Mapping[str, Any]) -> bool:
-            return since is not None and datetime.fromisoformat(attempt["delivered_at"]) < since
-
-        found = await self._app.pages("/app/hook/deliveries{?per_page}", until=is_old)
-        return never_delivered(attempt for attempt in found if not is_old(attempt))
-
-    async def redeliver(self, delivery_id: int) -> None:
-        await self._app.ask("POST", "/app/hook/deliveries/{id}/attempts", id=delivery_id)
 
     async def _pulls(self, repository: Repository, branch: str, **filters: str) -> list[Pull]:
         head = f"{repository.owner}:{branch}"

@@ -61,6 +61,7 @@ def edit_texts(act: Act, issue: Issue, title: str, body: str | None) -> Issue:
         act.note(issue, "renamed", rename={"from": issue.title, "to": title})
     if body != issue.body:
         changes["body"] = {"from": issue.body or ""}
+        issue = replace(issue, body_edited=act.world.now())
     if not changes:
         return issue
     issue = act.world.touch(replace(issue, title=title, body=body))

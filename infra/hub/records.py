@@ -195,6 +195,7 @@ class Issue(Row):
     pinned_comment_id: int | None = None
     app_id: int | None = None
     is_pull: bool = False
+    body_edited: float | None = None
 
     @property
     def parent(self) -> int:

@@ -17,7 +17,7 @@ async def list_comments(call: Call) -> Answer:
     repository = call.repository()
     issue = call.issue(repository)
     call.require(repository, Role.READ, "read", *permissions_for(issue))
-    since = _since(call)
+    since = since_of(call)
     found = [c for c in call.state.rows(Comment, issue.id) if c.updated >= since and call.fresh_enough(c.created)]
     return call.page(found, lambda comment: show_comment(call.world, repository, issue, comment))
 
@@ -126,7 +126,8 @@ def _set_pin(act: Act, issue: Issue, comment: Comment, *, pinned: bool) -> Comme
     return comment
 
 
-def _since(call: Call) -> float:
+def since_of(call: Call) -> float:
+    """Read what a list of comments is to begin with. Raises ApiError 422."""
     text = call.query("since")
     if not text:
         return 0.0
