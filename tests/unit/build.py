@@ -11,6 +11,7 @@ from app.domain.events import (
     IssueLabeled,
     IssueUnlabeled,
     PullClosed,
+    PullCommented,
     PullPushed,
     PullReopened,
     Refresh,
@@ -202,6 +203,21 @@ def commented(body: str = "/approve", actor: Actor = WRITER, number: int = 50, *
 def on_pull(body: str = "/approve", actor: Actor = WRITER, number: int = 50, **changes: object) -> Commented:
     """Make a comment on the task's pull request."""
     return commented(body, actor, number, **{"pull": 30, "title": None, "text": None, **changes})
+
+
+def pull_commented(**changes: object) -> PullCommented:
+    """Make a comment on a pull request that Orch opened."""
+    made = PullCommented(
+        repository=TASK.repository,
+        number=30,
+        pull_author_id=SELF.id,
+        actor=WRITER,
+        author_id=WRITER.id,
+        comment_id=50,
+        body="/stop",
+        written_at=NOW,
+    )
+    return made.model_copy(update=changes)
 
 
 def instruction(key: str = "comment-50-1", **changes: object) -> Instruction:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.config import FILE
 from app.domain.errors import Missing
-from app.domain.facts import BranchRules, Comment, Issue, Permission, Pull, Standing
+from app.domain.facts import BranchRules, Check, Comment, Issue, MergeView, Permission, Pull, Review, Standing, Thread
 from app.domain.names import Repository
 from app.ports import Document
 from tests.unit import build
@@ -53,7 +53,7 @@ class FakeGitHub:
     """One issue and what hangs on it; `asked` lists the questions in the order of their names."""
 
     held_issue: Issue | None = None
-    held_comments: Sequence[Comment] = ()
+    held_comments: Sequence[Comment] | None = ()
     held_pull: Pull | None = None
     head: str | None = None
     head_author: int | None = None
@@ -61,6 +61,9 @@ class FakeGitHub:
     held_file: bytes | Exception | None = None
     held_beside: Mapping[str, bytes] = field(default_factory=dict)
     held_rules: BranchRules | Exception = field(default_factory=BranchRules)
+    held_threads: Sequence[Thread] = ()
+    held_checks: Sequence[Check] = ()
+    held_view: MergeView | None = None
     asked: list[str] = field(default_factory=list)
 
     async def issue(self, repository: Repository, number: int) -> Issue:
@@ -89,7 +92,27 @@ class FakeGitHub:
 
     async def comments(self, repository: Repository, number: int) -> Sequence[Comment]:
         self.asked.append("comments")
+        if self.held_comments is None:
+            raise Missing("no such issue")
         return self.held_comments
+
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        self.asked.append("reviews")
+        return []
+
+    async def threads(self, repository: Repository, number: int) -> Sequence[Thread]:
+        self.asked.append("threads")
+        return self.held_threads
+
+    async def checks(self, repository: Repository, sha: str) -> Sequence[Check]:
+        self.asked.append("checks")
+        return self.held_checks
+
+    async def merge_view(self, repository: Repository, number: int) -> MergeView:
+        self.asked.append("merge_view")
+        if self.held_view is None:
+            raise Missing("no such pull request")
+        return self.held_view
 
     async def pull(self, repository: Repository, number: int) -> Pull:
         self.asked.append("pull")

@@ -61,7 +61,7 @@ def test_every_command_is_shown_with_an_example() -> None:
     rows = [line for line in leave(REVIEWED).splitlines() if line.startswith("| `/")]
     assert len(rows) > 10
     assert all(row.endswith("` |") and row.count(" `/") >= 2 for row in rows)
-    assert "| `/merge` | Merge the pull request as soon as GitHub allows it. | `/merge` |" in rows
+    assert f"| `/merge` | {COMMANDS[Word.MERGE].help} | `/merge` |" in rows
 
 
 def test_strangers_are_offered_what_they_may_and_told_why_not_more() -> None:

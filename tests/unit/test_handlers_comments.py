@@ -1,7 +1,5 @@
 """Comments: who is heard, what is followed once, who is answered how often."""
 
-from typing import Any
-
 import pytest
 
 from app.domain.buttons import buttons_of
@@ -9,7 +7,7 @@ from app.domain.command_words import Word
 from app.domain.commands import key_of, read_comment
 from app.domain.comment import render_comment
 from app.domain.effects import AddComment, Decision, KeepText, React, Send, Tell, UpsertComment, nothing
-from app.domain.events import Commented, PullCommented
+from app.domain.events import Commented
 from app.domain.facts import Actor, CutOff, Permission
 from app.domain.instructions import Kind
 from app.domain.names import digest_of
@@ -20,7 +18,7 @@ from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from handlers.comments import HANDLERS, commented, not_on_ours, not_ours, pull_commented
 from tests.unit import build
-from tests.unit.build import POLICY, ROBOT, RUN, SELF, STRANGER, TASK, WRITER
+from tests.unit.build import POLICY, ROBOT, RUN, SELF, STRANGER, TASK
 
 ON_ISSUE, ON_PULL = HANDLERS
 NO_WRITE = "only people with write access to this repository start or steer work"
@@ -299,31 +297,17 @@ def test_every_box_that_is_offered_does_something() -> None:
             assert not any(isinstance(one, AddComment) for one in tick(record, word).effects), (record.status, word)
 
 
-def on_pull(**changes: Any) -> PullCommented:
-    made = PullCommented(
-        repository=TASK.repository,
-        number=30,
-        pull_author_id=SELF.id,
-        actor=WRITER,
-        author_id=WRITER.id,
-        comment_id=50,
-        body="/stop",
-        written_at=build.NOW,
-    )
-    return made.model_copy(update=changes)
-
-
 MINE = build.pull(head_branch="orch/12-add-a-greeting", head_repository_id=1)
 
 
 def test_a_comment_on_a_pull_request_is_told_to_its_task() -> None:
-    decision = pull_commented(on_pull(before="Hm."), build.snapshot(pull=MINE))
+    decision = pull_commented(build.pull_commented(before="Hm."), build.snapshot(pull=MINE))
     told = build.on_pull("/stop", before="Hm.")
     assert decision == Decision("somebody spoke on the task's pull request", effects=(Send(event=told),))
 
 
 def test_where_the_pull_request_names_its_issue_the_task_says_whether_it_is_its() -> None:
-    decision = pull_commented(on_pull(task_number=12), build.snapshot())
+    decision = pull_commented(build.pull_commented(task_number=12), build.snapshot())
     assert decision.effects == (Send(event=build.on_pull("/stop")),)
 
 
@@ -332,11 +316,13 @@ def test_where_the_pull_request_names_its_issue_the_task_says_whether_it_is_its(
 )
 def test_i7_a_pull_request_that_is_not_orchs_tells_no_task(changes: dict[str, object] | None) -> None:
     pull = None if changes is None else MINE.model_copy(update=changes)
-    assert pull_commented(on_pull(), build.snapshot(pull=pull)) == nothing("the pull request is not Orch's")
+    assert pull_commented(build.pull_commented(), build.snapshot(pull=pull)) == nothing(
+        "the pull request is not Orch's"
+    )
 
 
 def test_pull_requests_that_others_opened_cost_no_question() -> None:
-    assert not_on_ours(on_pull(pull_author_id=11), build.snapshot()) == "the pull request is not Orch's"
-    assert not_on_ours(on_pull(actor=SELF), build.snapshot()) == "Orch wrote it itself"
-    assert not_on_ours(on_pull(), build.snapshot()) is None
+    assert not_on_ours(build.pull_commented(pull_author_id=11), build.snapshot()) == "the pull request is not Orch's"
+    assert not_on_ours(build.pull_commented(actor=SELF), build.snapshot()) == "Orch wrote it itself"
+    assert not_on_ours(build.pull_commented(), build.snapshot()) is None
     assert ON_PULL.skip is not_on_ours

@@ -91,6 +91,13 @@ def test_i2_a_head_that_orch_put_there_is_news_to_nobody() -> None:
     assert not settled(CHANGED, record)
 
 
+def test_a_persons_push_on_top_of_orchs_is_told_by_itself() -> None:
+    record = build.record(Status.IN_REVIEW, pull=30, head_sha="3" * 40)
+    event = PUSHED.model_copy(update={"actor": SELF})
+    decision = pull_changed(event, build.snapshot(record, pull=build.pull(head_sha=OTHER_SHA)))
+    assert decision == nothing("somebody pushed since, which is told by itself")
+
+
 def test_what_github_merged_into_the_branch_for_orch_is_orchs_own() -> None:
     record = build.record(Status.IN_REVIEW, pull=30, head_sha=OTHER_SHA)
     event = PUSHED.model_copy(update={"actor": SELF})

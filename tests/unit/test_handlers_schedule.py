@@ -1,12 +1,13 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, SetLabels, UpsertComment, nothing
 from app.domain.events import Refresh, SlotWanted, TaskChecked
-from app.domain.facts import CutOff, Issue, Pull
+from app.domain.facts import CheckState, CutOff, Issue, Pull
 from app.domain.jobs import run_job
 from app.domain.life import finish_merged
 from app.domain.record import TaskRecord
@@ -176,3 +177,43 @@ def test_i12_people_are_told_once_for_a_text_however_often_the_issue_is_touched(
     edited = issue.model_copy(update={"body": "Another text."})
     decisions = [task_checked(SECOND, build.snapshot(at=seen)) for seen in (issue, later, edited)]
     assert decisions[0] == decisions[1] != decisions[2]
+
+
+def sweep(record: TaskRecord = IN_REVIEW, **seen: Any) -> Decision:
+    """Look at a task in review of which GitHub shows more than the pull request."""
+    return task_checked(CHECK, replace(build.snapshot(record, here(record.status), pull=build.pull()), **seen))
+
+
+def test_a_command_that_was_missed_is_told_again() -> None:
+    event = build.commented("/stop")
+    decision = sweep(comments=(build.comment(50, "/stop"),))
+    assert decision == Decision("missed: `writer` wrote `/stop`", effects=(Send(event=event),))
+
+
+def test_what_was_missed_and_what_is_wrong_are_both_mended() -> None:
+    wrong = replace(
+        build.snapshot(IN_REVIEW, here(Status.IN_REVIEW, Status.DONE), pull=build.pull()),
+        comments=(build.comment(50, "/stop"),),
+    )
+    decision = task_checked(CHECK, wrong)
+    assert decision.record == IN_REVIEW.change(shown=(Status.DONE,))
+    assert decision.effects == (*SHOW, Send(event=build.commented("/stop")))
+    renamed = build.task(12, build.repository(name="gadgets"))
+    moved = task_checked(TaskChecked(task=renamed), replace(wrong, issue=here(Status.IN_REVIEW)))
+    assert moved.record == IN_REVIEW.change(task=renamed)
+
+
+def test_checks_whose_end_was_missed_are_followed() -> None:
+    record = IN_REVIEW.change(checked=None)
+    decision = sweep(record, checks=(build.check(),))
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.status, decision.record.checked) == (Status.ROUTED, build.SHA)
+    for checks in (None, (build.check(CheckState.PASSED),)):
+        assert sweep(record, checks=checks) == nothing("nothing was missed")
+
+
+@pytest.mark.parametrize("left_open", [True, False])
+def test_a_task_that_ended_while_its_issue_stayed_open_is_not_taken_for_reopened(left_open: bool) -> None:
+    record = build.record(Status.CANCELLED, left_open=left_open)
+    decision = missed(record, build.issue("status:cancelled"))
+    assert (decision == nothing("nothing was missed")) is left_open

@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field, replace
-from typing import cast
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -7,10 +8,20 @@ from app.config_files import ConfigFiles
 from app.domain.admission import Board
 from app.domain.comment import render_comment
 from app.domain.effects import Decision, nothing
-from app.domain.events import Event, PullChanged, RepositoryDeleted, SlotFreed, TaskChecked
-from app.domain.facts import Actor, Comment, Permission, Pull
+from app.domain.events import (
+    Event,
+    PullChanged,
+    PullDue,
+    RepositoryDeleted,
+    Reviewed,
+    SlotFreed,
+    Spent,
+    TaskChecked,
+)
+from app.domain.facts import Actor, Comment, Permission, Pull, ReviewState
+from app.domain.ledger import Ledger
 from app.domain.names import ADMISSION
-from app.domain.record import TaskRecord
+from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.task import Status
 from app.ports import Document, GitHub, Store
@@ -19,7 +30,7 @@ from app.records import Loaded, Records
 from app.standings import Standings
 from handlers.snapshot import SnapshotLoader
 from tests.unit import build
-from tests.unit.build import IDENTITY, JOB, KEYRING, POLICY, ROBOT, SELF, SHA, TASK, WRITER
+from tests.unit.build import IDENTITY, JOB, KEYRING, NOW, POLICY, ROBOT, SELF, SHA, TASK, WRITER
 from tests.unit.ports import FakeGitHub, FakeStore, StillClock
 
 BARE = build.snapshot()
@@ -42,7 +53,7 @@ class Desk:
     github: FakeGitHub = field(default_factory=FakeGitHub)
     store: FakeStore = field(default_factory=FakeStore)
 
-    def keep(self, value: TaskRecord | Board, partition: str = "repository:1", key: str = "record/12") -> None:
+    def keep(self, value: TaskRecord | Board | Ledger, partition: str = "repository:1", key: str = "record/12") -> None:
         self.store.documents[partition, key] = Document(key, 3, value.model_dump(mode="json"))
 
     async def load(self, event: Event, *needs: Need) -> tuple[Snapshot, Loaded]:
@@ -219,3 +230,92 @@ async def test_the_board_is_read(desk: Desk) -> None:
 
 def test_a_handler_skips_nothing_unless_it_says_so() -> None:
     assert handler().skip(CHECK, BARE) is None
+
+
+COMMENTS = (build.comment(60, "Hm."),)
+IN_REVIEW = build.record(Status.IN_REVIEW, pull=30, head_sha=SHA)
+
+
+async def test_what_hangs_on_a_pull_request_is_read_if_it_is_asked_for(desk: Desk) -> None:
+    desk.keep(IN_REVIEW.change(merge=MergeWish(by="writer")))
+    desk.github = FakeGitHub(
+        held_comments=COMMENTS,
+        held_threads=[build.thread(WRITER)],
+        held_checks=[build.check()],
+        held_view=build.view(),
+    )
+    seen, _ = await desk.load(CHECK, Need.RECORD, Need.COMMENTS, Need.REVIEWS, Need.THREADS, Need.CHECKS, Need.MERGE)
+    assert (seen.comments, seen.pull_comments, seen.reviews) == (COMMENTS, COMMENTS, ())
+    assert (seen.threads, seen.checks, seen.merge) == ((build.thread(WRITER),), (build.check(),), build.view())
+
+
+async def test_checks_are_read_in_review_and_the_way_to_a_merge_only_where_it_is_wished_for(desk: Desk) -> None:
+    desk.keep(build.record(pull=30, head_sha=SHA))
+    seen, _ = await desk.load(CHECK, Need.RECORD, Need.CHECKS, Need.MERGE)
+    assert (seen.checks, seen.merge, desk.github.asked) == (None, None, [])
+
+
+async def test_comments_of_an_issue_that_is_gone_are_none(desk: Desk) -> None:
+    desk.keep(build.record())
+    desk.github.held_comments = None
+    seen, _ = await desk.load(CHECK, Need.RECORD, Need.COMMENTS)
+    assert (seen.comments, desk.github.asked) == ((), ["comments"])
+
+
+async def test_threads_are_read_only_for_a_review_that_says_nothing_else(desk: Desk) -> None:
+    desk.keep(IN_REVIEW)
+    facts: dict[str, Any] = {"task": TASK, "pull": 30, "review_id": 4, "actor": WRITER, "at": build.NOW}
+    for body in ("Hm.", " "):
+        event = Reviewed(**facts, state=ReviewState.COMMENTED, body=body)
+        await desk.load(event, Need.RECORD, Need.THREADS)
+    assert desk.github.asked == ["threads"]
+
+
+async def test_a_wished_merge_needs_the_view_of_it_and_no_pull_request(desk: Desk) -> None:
+    desk.github = FakeGitHub(held_pull=build.pull(), held_view=build.view())
+    for wish, asked in ((None, "pull"), (MergeWish(by="writer"), "merge_view")):
+        desk.keep(IN_REVIEW.change(merge=wish))
+        await desk.load(PullDue(task=TASK), Need.RECORD, Need.PULL, Need.MERGE)
+        assert desk.github.asked.pop() == asked
+    assert desk.github.asked == []
+
+
+async def test_a_comment_on_a_pull_request_needs_neither_the_issue_nor_the_branch(desk: Desk) -> None:
+    desk.keep(IN_REVIEW)
+    desk.github.held_issue = build.issue("orch")
+    await desk.load(build.on_pull("/stop"), Need.RECORD, Need.ISSUE, Need.HEAD)
+    assert desk.github.asked == []
+    await desk.load(build.commented("/stop"), Need.RECORD, Need.ISSUE, Need.HEAD)
+    assert desk.github.asked == ["issue", "branch_head"]
+
+
+@pytest.mark.parametrize(("number", "asked"), [(None, ["pull"]), (12, [])])
+async def test_a_pull_request_that_names_its_issue_is_not_asked_for_it(
+    desk: Desk, number: int | None, asked: list[str]
+) -> None:
+    desk.github.held_pull = build.pull(head_branch="orch/12-x")
+    await desk.load(build.pull_commented(task_number=number), Need.PULL)
+    assert desk.github.asked == asked
+
+
+async def test_what_was_decided_is_read_for_who_asks_why(desk: Desk) -> None:
+    desk.keep(build.record())
+    for second, why in ((2, "later"), (1, "first")):
+        mark = {"why": why, "at": (NOW + timedelta(seconds=second)).isoformat()}
+        desk.store.documents["repository:1", f"mark/12/{why}"] = Document(why, 1, mark)
+    for body, told in (("/stop", ()), ("/WHY?", ("first", "later"))):
+        seen, _ = await desk.load(build.commented(body), Need.RECORD, Need.DECISIONS)
+        assert tuple(why for _, why in seen.decisions) == told
+
+
+async def test_what_was_spent_is_read(desk: Desk) -> None:
+    ledger = Ledger(unknown=3)
+    desk.keep(ledger, "installation:5", "record/ledger")
+    event = Spent(repository=TASK.repository, run_id="r", cost=None, at=NOW)
+    assert await desk.load(event, Need.LEDGER) == (replace(BARE, ledger=ledger), Loaded(ledger, 3))
+
+
+async def test_where_the_store_has_no_task_what_means_nothing_to_orch_is_not_looked_into(desk: Desk) -> None:
+    asked = replace(handler(Need.RECORD), only_known=lambda event, snapshot: True)
+    assert await desk.loader.load(asked, CHECK, BARE) == (BARE, Loaded(None, 0))
+    assert desk.github.asked == []

@@ -8,15 +8,21 @@ from pydantic import ValidationError
 from app.domain.effects import (
     EFFECT,
     AddComment,
+    AnswerThreads,
     CheckRepositories,
     Decision,
     Effect,
     Enqueue,
     KeepText,
     ListRepositories,
+    MergePull,
     MoveBranch,
+    React,
     Send,
     SetLabels,
+    StopRun,
+    Tell,
+    ThreadAnswer,
     nothing,
 )
 from app.domain.envelope import Envelope, Source
@@ -34,11 +40,12 @@ from app.domain.events import (
     RepositoryDeleted,
     SlotFreed,
     SlotWanted,
+    Spent,
     TaskCutOff,
     WorkCutOff,
 )
 from app.domain.facts import CutOff, Permission
-from app.domain.grants import Grant, RunToken
+from app.domain.grants import Grant, RunToken, Stop
 from app.domain.internal import disclose, enclose
 from app.domain.jobs import Job, JobKind, cleanup_job, run_job
 from app.domain.names import ADMISSION, Repository, TaskRef
@@ -61,6 +68,9 @@ EVENTS: list[tuple[Event, str]] = [
     (WorkCutOff(because=CutOff.ARCHIVED, installation_id=5, repository_ids=None), ADMISSION),
     (SlotWanted(job=JOB, since=1), ADMISSION),
     (SlotFreed(job_id=JOB.id), ADMISSION),
+    (Spent(repository=TASK.repository, run_id="r", cost=None, at=NOW), "installation:5/ledger"),
+    (build.commented(before="x"), TASK.group),
+    (build.pull_commented(), "repository:1/30"),
     (Ignored(reason="nothing", group="g/1"), "g/1"),
 ]
 EFFECTS: list[Effect] = [
@@ -72,6 +82,11 @@ EFFECTS: list[Effect] = [
     SetLabels(),
     AddComment(task=TASK, key="k", body="b"),
     MoveBranch(branch="orch/12", sha=SHA, previous=None),
+    StopRun(run_id="r", how=Stop.TURN),
+    Tell(run_id="r", instructions=(build.instruction(),)),
+    React(task=TASK, comment_id=1, reaction="eyes"),
+    AnswerThreads(pull=30, key="k", answers=(ThreadAnswer(thread="T", body="b", resolve=True),)),
+    MergePull(pull=30, sha=SHA, method="squash"),
 ]
 
 
