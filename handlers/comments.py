@@ -136,12 +136,14 @@ def _reply(event: Commented, replies: list[str], snapshot: Snapshot) -> tuple[Ef
     key = f"reply-{event.comment_id}-{digest_of('', body)[:8]}"
     if refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy) is not None:
         key = f"refused-{event.actor.id}"
-    return (AddComment(task=_place(event), key=key, body=f"`{one_line(event.actor.login)}`, {_lower(body)}"),)
+    return (AddComment(task=_place(event), key=key, body=f"`{one_line(event.actor.login)}`{_follow_on(body)}"),)
 
 
-def _lower(text: str) -> str:
-    """Let a sentence go on after a name, unless its first word is spelled as it is."""
-    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+def _follow_on(text: str) -> str:
+    """Let a sentence go on after a name, and anything else begin a paragraph of its own."""
+    if not text[:1].isalpha() and not text.startswith("`"):
+        return f":\n\n{text}"
+    return f", {text if text[:2].isupper() else text[:1].lower() + text[1:]}"
 
 
 def _names(said: Said) -> str:

@@ -19,7 +19,7 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
     record = snapshot.record
     if record is None or record.job_id != event.job_id or not can(record.status, Trigger.START):
         return Decision("the task does not want this run any more", effects=(StopRun(run_id=event.run_id),))
-    why = f"Agent `{record.agent}` works on attempt {record.attempt}, run `{event.run_id}`."
+    why = f"Agent `{record.agent}` works on attempt {record.tries}, run `{event.run_id}`."
     # What the lost run's agent was told, nobody knows any more.
     untold = given_back(record.instructions, event.lost or "")
     started = record.advance(Trigger.START, why, run_id=event.run_id, instructions=untold)

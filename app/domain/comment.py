@@ -60,7 +60,7 @@ def _visible(record: TaskRecord) -> str:
     rows = [
         ("Status", f"`{record.status.value}`"),
         ("Agent", describe_agent(record)),
-        ("Attempt", f"{record.attempt}"),
+        ("Attempt", _attempt(record)),
         ("Requested by", f"`{one_line(record.requested_by)}`"),
         ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
         ("Cost so far", _cost(record)),
@@ -83,6 +83,11 @@ def _visible(record: TaskRecord) -> str:
     if record.runs or record.folded.runs:
         parts.append(_runs(record.runs, record.folded.runs))
     return "\n\n".join(parts)
+
+
+def _attempt(record: TaskRecord) -> str:
+    """Number the attempt at what is being done, and the round of rework that it belongs to."""
+    return f"{record.tries}, in round {record.rounds} on the pull request" if record.rounds else f"{record.tries}"
 
 
 def _wishes(record: TaskRecord) -> list[tuple[str, str]]:

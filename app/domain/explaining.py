@@ -79,7 +79,7 @@ def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:
 
 
 def _details(record: TaskRecord) -> list[str]:
-    lines = [f"Agent {describe_agent(record)}, attempt {record.attempt}, round {record.rounds}."]
+    lines = [f"Agent {describe_agent(record)}, attempt {record.tries}, round {record.rounds}."]
     if record.merge:
         lines.append(f"`{record.merge.by}` wants it merged. {record.merge.waits}".strip())
     if left := waiting(record.instructions):

@@ -319,7 +319,7 @@ def pull_body(event: RunFinished, record: TaskRecord) -> str:
 
 
 def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
-    ended = f"Attempt {record.attempt} ended as `{event.result.outcome.value}`"
+    ended = f"Attempt {record.tries} ended as `{event.result.outcome.value}`"
     why = f"{ended}: {sentence(event.result.reason)} Trying again."
     limited = event.result.outcome is Outcome.PROVIDER_LIMITED
     retried, effects = begin(
@@ -347,7 +347,7 @@ def _ask(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snap
 
 def _question(event: RunFinished, record: TaskRecord) -> str:
     outcome, reason = event.result.outcome, sentence(event.result.reason, 400)
-    said = f"{_ASKS.get(outcome, f'Attempt {record.attempt}, the last, ended as `{outcome.value}`:')} {reason}"
+    said = f"{_ASKS.get(outcome, f'Attempt {record.tries}, the last, ended as `{outcome.value}`:')} {reason}"
     kept = " What it did so far is kept." if event.result.head_sha and record.unfinished else ""
     if event.result.asked:
         return f"{said}{kept}"
