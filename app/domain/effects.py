@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from app.domain.admission import Board
-from app.domain.base import Value
+from app.domain.base import ByType, Kind, Value
 from app.domain.config import RepoFile
 from app.domain.events import Event
 from app.domain.grants import Stop
@@ -18,7 +18,7 @@ from app.domain.notices import Notice
 from app.domain.record import TaskRecord
 
 
-class KeepText(Value):
+class KeepText(Kind):
     """Keep the admitted text as an artifact."""
 
     type: Literal["keep_text"] = "keep_text"
@@ -27,34 +27,34 @@ class KeepText(Value):
     body: str
 
 
-class Send(Value):
+class Send(Kind):
     """Send an event to its group, after `delay` seconds."""
 
     type: Literal["send"] = "send"
-    event: Annotated[Event, Field(discriminator="type")]
+    event: Annotated[Event, ByType()]
     delay: float = 0
 
 
-class Enqueue(Value):
+class Enqueue(Kind):
     """Ask the runners for a job."""
 
     type: Literal["enqueue"] = "enqueue"
     job: Job
 
 
-class SetLabels(Value):
+class SetLabels(Kind):
     """Make the status label on the issue say what the record says when this is done."""
 
     type: Literal["set_labels"] = "set_labels"
 
 
-class UpsertComment(Value):
+class UpsertComment(Kind):
     """Make the living comment say what the record says when this is done."""
 
     type: Literal["upsert_comment"] = "upsert_comment"
 
 
-class AddComment(Value):
+class AddComment(Kind):
     """Post a comment of its own, which notifies people. `key` finds it again, so that it is posted once."""
 
     type: Literal["add_comment"] = "add_comment"
@@ -63,7 +63,7 @@ class AddComment(Value):
     body: str
 
 
-class RemoveLabel(Value):
+class RemoveLabel(Kind):
     """Take a label off the issue."""
 
     type: Literal["remove_label"] = "remove_label"
@@ -71,7 +71,7 @@ class RemoveLabel(Value):
     label: str
 
 
-class MoveBranch(Value):
+class MoveBranch(Kind):
     """Make the task's branch point at a pushed commit: `previous` is where Orch left it, None if it made none."""
 
     type: Literal["move_branch"] = "move_branch"
@@ -80,7 +80,7 @@ class MoveBranch(Value):
     previous: str | None
 
 
-class OpenPull(Value):
+class OpenPull(Kind):
     """Open the task's pull request, or find it."""
 
     type: Literal["open_pull"] = "open_pull"
@@ -89,20 +89,20 @@ class OpenPull(Value):
     body: str
 
 
-class CloseIssue(Value):
+class CloseIssue(Kind):
     """Close the issue as completed."""
 
     type: Literal["close_issue"] = "close_issue"
 
 
-class DeleteRef(Value):
+class DeleteRef(Kind):
     """Delete a ref (`refs/...`) that is not needed any more."""
 
     type: Literal["delete_ref"] = "delete_ref"
     ref: str
 
 
-class StopRun(Value):
+class StopRun(Kind):
     """Tell the run to stop at its next beat."""
 
     type: Literal["stop_run"] = "stop_run"
@@ -110,7 +110,7 @@ class StopRun(Value):
     how: Stop = Stop.DROP
 
 
-class Tell(Value):
+class Tell(Kind):
     """Have the run tell its agent what people said."""
 
     type: Literal["tell"] = "tell"
@@ -118,7 +118,7 @@ class Tell(Value):
     instructions: tuple[Instruction, ...]
 
 
-class React(Value):
+class React(Kind):
     """Put a reaction on a comment."""
 
     type: Literal["react"] = "react"
@@ -127,7 +127,7 @@ class React(Value):
     reaction: Literal["eyes", "rocket", "confused"]
 
 
-class AddLabel(Value):
+class AddLabel(Kind):
     """Put a label on the issue."""
 
     type: Literal["add_label"] = "add_label"
@@ -143,7 +143,7 @@ class ThreadAnswer(Value):
     resolve: bool
 
 
-class AnswerThreads(Value):
+class AnswerThreads(Kind):
     """Say in review threads what was done about them, and resolve those where that was seen to be done.
 
     `commit` is the one that the texts may name, as the run pushed it. `key` finds the answers again.
@@ -156,7 +156,7 @@ class AnswerThreads(Value):
     commit: str | None = None
 
 
-class SubmitReview(Value):
+class SubmitReview(Kind):
     """Submit a review that neither approves nor asks for changes."""
 
     type: Literal["submit_review"] = "submit_review"
@@ -165,7 +165,7 @@ class SubmitReview(Value):
     body: str
 
 
-class UpdateBranch(Value):
+class UpdateBranch(Kind):
     """Have GitHub merge the base branch into the pull request's branch, whose head is `sha`."""
 
     type: Literal["update_branch"] = "update_branch"
@@ -173,7 +173,7 @@ class UpdateBranch(Value):
     sha: str
 
 
-class MergePull(Value):
+class MergePull(Kind):
     """Merge the pull request, or put it into its merge queue, if `sha` is still its head."""
 
     type: Literal["merge_pull"] = "merge_pull"
@@ -183,7 +183,7 @@ class MergePull(Value):
     queue: str | None = None
 
 
-class ShowLog(Value):
+class ShowLog(Kind):
     """Post the end of a run's log as a comment."""
 
     type: Literal["show_log"] = "show_log"
@@ -192,7 +192,7 @@ class ShowLog(Value):
     run_id: str
 
 
-class CreateLabels(Value):
+class CreateLabels(Kind):
     """Create Orch's labels in a repository where they are missing; `trigger` is its own one, if it has one."""
 
     type: Literal["create_labels"] = "create_labels"
@@ -200,28 +200,28 @@ class CreateLabels(Value):
     trigger: str | None = None
 
 
-class OpenOnboarding(Value):
+class OpenOnboarding(Kind):
     """Open the pull request that shows a repository what can be configured, if there never was one."""
 
     type: Literal["open_onboarding"] = "open_onboarding"
     repository: Repository
 
 
-class Notify(Value):
+class Notify(Kind):
     """Tell people outside GitHub, as far as they can be reached."""
 
     type: Literal["notify"] = "notify"
     notice: Notice
 
 
-class CheckRepositories(Value):
+class CheckRepositories(Kind):
     """Look in these repositories, as far as Orch can see them, for what was missed."""
 
     type: Literal["check_repositories"] = "check_repositories"
     repository_ids: tuple[int, ...]
 
 
-class ListRepositories(Value):
+class ListRepositories(Kind):
     """Take up all repositories of an installation, as if they had been added."""
 
     type: Literal["list_repositories"] = "list_repositories"
@@ -256,7 +256,7 @@ Effect = (
     | ListRepositories
 )
 
-EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="type")])
+EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, ByType()])
 
 
 @dataclass(frozen=True, slots=True)

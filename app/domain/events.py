@@ -4,16 +4,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from app.domain.base import Value
+from app.domain.base import ByType, Kind
 from app.domain.facts import Actor, CutOff, ReviewState
 from app.domain.jobs import Job
 from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of, ledger_group
 from app.domain.outcomes import RunResult
 
 
-class TaskEvent(Value):
+class TaskEvent(Kind):
     """An event in the group of one issue."""
 
     task: TaskRef
@@ -223,7 +223,7 @@ class TaskChecked(TaskEvent):
     again: bool = False
 
 
-class PullEvent(Value):
+class PullEvent(Kind):
     """An event in the group of one pull request; its head repository is None if that is gone."""
 
     repository: Repository
@@ -279,7 +279,7 @@ class ReviewSubmitted(PullEvent):
     at: datetime
 
 
-class PullCommented(Value):
+class PullCommented(Kind):
     """Somebody wrote or edited a comment on a pull request; see Commented.
 
     `task_number` is the issue that the pull request says to close, if its body ends so; whether it is that task's is
@@ -303,7 +303,7 @@ class PullCommented(Value):
         return group_of(self.repository.id, self.number)
 
 
-class MergeAwaited(Value):
+class MergeAwaited(Kind):
     """An issue with a pull request was closed: if a merge did it, the pull request's group has heard of it before."""
 
     type: Literal["merge_awaited"] = "merge_awaited"
@@ -315,7 +315,7 @@ class MergeAwaited(Value):
         return group_of(self.closed.task.repository.id, self.pull)
 
 
-class RepositoryEvent(Value):
+class RepositoryEvent(Kind):
     """An event of a whole repository."""
 
     repository: Repository
@@ -359,7 +359,7 @@ class RepositoryDeleted(RepositoryEvent):
     after: int = 0
 
 
-class InstallationEvent(Value):
+class InstallationEvent(Kind):
     """An event of one installation of the App."""
 
     installation_id: int
@@ -401,7 +401,7 @@ class InstallationRestored(InstallationEvent):
     type: Literal["installation_restored"] = "installation_restored"
 
 
-class WorkCutOff(Value):
+class WorkCutOff(Kind):
     """Tell every task that runs or waits in the repositories (None: in all of the installation) of its being cut off.
 
     `after` is the last job whose task was told.
@@ -418,7 +418,7 @@ class WorkCutOff(Value):
         return ADMISSION
 
 
-class ConfigPushed(Value):
+class ConfigPushed(Kind):
     """The default branch moved, or is another one, so that `.orch.yml` may say something else."""
 
     type: Literal["config_pushed"] = "config_pushed"
@@ -429,7 +429,7 @@ class ConfigPushed(Value):
         return f"repository:{self.repository.id}/events"
 
 
-class ConfigWanted(Value):
+class ConfigWanted(Kind):
     """Read a repository's `.orch.yml` again; with `new`, show it what that may say if there is none."""
 
     type: Literal["config_wanted"] = "config_wanted"
@@ -441,7 +441,7 @@ class ConfigWanted(Value):
         return config_group(self.repository.id)
 
 
-class Spent(Value):
+class Spent(Kind):
     """A run came to its end and cost so much, in US dollars (None: not known)."""
 
     type: Literal["spent"] = "spent"
@@ -455,7 +455,7 @@ class Spent(Value):
         return ledger_group(self.repository.installation_id)
 
 
-class SlotWanted(Value):
+class SlotWanted(Kind):
     """A task waits for a slot to run its job in; `most` is its repository's own limit on runs at once."""
 
     type: Literal["slot_wanted"] = "slot_wanted"
@@ -468,7 +468,7 @@ class SlotWanted(Value):
         return ADMISSION
 
 
-class SlotFreed(Value):
+class SlotFreed(Kind):
     """A job no longer needs its slot, or never will."""
 
     type: Literal["slot_freed"] = "slot_freed"
@@ -479,7 +479,7 @@ class SlotFreed(Value):
         return ADMISSION
 
 
-class SlotsLimited(Value):
+class SlotsLimited(Kind):
     """A repository's own limit on runs at once is another one now (None: it has none)."""
 
     type: Literal["slots_limited"] = "slots_limited"
@@ -491,7 +491,7 @@ class SlotsLimited(Value):
         return ADMISSION
 
 
-class Ignored(Value):
+class Ignored(Kind):
     """A delivery that means nothing to Orch."""
 
     type: Literal["ignored"] = "ignored"
@@ -548,4 +548,4 @@ Event = (
     | Ignored
 )
 
-EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, ByType()])
