@@ -129,10 +129,6 @@ async def it_is_no_object(stage: Stage) -> None:
     await stage.deliver("issue_comment", ["/merge"], guid=str(uuid4()))
 
 
-async def it_is_too_large(stage: Stage) -> None:
-    await stage.deliver("issue_comment", {"noise": "/" * 27_000_000}, guid=str(uuid4()))
-
-
 async def it_lacks_what_is_needed(stage: Stage) -> None:
     payload = {**await said(stage, "/merge"), "comment": {"body": "/merge"}}
     await deliver(stage, "created", payload, guid="lacks-what-is-needed")

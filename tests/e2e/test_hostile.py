@@ -155,7 +155,6 @@ DONE: dict[str, tuple[Callable[[Stage], Awaitable[None]], list[str], str]] = {
     "a webhook signed with SHA-1": (deeds.it_is_signed_as_long_ago, [], UNSIGNED),
     "a delivery whose id is a path": (deeds.its_id_is_a_path, [], "400 X-GitHub-Delivery"),
     "a payload that is no object": (deeds.it_is_no_object, [], "400 the body is not a JSON object"),
-    "a payload of 27 MB": (deeds.it_is_too_large, [], "413 more than"),
     "a payload that lacks what is needed": (deeds.it_lacks_what_is_needed, [], "webhook issue_comment: KeyError"),
     "a marker that the bot seems to write": (deeds.the_bot_seems_to_say_it, [], "Orch wrote it itself"),
     "a comment of the bot's that is not its": (
