@@ -3,10 +3,9 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from app.config_yaml import parse_file
 from app.domain.absent import ATTRIBUTES, MODULES, Absent, lfs_patterns, submodule_paths
 from app.domain.config import FILE, Problem, RepoFile
-from app.domain.config_check import FoundFile, follow
+from app.domain.config_check import FoundFile, Tree, follow
 from app.domain.errors import Permanent, Unauthorized
 from app.domain.names import Repository
 from app.domain.text import one_line
@@ -46,6 +45,10 @@ async def find_file(github: GitHub, repository: Repository) -> FoundFile:
         raise
     except Permanent as error:
         return FoundFile("", Problem(text=f"cannot be read: {one_line(str(error))}"))
+    if data is None:
+        return FoundFile(None, Tree({}, {}))
+    from app.config_yaml import parse_file  # noqa: PLC0415 - 1 MB that nobody needs whose repositories have no file
+
     return await asyncio.to_thread(parse_file, data)  # half a second for the worst that 64 KiB can be
 
 

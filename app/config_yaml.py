@@ -25,10 +25,8 @@ class _Bad(Exception):
         self.problem = Problem(line=line, text=text)
 
 
-def parse_file(data: bytes | None) -> FoundFile:
+def parse_file(data: bytes) -> FoundFile:
     """Return the file's text with its keys, or with the first thing that keeps it from being read."""
-    if data is None:
-        return FoundFile(None, Tree({}, {}))
     try:
         text = _decoded(data)
         return FoundFile(text, _tree(text))

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from dotenv import dotenv_values
+
+if TYPE_CHECKING:
+    import yaml
 
 PREFIX = "ORCH_"
 CONFIG_FILE = "config_file"
@@ -135,6 +137,8 @@ def _file(folder: Path, wanted: Path | None, known: Collection[str], sources: So
     path = folder / shown
     if wanted is None and not path.exists():
         return {}
+    import yaml  # noqa: PLC0415 - 1 MB that nobody needs who has no such file
+
     try:
         if path.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"it has more than {LARGEST} bytes")  # noqa: TRY301
@@ -151,8 +155,10 @@ def _file(folder: Path, wanted: Path | None, known: Collection[str], sources: So
 
 
 def _mapping(
-    loader: yaml.SafeLoader, node: yaml.Node | None, shown: str, known: Collection[str], sources: Sources
+    loader: "yaml.SafeLoader", node: "yaml.Node | None", shown: str, known: Collection[str], sources: Sources
 ) -> dict[str, Given]:
+    import yaml  # noqa: PLC0415 - see above
+
     found: dict[str, Given] = {}
     if node is None:
         return found

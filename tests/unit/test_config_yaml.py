@@ -1,12 +1,18 @@
 """The text of `.orch.yml`: what is no plain YAML is refused with its line, before it can do harm."""
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.config_files import find_file
 from app.config_yaml import DEEPEST, LARGEST, parse_file
 from app.domain.config import Problem
 from app.domain.config_check import FoundFile, Tree
+from app.domain.names import Repository
+from app.ports import GitHub
+from tests.unit import build
 from tests.unit.draw import examine
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
@@ -38,8 +44,13 @@ def test_what_is_nested_is_kept_for_whoever_refuses_it() -> None:
     assert found.tree == Tree({"gates": [{"run": "make test"}]}, {"gates": 1})
 
 
-def test_a_file_that_is_not_there_says_nothing() -> None:
-    assert parse_file(None) == FoundFile(None, EMPTY)
+class _Bare:
+    async def file(self, repository: Repository, path: str) -> bytes | None:
+        return None
+
+
+async def test_a_file_that_is_not_there_says_nothing() -> None:
+    assert await find_file(cast(GitHub, _Bare()), build.repository()) == FoundFile(None, EMPTY)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n", "{}", "\ufeff"])
