@@ -83,7 +83,7 @@ class Apply:
             raise Retryable(str(error)) from error
         except Permanent as error:
             return await self._refused(group, loaded, [pending, *rest], error)
-        after = absorb(loaded.task, pending.effect, made) if loaded.task else None
+        after = absorb(loaded.task, pending.effect, made).dated(loaded.task, self.clock.now()) if loaded.task else None
         return await self.records.settle(group, pending, loaded, after), rest
 
     def _await_lists(self, pending: Pending) -> None:
@@ -102,7 +102,7 @@ class Apply:
         after, instead = refuse(loaded.task, effect, error) if loaded.task else (None, ())
         if after is None or not instead:
             return await self.records.settle(group, pendings[0], loaded, None), pendings[1:]
-        told = self.notifying.effects(loaded.task, after)
+        told, after = self.notifying.effects(loaded.task, after), after.dated(loaded.task, self.clock.now())
         loaded = await self.records.replace(group, pendings, loaded, after, (*instead, *told))
         return loaded, await self.records.outbox(group)
 

@@ -5,8 +5,8 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from app.apply import Apply
@@ -17,6 +17,7 @@ from app.domain.events import Event, Ignored
 from app.domain.internal import disclose
 from app.domain.names import number_of_branch
 from app.domain.policy import Policy
+from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Snapshot
 from app.log import bound, log
 from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
@@ -147,7 +148,7 @@ class Process:
             log().info("handled before")
             return None
         snapshot, loaded = await self.loader.load(handler, event, outline)
-        return handler.decide(event, snapshot), loaded
+        return _dated(handler.decide(event, snapshot), loaded.task, snapshot.now), loaded
 
     def _names(self, event: Any) -> dict[str, str]:
         """Name the task that an event is about, so that its every line can be found by that name."""
@@ -157,6 +158,12 @@ class Process:
             return {"task": str(task)}
         number = number_of_branch(branch, self.policy.branch_prefix) if branch else None
         return {"task": f"{event.repository.full_name}#{number}"} if number else {}
+
+
+def _dated(decision: Decision, before: TaskRecord | None, now: datetime) -> Decision:
+    """Note when another status began: before the snapshot was read, so that what it shows is older or in it."""
+    record = decision.record
+    return replace(decision, record=record.dated(before, now)) if isinstance(record, TaskRecord) else decision
 
 
 def parser(parse_webhook: Callable[[str, bytes, str], Event]) -> Callable[[Envelope], Event]:

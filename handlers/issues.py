@@ -7,6 +7,7 @@ from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled
 from app.domain.labels import AUTOMERGE, STATUS_PREFIX, is_same_label, statuses_on
+from app.domain.missed import is_followed
 from app.domain.names import digest_of
 from app.domain.powers import Power, refusal
 from app.domain.record import TaskRecord
@@ -55,6 +56,8 @@ def _merge_asked(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> De
     record = snapshot.record
     if record is None or record.status.is_final:
         return nothing("the issue is no open task")
+    if snapshot.issue is None or life.has_label(snapshot.issue, AUTOMERGE) != isinstance(event, IssueLabeled):
+        return nothing("the label was changed again since")
     return wish(record, event.actor, snapshot, wanted=isinstance(event, IssueLabeled))
 
 
@@ -65,6 +68,8 @@ def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Dec
         return nothing("the pull request was merged; only a reopened issue is taken up again")
     if not can(record.status, Trigger.ROUTE):
         return _start_anew(event, record, digest, snapshot)
+    if is_followed(record, snapshot.given):
+        return nothing("the label was put on before the task came to wait, and was followed then")
     waiting = life.merged(record, snapshot.pull) or life.reviewed_again(record, snapshot.pull, digest)
     return waiting or single.admit(_request(event), replace(snapshot, record=record.change(rounds=0)))
 
@@ -140,6 +145,6 @@ def _give_in(record: TaskRecord) -> Decision:
 _READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
 
 HANDLERS = (
-    Handler(IssueLabeled, _READ | {Need.STANDING, Need.PULL, Need.HEAD}, issue_labeled, not_ours),
+    Handler(IssueLabeled, _READ | {Need.STANDING, Need.PULL, Need.HEAD, Need.GIVEN}, issue_labeled, not_ours),
     Handler(IssueUnlabeled, _READ | {Need.STANDING}, issue_unlabeled, not_ours),
 )

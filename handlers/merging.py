@@ -34,6 +34,9 @@ def merge_asked(event: MergeAsked, snapshot: Snapshot) -> Decision:
     record = snapshot.record
     if record is None or record.pull != event.pull or record.status.is_final:
         return nothing("the pull request is not that of an open task")
+    on = snapshot.pull is not None and any(is_same_label(label, AUTOMERGE) for label in snapshot.pull.labels)
+    if on != event.wanted:
+        return nothing("the label was changed again since")
     return wish(record, event.actor, snapshot, wanted=event.wanted)
 
 
@@ -68,7 +71,7 @@ def _is_settled(event: PullDue, record: TaskRecord) -> bool:
 
 HANDLERS = (
     Handler(PullLabeled, frozenset({Need.CONFIG}), pull_labeled, not_automerge),
-    Handler(MergeAsked, frozenset({Need.RECORD, Need.STANDING, Need.CONFIG}), merge_asked),
+    Handler(MergeAsked, frozenset({Need.RECORD, Need.STANDING, Need.PULL, Need.CONFIG}), merge_asked),
     Handler(BaseMoved, frozenset({Need.TASKS}), base_moved),
     Handler(PullDue, frozenset({Need.RECORD, Need.PULL, Need.MERGE, Need.CONFIG}), pull_due, settled=_is_settled),
 )

@@ -9,13 +9,14 @@ from app.config_files import ConfigFiles
 from app.domain.config import resolve
 from app.domain.errors import Missing
 from app.domain.events import Commented, Event, PullCommented, PullDue
-from app.domain.facts import Comment, Identity, Issue, Standing
+from app.domain.facts import Comment, Identity, Issue, LabelGiven, Standing
+from app.domain.labels import is_same_label
 from app.domain.names import Repository, TaskRef, split_group
 from app.domain.policy import Policy
 from app.domain.powers import is_named
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.task import Status
+from app.domain.task import Status, Trigger, can
 from app.log import log
 from app.ports import Clock, GitHub
 from app.rebuild import Rebuild
@@ -70,6 +71,7 @@ class SnapshotLoader:
             board=loaded.board,
             ledger=loaded.ledger,
             file=loaded.file,
+            given=await self._given(handler, event, loaded, outline.policy.trigger),
             found=await self.configs.find(_repository(event)) if Need.FILE in handler.needs else None,
         )
         return snapshot, loaded
@@ -140,6 +142,14 @@ class SnapshotLoader:
         if loaded.task is None or loaded.task.head_sha is None:
             return None
         return await self.github.branch_head(event.task.repository, loaded.task.branch)
+
+    async def _given(self, handler: Handler, event: Any, loaded: Loaded, trigger: str) -> LabelGiven | None:
+        """Ask when the trigger was put on, where it may take a task up again: its webhook may be an old one."""
+        if Need.GIVEN not in handler.needs or loaded.task is None or not can(loaded.task.status, Trigger.ROUTE):
+            return None
+        if not is_same_label(event.label, trigger):
+            return None
+        return await self.github.label_given(event.task.repository, event.task.number, event.label)
 
     async def _tasks(self, handler: Handler, event: Event) -> tuple[TaskRecord, ...]:
         if Need.TASKS not in handler.needs:

@@ -5,7 +5,7 @@ from datetime import datetime
 from app.domain.commands import read_comment
 from app.domain.effects import Decision, Effect, Send, UpsertComment
 from app.domain.events import Commented, FeedbackDue, PullDue, Reviewed
-from app.domain.facts import Comment, Issue, ReviewState
+from app.domain.facts import Comment, Issue, LabelGiven, ReviewState
 from app.domain.instructions import waiting
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
@@ -15,6 +15,14 @@ from app.domain.task import Status
 from app.domain.text import one_line
 
 _ASKS = (ReviewState.CHANGES_REQUESTED, ReviewState.COMMENTED)
+
+
+def is_followed(record: TaskRecord, given: LabelGiven | None) -> bool:
+    """Say whether a label was put on before the task came to wait; GitHub's clock counts whole seconds.
+
+    Its webhook then comes late, or again: whoever wants more than what followed puts the label on anew.
+    """
+    return given is not None and record.since is not None and given.created_at < record.since.replace(microsecond=0)
 
 
 def unmet(record: TaskRecord, snapshot: Snapshot) -> Decision | None:

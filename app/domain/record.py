@@ -67,7 +67,8 @@ class Folded(Value):
 class TaskRecord(Value):
     """The state of one task; its JSON is what the living comment's marker carries.
 
-    `why` is one sentence for people. `notice` is a further one, shown until the status changes; `remarks` are those on
+    `since` is when its status began. `why` is one sentence for people. `notice` is a further one, shown until the
+    status changes; `remarks` are those on
     the repository's configuration, as of the last attempt's beginning. `admitted` is the SHA-256 of the text as of
     when `label`, the trigger, was put on; `edited` says that the issue has another now. `shown` are the statuses whose
     labels are on the issue, as far as known; `put_back` is when people's or bots' changes of them were undone.
@@ -90,6 +91,7 @@ class TaskRecord(Value):
     task: TaskRef
     title: str
     status: Status
+    since: datetime | None = None
     why: str
     notice: str = ""
     remarks: tuple[str, ...] = ()
@@ -199,6 +201,10 @@ class TaskRecord(Value):
         gone = self.runs[:count]
         cost = _total([self.folded.cost, *(run.usage.cost for run in gone)])
         return self.change(folded=Folded(runs=self.folded.runs + len(gone), cost=cost), runs=self.runs[count:])
+
+    def dated(self, before: "TaskRecord | None", now: datetime) -> "TaskRecord":
+        """Note that the status began now, if it is another than before."""
+        return self if before and before.status is self.status else self.change(since=now)
 
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""

@@ -10,7 +10,7 @@ from app.domain.admission import Board
 from app.domain.config import RepoFile, Resolved
 from app.domain.config_check import FoundFile
 from app.domain.effects import Decision
-from app.domain.facts import Check, Comment, Identity, Issue, MergeView, Pull, Review, Standing, Thread
+from app.domain.facts import Check, Comment, Identity, Issue, LabelGiven, MergeView, Pull, Review, Standing, Thread
 from app.domain.ledger import Ledger
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
@@ -35,6 +35,7 @@ class Need(Enum):
     COMMENTS = auto()
     REVIEWS = auto()
     LEDGER = auto()
+    GIVEN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Snapshot:
     is the operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
     `decisions` are those on the task that are remembered, `threads` the review threads of the pull request, `checks`
     those of the record's head, `merge` what stands before a merge,
-    `comments` those on the issue, `pull_comments` and `reviews` those of the pull request.
+    `comments` those on the issue, `pull_comments` and `reviews` those of the pull request. `given` is who put the
+    trigger on a task that it may take up again, and when.
     """
 
     now: datetime
@@ -70,6 +72,7 @@ class Snapshot:
     pull_comments: tuple[Comment, ...] = ()
     reviews: tuple[Review, ...] = ()
     ledger: Ledger | None = None
+    given: LabelGiven | None = None
 
     def with_record(self, record: TaskRecord) -> "Snapshot":
         """Return the same with another record."""

@@ -27,6 +27,7 @@ from app.pull_effects import PullEffects
 from app.rebuild import Rebuild
 from app.reconcile import Reconcile
 from app.records import Records
+from app.replay import Replay
 from app.runs import LocalRuns
 from app.settings import ServeSettings
 from app.signing import Signing
@@ -126,7 +127,16 @@ async def build_core(
     policy, keyring = settings.policy(), settings.keyring()
     records, leases = Records(ports.store), Leases(ports.store)
     configs = ConfigFiles(records, ports.github, policy.agents)
-    reconcile = Reconcile(ports.github, ports.events, ports.clock, policy, configs, records, Cursor(ports.store))
+    reconcile = Reconcile(
+        github=ports.github,
+        events=ports.events,
+        clock=ports.clock,
+        policy=policy,
+        configs=configs,
+        records=records,
+        cursor=Cursor(ports.store),
+        replay=Replay(ports.github, identity, policy.agents),
+    )
     standings, signing = Standings(ports.github, ports.clock), Signing(ports.github, records, ports.clock)
     apply = Apply(
         records=records,

@@ -4,33 +4,45 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from app.config_files import ConfigFiles
-from app.cursor import Cursor
+from app.cursor import Cursor, Look
 from app.domain.config import RepoFile
 from app.domain.config_keys import RepoConfig
 from app.domain.effects import CreateLabels, Decision, Send
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.events import ConfigWanted, RepositoriesAdded, TaskChecked
-from app.domain.facts import Actor, Delivery, Issue, LabelGiven
+from app.domain.events import Commented, ConfigWanted, IssueLabeled, RepositoriesAdded, TaskChecked
+from app.domain.facts import Actor, Comment, Delivery, FoundComment, Issue, LabelGiven
 from app.domain.internal import disclose
 from app.domain.names import Repository, TaskRef, config_group
 from app.domain.policy import Policy
+from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Snapshot
 from app.domain.task import Status
 from app.ports import GitHub
 from app.reconcile import Reconcile
 from app.records import Records
+from app.replay import Replay
 from handlers.installations import repositories_added
 from tests.integration.core_stage import IDENTITY, NOW, Stage, open_stage, task_record
+
+WRITER = Actor(id=11, login="writer", is_bot=False)
+
+
+def issue_of(number: int, *labels: str, is_open: bool = True) -> Issue:
+    on = frozenset(labels)
+    return Issue(number=number, title="t", body="b", is_open=is_open, labels=on, comments=1, updated_at=NOW)
 
 
 @dataclass(slots=True)
 class FakeGitHub:
-    """Repositories with one issue each in progress; those in `closed` refuse, deliveries in `refused` too."""
+    """Repositories with the same issues each, one in progress; labels were put on those in `given`.
+
+    Those in `closed` refuse, deliveries in `refused` too.
+    """
 
     known: Sequence[Repository]
     closed: dict[int, Exception] = field(default_factory=dict)
@@ -39,6 +51,13 @@ class FakeGitHub:
     failed: Sequence[Delivery] = ()
     refused: frozenset[int] = frozenset()
     redelivered: list[int] = field(default_factory=list)
+    issues: Sequence[Issue] = field(default_factory=lambda: [issue_of(1, "orch", "status:in_progress")])
+    given: frozenset[int] = frozenset()
+    giver: Actor = WRITER
+    changed: datetime | None = None
+    comments: Sequence[FoundComment] = ()
+    since: list[datetime] = field(default_factory=list)
+    failing: bool = False
 
     async def repositories(self) -> Sequence[Repository]:
         return self.known
@@ -50,18 +69,27 @@ class FakeGitHub:
         self.labels.append((repository.id, label))
         if repository.id in self.closed:
             raise self.closed[repository.id]
-        if label != "status:in_progress":
-            return []
-        labels = frozenset({"orch", label})
-        return [Issue(number=1, title="t", body="", is_open=True, labels=labels, comments=1, updated_at=NOW)]
+        return [one for one in self.issues if label in one.labels]
 
     async def label_given(self, repository: Repository, number: int, label: str) -> LabelGiven | None:
-        return LabelGiven(actor=Actor(id=1, login="writer", is_bot=False), created_at=NOW)
+        return LabelGiven(actor=self.giver, created_at=NOW) if number in self.given else None
+
+    async def text_changed(self, repository: Repository, number: int) -> datetime | None:
+        return self.changed
+
+    async def issue(self, repository: Repository, number: int) -> Issue:
+        return issue_of(number)
+
+    async def comments_since(self, repository: Repository, since: datetime) -> Sequence[FoundComment]:
+        self.since.append(since)
+        return self.comments
 
     async def failed_deliveries(self, since: datetime | None = None) -> Sequence[Delivery]:
         return [one for one in self.failed if since is None or one.delivered_at > since]
 
     async def redeliver(self, delivery_id: int) -> None:
+        if self.failing:
+            raise Retryable("502")
         if delivery_id in self.refused:
             raise Missing("it is too old")
         self.redelivered.append(delivery_id)
@@ -81,7 +109,8 @@ def reconcile_of(stage: Stage, github: FakeGitHub) -> Reconcile:
     port = cast(GitHub, github)
     records = Records(stage.store)
     configs, cursor = ConfigFiles(records, port, ()), Cursor(stage.store)
-    return Reconcile(port, stage.events, stage.clock, Policy(), configs, records, cursor)
+    replay = Replay(port, IDENTITY, ())
+    return Reconcile(port, stage.events, stage.clock, Policy(), configs, records, cursor, replay)
 
 
 async def sent(stage: Stage) -> list[object]:
@@ -122,7 +151,10 @@ async def test_i12_a_failed_delivery_is_asked_for_once(stage: Stage) -> None:
 
 
 async def test_a_sweep_looks_at_what_is_open_and_asks_for_one_list(stage: Stage) -> None:
-    github, known = FakeGitHub([repository(1)]), task_record(task=TaskRef(repository=repository(1), number=8))
+    github, known = (
+        FakeGitHub([repository(1)], issues=()),
+        task_record(task=TaskRef(repository=repository(1), number=8)),
+    )
     ended = task_record(task=TaskRef(repository=repository(1), number=9), status=Status.DONE)
     for one in (known, ended):
         await Records(stage.store).commit(one.group, "made", Decision("because", one), 0, NOW)
@@ -165,3 +197,159 @@ async def test_a_file_that_cannot_be_followed_leaves_the_trigger_that_was_known(
     github = FakeGitHub([repository(1)], files={1: b"triger: bot"})
     await reconcile_of(stage, github)()
     assert (1, "ai") in github.labels
+
+
+async def labels_missed(stage: Stage, *records: TaskRecord, **seen: Any) -> list[object]:
+    """Sweep a repository whose issue 8 has the trigger, and list the labels that are told."""
+    issues = seen.pop("issues", [issue_of(8, "orch")])
+    github = FakeGitHub([repository(1)], issues=issues, **{"given": frozenset({8}), **seen})
+    for one in records:
+        await Records(stage.store).commit(one.group, "made", Decision("because", one), 0, NOW)
+    await reconcile_of(stage, github).sweep()
+    return [event for event in await sent(stage) if isinstance(event, IssueLabeled)]
+
+
+EIGHT = TaskRef(repository=repository(1), number=8)
+LABELED = IssueLabeled(task=EIGHT, label="orch", actor=WRITER, title="t", body="b")
+SECOND = timedelta(seconds=1)
+
+
+async def test_a_label_that_was_missed_is_told_with_who_put_it_on(stage: Stage) -> None:
+    assert await labels_missed(stage) == [LABELED]
+
+
+@pytest.mark.parametrize("changed", [None, NOW - SECOND])
+async def test_a_comment_after_the_label_keeps_nobody_from_following_it(stage: Stage, changed: datetime | None) -> None:
+    touched = issue_of(8, "orch").model_copy(update={"updated_at": NOW + SECOND})
+    assert await labels_missed(stage, issues=[touched], changed=changed) == [LABELED]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"changed": NOW},
+        {"given": frozenset()},
+        {"giver": Actor(id=IDENTITY.bot_id, login="orch[bot]", is_bot=True)},
+        {"issues": [issue_of(8, "orch", is_open=False)]},
+        {"issues": [issue_of(8, "orch", "status:done")]},
+    ],
+)
+async def test_i7_a_label_is_not_followed_where_that_may_be_wrong(stage: Stage, seen: dict[str, Any]) -> None:
+    assert await labels_missed(stage, **seen) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "found"),
+    [
+        (Status.PAUSED, NOW, [LABELED]),
+        (Status.NEEDS_REVIEW, NOW - SECOND, [LABELED]),
+        (Status.CANCELLED, NOW, [LABELED]),
+        (Status.PAUSED, NOW + SECOND, []),
+        (Status.IN_PROGRESS, NOW, []),
+    ],
+)
+async def test_a_label_put_on_again_since_the_task_waits_is_told(
+    stage: Stage, status: Status, since: datetime, found: list[object]
+) -> None:
+    shown = [issue_of(8, "orch", f"status:{status}")]
+    assert await labels_missed(stage, task_record(task=EIGHT, status=status, since=since), issues=shown) == found
+
+
+async def test_automerge_put_on_in_review_is_told_unless_it_is_wished_for(stage: Stage) -> None:
+    shown = [issue_of(8, "orch", "status:in_review", "automerge")]
+    record = task_record(task=EIGHT, status=Status.IN_REVIEW, since=NOW)
+    [told] = await labels_missed(stage, record, issues=shown, changed=NOW + SECOND)
+    assert told == LABELED.model_copy(update={"label": "automerge"})
+    wished = task_record(task=EIGHT.model_copy(update={"number": 9}), status=Status.IN_REVIEW, merge=MergeWish(by="a"))
+    assert await labels_missed(stage, wished, issues=[issue_of(9, "orch", "automerge")]) == []
+
+
+def said(body: str = "/why", *, age: float = 90, author: Actor = WRITER, **more: Any) -> FoundComment:
+    at = NOW - timedelta(seconds=age)
+    comment = Comment(id=50, author=author, body=body, created_at=at, edited_at=at)
+    return FoundComment(**{"number": 8, "on_pull": False, "seen": False, "comment": comment, **more})
+
+
+async def comments_missed(stage: Stage, *comments: FoundComment, **seen: Any) -> list[Commented]:
+    github = FakeGitHub([repository(1)], comments=comments, issues=(), **seen)
+    await Cursor(stage.store).write(NOW - timedelta(minutes=2))
+    await reconcile_of(stage, github).sweep()
+    assert github.since == [NOW.replace(year=2025, month=12, day=31, hour=23)]
+    return [event for event in await sent(stage) if isinstance(event, Commented)]
+
+
+async def test_a_command_on_an_issue_that_is_no_task_is_told_with_its_text(stage: Stage) -> None:
+    [told] = await comments_missed(stage, said())
+    assert (told.task, told.body, told.actor, told.before) == (EIGHT, "/why", WRITER, None)
+    assert (told.title, told.text) == ("t", "b")
+
+
+async def test_i7_a_text_changed_since_is_not_told_as_that_of_the_comment(stage: Stage) -> None:
+    [told] = await comments_missed(stage, said("@orch please"), changed=NOW)
+    assert (told.title, told.text) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        said("Hm."),
+        said(seen=True),
+        said(on_pull=True),
+        said(author=Actor(id=3, login="x[bot]", is_bot=True)),
+        said(age=30),
+        said(age=150),
+    ],
+    ids=["says nothing to Orch", "was followed", "is on a pull request", "is a bot's", "may still come", "is older"],
+)
+async def test_other_comments_are_left_alone(stage: Stage, found: FoundComment) -> None:
+    assert await comments_missed(stage, found) == []
+
+
+async def test_comments_on_open_tasks_are_left_to_the_look_at_them(stage: Stage) -> None:
+    record = task_record(task=EIGHT)
+    await Records(stage.store).commit(record.group, "made", Decision("because", record), 0, NOW)
+    assert await comments_missed(stage, said()) == []
+
+
+async def test_a_comment_that_is_found_again_is_handled_once(stage: Stage) -> None:
+    github = FakeGitHub([repository(1)], comments=[said()], issues=())
+    known = set()
+    for _ in range(2):
+        await Cursor(stage.store).write(NOW - timedelta(minutes=2))
+        await reconcile_of(stage, github).sweep()
+        while lease := await stage.events.receive(0):
+            known.add(lease.item.id)
+            await lease.ack()
+    assert len(known) == 1
+
+
+async def test_a_first_look_asks_for_no_comments(stage: Stage) -> None:
+    github = FakeGitHub([repository(1)])
+    await reconcile_of(stage, github).sweep()
+    assert github.since == []
+
+
+async def test_i12_a_failed_attempt_that_is_listed_again_is_asked_for_once(stage: Stage) -> None:
+    github = FakeGitHub([], failed=[Delivery(id=1, guid="1", delivered_at=NOW - timedelta(seconds=9))])
+    await reconcile_of(stage, github).redeliver()
+    github.failed = [*github.failed, Delivery(id=2, guid="1", delivered_at=NOW)]
+    await reconcile_of(stage, github).redeliver()
+    assert github.redelivered == [1, 2]
+
+
+async def test_i1_what_was_not_asked_for_because_github_failed_is_asked_for_the_next_time(stage: Stage) -> None:
+    failed = [Delivery(id=1, guid="1", delivered_at=NOW - timedelta(minutes=9))]
+    github = FakeGitHub([], failed=failed, failing=True)
+    with pytest.raises(Retryable):
+        await reconcile_of(stage, github).redeliver()
+    github.failing = False
+    await reconcile_of(stage, github).redeliver()
+    assert github.redelivered == [1]
+
+
+async def test_the_last_look_outlives_the_process(tmp_path: Path) -> None:
+    async with open_stage(tmp_path) as before:
+        assert await Cursor(before.store).read() == Look()
+        await Cursor(before.store).write(NOW, [3, 1])
+    async with open_stage(tmp_path) as after:
+        assert await Cursor(after.store).read() == Look(NOW, frozenset({1, 3}))
