@@ -94,6 +94,10 @@ class Tokens:
         )
         return RunToken(value=minted["token"], expires_at=datetime.fromisoformat(minted["expires_at"]))
 
+    def forget(self, installation_id: int) -> None:
+        """Forget the token of an installation: it may not reach a repository that was added since."""
+        self._kept.pop(Scope(installation_id), None)
+
     def drop(self, scope: Scope, value: str) -> None:
         """Forget `value`; a newer token stays."""
         kept = self._kept.get(scope)

@@ -59,6 +59,14 @@ class LabelsApi(Asking):
             await self.remove_label(repository, number, label)
 
     async def create_missing_labels(self, repository: Repository, labels: Sequence[Label]) -> None:
+        """Create labels, the first thing that is done in a new repository: an older token may not be good for it."""
+        try:
+            await self._create_missing(repository, labels)
+        except (Missing, Rejected):
+            self._tokens.forget(repository.installation_id)
+            await self._create_missing(repository, labels)
+
+    async def _create_missing(self, repository: Repository, labels: Sequence[Label]) -> None:
         found = await self._list(repository, "/labels{?per_page}")
         self._learn_labels(repository, found)
         there = {label["name"].casefold() for label in found}

@@ -588,3 +588,13 @@ async def test_only_deliveries_that_never_arrived_are_failed_ones(stage: Stage) 
 async def test_redelivering_what_never_was_is_missing(stage: Stage) -> None:
     with pytest.raises(Missing):
         await stage.github.redeliver(999_999)
+
+
+async def test_labels_are_created_in_a_repository_that_was_added_after_the_token_was_made(stage: Stage) -> None:
+    await stage.github.create_missing_labels(stage.repository, [])
+    made = await stage.manage("POST", "/repositories", {"owner": "acme", "name": "later"})
+    await stage.manage("PATCH", f"/installations/{stage.repository.installation_id}", {"add": ["acme/later"]})
+    later = stage.repository.model_copy(update={"id": made["id"], "name": "later"})
+    await stage.github.create_missing_labels(later, [Label(name="new", color="ededed", description="")])
+    there = await stage.call("GET", f"{stage.hub.base_url}/repos/acme/later/labels/new", None, {})
+    assert there["color"] == "ededed"
