@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -56,6 +58,13 @@ async def running(folder: Path, env: dict[str, str], *argv: str) -> AsyncIterato
         yield child
     finally:
         await child.kill()
+
+
+def test_memory_is_not_spent_on_what_is_seldom_used() -> None:
+    seldom = {"apprise", "genai_prices", "jinja2", "markdown_it", "nh3", "rich", "yaml"}
+    code = f"import sys, app.cli.main, app.entry.serve; sys.exit(', '.join({seldom} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr.strip()) == ("", "")
 
 
 async def until_logged(folder: Path, text: str, child: Child) -> None:

@@ -110,7 +110,9 @@ def test_an_event_for_later_waits_in_a_group_of_its_own() -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"type":"unheard of"}', b'{"type":"refresh"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"type":[]}', b'{"type":"unheard of"}', b'{"type":"refresh"}', b"\xff"]
+)
 def test_an_envelope_that_cannot_be_read_is_unparsable(body: bytes) -> None:
     envelope = enclose(Refresh(task=TASK), "cause:1", NOW).model_copy(update={"body": body})
     with pytest.raises(Unparsable, match="internal event refresh: 1 fields do not fit"):
