@@ -56,7 +56,7 @@ def pull_merged(event: PullMerged, snapshot: Snapshot) -> Decision:
     if record is None or not _is_of(record, event):
         return nothing("the merged pull request is not the task's")
     if not can(record.status, Trigger.MERGE):
-        return nothing(f"the task is {record.status.value} already")
+        return life.merged_late(record, event.pull) or nothing(f"the task is {record.status.value} already")
     return life.finish_merged(record, event.pull)
 
 

@@ -116,17 +116,24 @@ def reopened(record: TaskRecord, issue: Issue, pull: Pull | None, trigger: str) 
     """Let a finished task wait for a person again; after a merge, the next attempt begins a branch of its own."""
     if not issue.is_open or not can(record.status, Trigger.REOPEN):
         return None
-    merged: dict[str, object] = {"merge": None}
-    if pull and pull.merged:
-        merged |= {
-            "pull": None,
-            "head_sha": None,
-            "own_head": True,
-            "merged_before": (*record.merged_before, pull.number),
-        }
-    waiting = record.advance(Trigger.REOPEN, f"The issue was reopened. {again(trigger)}", **merged)
+    merged = _behind(record, pull.number) if pull and pull.merged else {}
+    waiting = record.advance(Trigger.REOPEN, f"The issue was reopened. {again(trigger)}", merge=None, **merged)
     call = AddComment(task=record.task, key=f"reopened-{record.attempt}", body=waiting.why)
     return Decision("the issue was reopened", waiting, (*SHOW, call))
+
+
+def merged_late(record: TaskRecord, pull: int) -> Decision | None:
+    """Note that the pull request of a cancelled task was merged, so that a later attempt begins a branch of its own."""
+    if record.status is not Status.CANCELLED:
+        return None
+    noted = record.change(**_behind(record, pull))
+    return Decision("the pull request of a cancelled task was merged", noted, (UpsertComment(),))
+
+
+def _behind(record: TaskRecord, pull: int) -> dict[str, object]:
+    """Return what changes in the record of a task whose pull request is behind it, merged."""
+    merged_before = tuple(dict.fromkeys((*record.merged_before, pull)))
+    return {"pull": None, "pull_closed": False, "head_sha": None, "own_head": True, "merged_before": merged_before}
 
 
 def edited(record: TaskRecord, issue: Issue) -> Decision | None:
@@ -175,9 +182,11 @@ def pull_followed(
 
 
 def _pull_closed(record: TaskRecord, pull: Pull, trigger: str) -> Decision | None:
-    if record.pull_closed or record.status.is_final:
+    if record.pull_closed:
         return None
     known: dict[str, object] = {"pull": pull.number, "pull_closed": True}
+    if record.status.is_final:  # a later attempt then opens another one
+        return Decision("the pull request was closed", record.change(**known), (UpsertComment(),))
     fact = f"Pull request #{pull.number} was closed without a merge."
     if not can(record.status, Trigger.PAUSE):  # it waits for a person already
         return Decision("the pull request was closed", record.change(**known, notice=fact), (UpsertComment(),))
@@ -191,7 +200,7 @@ def _pull_closed(record: TaskRecord, pull: Pull, trigger: str) -> Decision | Non
 
 
 def _pull_open(record: TaskRecord, pull: Pull) -> Decision | None:
-    if not record.pull_closed or record.status.is_final:
+    if not record.pull_closed:
         return None
     known: dict[str, object] = {"pull": pull.number, "pull_closed": False}
     if record.status is not Status.NEEDS_REVIEW:

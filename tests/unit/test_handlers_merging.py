@@ -34,6 +34,7 @@ LABELED = PullLabeled(
     on=True,
 )
 ASKED = MergeAsked(task=TASK, pull=30, actor=WRITER, wanted=True)
+ON, OFF = build.pull(labels=frozenset({"bug", "AutoMerge"})), build.pull()
 WAITS = "It is merged once it is in review, approved and green."
 
 
@@ -78,14 +79,14 @@ def test_other_labels_and_orchs_own_are_skipped() -> None:
 @pytest.mark.parametrize(("status", "looks"), [(Status.IN_REVIEW, (Send(event=DUE),)), (Status.IN_PROGRESS, ())])
 def test_a_wish_is_remembered_and_looked_at_if_it_can_be_done(status: Status, looks: tuple[Send, ...]) -> None:
     record = build.record(status, pull=30)
-    decision = merge_asked(ASKED, build.snapshot(record, permission=Permission.WRITE))
+    decision = merge_asked(ASKED, build.snapshot(record, permission=Permission.WRITE, pull=ON))
     wished = record.change(merge=MergeWish(by="writer", waits=WAITS))
     assert decision == Decision("`writer` wants the pull request merged", wished, (*looks, UpsertComment()))
 
 
 def test_a_wish_is_taken_back() -> None:
     event = ASKED.model_copy(update={"wanted": False})
-    decision = merge_asked(event, build.snapshot(IN_REVIEW, permission=Permission.WRITE))
+    decision = merge_asked(event, build.snapshot(IN_REVIEW, permission=Permission.WRITE, pull=OFF))
     expected = IN_REVIEW.change(merge=None)
     assert decision == Decision("no merge is wished for any more", expected, (UpsertComment(),))
 
@@ -94,28 +95,36 @@ def test_i7_only_those_whom_the_operator_lets_have_merges_done() -> None:
     policy = POLICY.model_copy(update={"mergers": ("maintain",)})
     why = "only people with the role `maintain` have pull requests merged here"
     record = IN_REVIEW.change(merge=None)
-    decision = merge_asked(ASKED, build.snapshot(record, permission=Permission.WRITE, policy=policy))
+    decision = merge_asked(ASKED, build.snapshot(record, permission=Permission.WRITE, pull=ON, policy=policy))
     notice = f"`writer` changed the label `automerge`, which does nothing: {why}."
     assert decision == Decision(why, record.change(notice=notice), (UpsertComment(),))
 
 
 @pytest.mark.parametrize("record", [None, IN_REVIEW.change(pull=31), build.record(Status.DONE, pull=30)])
 def test_a_wish_for_what_is_no_open_task_means_nothing(record: TaskRecord | None) -> None:
-    decision = merge_asked(ASKED, build.snapshot(record, permission=Permission.WRITE))
+    decision = merge_asked(ASKED, build.snapshot(record, permission=Permission.WRITE, pull=ON))
     assert decision == nothing("the pull request is not that of an open task")
 
 
-def on_issue(record: TaskRecord | None) -> Snapshot:
-    return build.snapshot(record, build.issue("automerge"), Permission.WRITE)
+@pytest.mark.parametrize(("wanted", "pull"), [(True, OFF), (False, ON), (True, None)])
+def test_i2_a_label_that_was_changed_again_since_is_not_followed(wanted: bool, pull: Pull | None) -> None:
+    event = ASKED.model_copy(update={"wanted": wanted})
+    decision = merge_asked(event, build.snapshot(IN_REVIEW, permission=Permission.WRITE, pull=pull))
+    assert decision == nothing("the label was changed again since")
+
+
+def on_issue(record: TaskRecord | None, *labels: str) -> Snapshot:
+    return build.snapshot(record, build.issue(*labels), Permission.WRITE)
 
 
 def test_the_label_on_the_issue_says_the_same() -> None:
     put_on: IssueLabeled = build.labeled("Automerge")
-    wished = issue_labeled(put_on, on_issue(IN_REVIEW)).record
+    wished = issue_labeled(put_on, on_issue(IN_REVIEW, "automerge")).record
     assert wished == IN_REVIEW.change(merge=MergeWish(by="writer", waits=WAITS))
     assert issue_unlabeled(build.unlabeled("automerge"), on_issue(IN_REVIEW)).record == IN_REVIEW.change(merge=None)
+    assert issue_labeled(put_on, on_issue(IN_REVIEW)) == nothing("the label was changed again since")
     for record in (None, build.record(Status.DONE)):
-        assert issue_labeled(put_on, on_issue(record)) == nothing("the issue is no open task")
+        assert issue_labeled(put_on, on_issue(record, "automerge")) == nothing("the issue is no open task")
 
 
 def test_when_the_base_moves_every_pull_request_in_review_is_looked_at() -> None:

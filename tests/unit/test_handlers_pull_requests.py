@@ -19,7 +19,7 @@ from app.domain.jobs import cleanup_job
 from app.domain.life import finish_merged, pull_followed
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
-from app.domain.task import Status, Trigger, can
+from app.domain.task import Status
 from handlers.pull_requests import HANDLERS, pull_changed, pull_closed, pull_merged, pull_pushed, pull_reopened
 from tests.unit import build
 from tests.unit.build import JOB, OTHER_SHA, RUN, SELF, SHA, TASK, WRITER
@@ -168,6 +168,14 @@ def test_a_merge_of_another_pull_request_changes_nothing(record: TaskRecord | No
     assert pull_merged(MERGED, build.snapshot(record)) == nothing("the merged pull request is not the task's")
 
 
-@pytest.mark.parametrize("status", [status for status in Status if not can(status, Trigger.MERGE)])
+@pytest.mark.parametrize("status", [Status.NEW, Status.BLOCKED, Status.DONE])
 def test_i2_a_merge_is_handled_once(status: Status) -> None:
     assert pull_merged(MERGED, build.snapshot(build.record(status))) == nothing(f"the task is {status.value} already")
+
+
+def test_i2_a_merge_of_a_cancelled_tasks_pull_request_is_noted_once() -> None:
+    cancelled = build.record(Status.CANCELLED, pull=30, head_sha=SHA)
+    decision = pull_merged(MERGED, build.snapshot(cancelled))
+    assert decision.record == build.record(Status.CANCELLED, merged_before=(30,))
+    again = pull_merged(MERGED, build.snapshot(decision.record))
+    assert again == nothing("the merged pull request is not the task's")

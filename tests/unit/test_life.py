@@ -25,6 +25,7 @@ from tests.unit import build
 from tests.unit.build import BODY, JOB, OTHER_SHA, RUN, SHA, TASK, TITLE
 
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
+SAY: tuple[Effect, ...] = (UpsertComment(),)
 FREED = Send(event=SlotFreed(job_id=JOB.id))
 STOP: tuple[Effect, ...] = (StopRun(run_id=RUN), FREED)
 TIDY = Enqueue(job=cleanup_job(TASK, 1))
@@ -279,16 +280,30 @@ def test_an_earlier_head_of_orchs_own_is_nobodys_push() -> None:
     ("record", "pull"),
     [
         (build.record(Status.DONE, pull=30, head_sha=SHA), build.pull(head_sha=OTHER_SHA)),
-        (build.record(Status.DONE, pull=30, pull_closed=True, head_sha=SHA), build.pull()),
-        (build.record(Status.DONE, pull=30), SHUT),
         (build.record(Status.PAUSED, pull=30, cut_off=CutOff.SUSPENDED), SHUT),
         (build.record(pull=31), SHUT),
         (in_review(), build.pull(30, False, True)),
     ],
-    ids=["pushed to when finished", "reopened when finished", "closed when finished", "cut off", "another", "merged"],
+    ids=["pushed to when finished", "cut off", "another", "merged"],
 )
 def test_what_does_not_concern_the_task_is_not_followed(record: TaskRecord, pull: Pull) -> None:
     assert life.pull_followed(record, pull, "orch") is None
+
+
+@pytest.mark.parametrize("status", [Status.DONE, Status.CANCELLED])
+def test_what_becomes_of_a_pull_request_that_outlives_its_task_is_noted_for_a_later_attempt(status: Status) -> None:
+    open_, shut = (build.record(status, pull=30, head_sha=SHA, pull_closed=closed) for closed in (False, True))
+    assert life.pull_followed(open_, SHUT, "orch") == Decision("the pull request was closed", shut, SAY)
+    assert life.pull_followed(shut, build.pull(), "orch") == Decision("the pull request was reopened", open_, SAY)
+    assert life.pull_followed(shut, SHUT, "orch") is None
+
+
+def test_after_a_cancelled_tasks_pull_request_was_merged_an_attempt_begins_a_branch_of_its_own() -> None:
+    cancelled = build.record(Status.CANCELLED, pull=30, head_sha=SHA, pull_closed=True, merged_before=(20,))
+    after_merge = build.record(Status.CANCELLED, merged_before=(20, 30))
+    why = "the pull request of a cancelled task was merged"
+    assert life.merged_late(cancelled, 30) == Decision(why, after_merge, SAY)
+    assert life.merged_late(build.record(Status.DONE, pull=30), 30) is None
 
 
 @pytest.mark.parametrize("issue", [build.issue("orch"), build.issue("ORCH", "bug")])

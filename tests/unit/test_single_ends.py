@@ -100,8 +100,9 @@ def test_a_review_is_submitted_and_people_review_on() -> None:
     assert decision.effects == (FREED, SPENT, review, *SHOW)
 
 
-def test_a_review_of_nothing_is_for_a_person_to_judge() -> None:
-    assert after(decide(build.result(Outcome.REVIEWED))).status is Status.NEEDS_REVIEW
+@pytest.mark.parametrize("known", [{}, {"pull": 30, "pull_closed": True}])
+def test_a_review_of_nothing_is_for_a_person_to_judge(known: dict[str, object]) -> None:
+    assert after(decide(build.result(Outcome.REVIEWED), **known)).status is Status.NEEDS_REVIEW
 
 
 @pytest.mark.parametrize(

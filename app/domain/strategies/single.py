@@ -158,7 +158,7 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     if result.outcome is Outcome.DELIVERED and result.head_sha:
         return _deliver(event, record, first, result.head_sha)
     record, replaced = _keep_unfinished(event, record)
-    if result.outcome is Outcome.REVIEWED and record.pull:
+    if result.outcome is Outcome.REVIEWED and record.pull and not record.pull_closed:
         return _reviewed(event, record, record.pull, first)
     if result.outcome is Outcome.ANSWERED and (record.question or _has_open_pull(record)):
         return _answer(event, record, first)
