@@ -12,7 +12,7 @@ from app.domain.commands import read_comment
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Actor, CheckState, Comment, Identity, Thread
 from app.domain.grants import FailedCheck
-from app.domain.instructions import LONGEST, Told, waiting
+from app.domain.instructions import LONGEST, Told, for_now, waiting
 from app.domain.jobs import Purpose
 from app.domain.names import Repository
 from app.domain.policy import Policy
@@ -41,7 +41,9 @@ class Briefing:
 
     async def __call__(self, record: TaskRecord, policy: Policy) -> dict[str, Any]:
         """Return the fields of a Grant that the purpose of its run asks for."""
-        told: dict[str, Any] = {"instructions": await tell(self.artifacts, waiting(record.instructions))}
+        # A review is met by rework alone: no other run is told of its threads.
+        said = waiting if record.purpose is Purpose.REWORK else for_now
+        told: dict[str, Any] = {"instructions": await tell(self.artifacts, said(record.instructions))}
         try:
             if record.purpose in ON_BRANCH and record.pull is not None:
                 threads, failures = await asyncio.gather(self._threads(record, policy), self._failures(record))

@@ -143,7 +143,8 @@ def _follow_on(text: str) -> str:
     """Let a sentence go on after a name, and anything else begin a paragraph of its own."""
     if not text[:1].isalpha() and not text.startswith("`"):
         return f":\n\n{text}"
-    return f", {text if text[:2].isupper() else text[:1].lower() + text[1:]}"
+    is_name = text[:2].isupper() or text.startswith("Orch ")
+    return f", {text if is_name else text[:1].lower() + text[1:]}"
 
 
 def _names(said: Said) -> str:
@@ -172,6 +173,9 @@ def _overheard(event: Commented, snapshot: Snapshot) -> Decision:
     if refused is not None:
         return nothing(refused)
     step = take_in(record, snapshot, instruct(event, event.body, Kind.COMMENT), "")
+    if not step.done:
+        reply = _reply(event, [step.reply], snapshot)
+        return Decision("the comment was not kept for the agent", effects=(*reply, _react(event, "confused")))
     told = f"`{one_line(event.actor.login)}` said something while the agent works"
     return Decision(told, step.record, (_react(event, "eyes"), *step.effects))
 
@@ -191,7 +195,8 @@ def _is_settled(event: Commented, record: TaskRecord) -> bool:
 
 
 def _is_only_known(event: Commented, snapshot: Snapshot) -> bool:
-    return not _says(_reader(snapshot)(event.body))
+    """Say whether nothing in the comment is for Orch: neither what it says, nor a box in the living one."""
+    return event.author_id != snapshot.identity.bot_id and not _says(_reader(snapshot)(event.body))
 
 
 def _may_speak(event: Commented | PullCommented) -> bool:

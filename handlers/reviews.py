@@ -1,6 +1,6 @@
 """Reviews of pull requests: what people with write access ask for starts another round."""
 
-from app.domain.effects import Decision, Send, nothing
+from app.domain.effects import AddComment, Decision, Send, nothing
 from app.domain.events import FeedbackDue, PullDue, Reviewed, ReviewSubmitted
 from app.domain.facts import ReviewState, Thread
 from app.domain.instructions import Instruction, Kind, waiting
@@ -69,6 +69,10 @@ def _take(event: Reviewed, record: TaskRecord, snapshot: Snapshot) -> Decision:
     )
     why = f"`{one_line(event.actor.login)}` reviewed pull request #{event.pull}, so the agent works on it again."
     step = take_in(record, snapshot, (said, text), why)
+    if not step.done:
+        place = record.task.model_copy(update={"number": event.pull})
+        told = AddComment(task=place, key=f"full-{said.key}", body=f"`{one_line(event.actor.login)}`: {step.reply}")
+        return Decision("the review was not kept for the agent", step.record, (told,))
     return Decision(f"`{one_line(event.actor.login)}` reviewed the pull request", step.record, step.effects)
 
 

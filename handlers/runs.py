@@ -22,7 +22,8 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
     why = f"Agent `{record.agent}` works on attempt {record.tries}, run `{event.run_id}`."
     # What the lost run's agent was told, nobody knows any more.
     untold = given_back(record.instructions, event.lost or "")
-    started = record.advance(Trigger.START, why, run_id=event.run_id, instructions=untold)
+    # A run that was told to stop can tell of its end no more, now that this one has its lease.
+    started = record.advance(Trigger.START, why, run_id=event.run_id, instructions=untold, stopping=None)
     pushed_in_vain = (DeleteRef(ref=run_ref(event.lost)),) if event.lost else ()
     told = life.tell(started, *waiting(started.instructions))
     return Decision(f"run {event.run_id} began", started, (*told, *SHOW, *pushed_in_vain))

@@ -19,7 +19,7 @@ from app.domain.events import PullDue, SlotFreed
 from app.domain.facts import CutOff, Issue, Pull
 from app.domain.grants import Stop
 from app.domain.instructions import Instruction, for_now
-from app.domain.jobs import cleanup_job
+from app.domain.jobs import Purpose, cleanup_job
 from app.domain.labels import is_same_label
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
@@ -241,8 +241,11 @@ def has_open_pull(record: TaskRecord) -> bool:
 
 
 def tell(record: TaskRecord, *instructions: Instruction) -> tuple[Effect, ...]:
-    """Have the current run tell its agent, as far as that can be told in the middle of a run."""
-    now = for_now(instructions)
+    """Have the current run tell its agent, as far as that can be told in the middle of a run.
+
+    An agent that reviews changes nothing, so what is said meanwhile waits for the next run.
+    """
+    now = () if record.purpose is Purpose.REVIEW else for_now(instructions)
     return (Tell(run_id=record.run_id, instructions=now),) if record.run_id and now else ()
 
 

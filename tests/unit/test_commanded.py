@@ -1,5 +1,6 @@
 """What each command does to a task, wherever the task stands."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -254,6 +255,12 @@ def test_otherwise_the_agent_goes_on(body: str, changes: dict[str, Any]) -> None
 def test_a_task_goes_on_only_when_it_can(changes: dict[str, Any], why: str) -> None:
     waiting = build.record(Status.NEEDS_REVIEW, **changes)
     assert refused(say("/resume", waiting), waiting).startswith(why)
+
+
+@pytest.mark.parametrize(("minutes", "goes_on"), [(19, False), (21, True)])
+def test_a_task_goes_on_even_if_the_end_of_a_lost_run_is_never_told(minutes: int, goes_on: bool) -> None:
+    paused = build.record(Status.PAUSED, stopping=RUN, since=build.NOW - timedelta(minutes=minutes))
+    assert (after(say("/resume", paused)).status is Status.ROUTED) is goes_on
 
 
 def test_a_cancelled_task_is_tidied_up_and_its_pull_request_left() -> None:

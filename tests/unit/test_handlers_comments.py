@@ -9,7 +9,7 @@ from app.domain.comment import render_comment
 from app.domain.effects import AddComment, Decision, KeepText, React, Send, Tell, UpsertComment, nothing
 from app.domain.events import Commented
 from app.domain.facts import Actor, CutOff, Permission
-from app.domain.instructions import Kind
+from app.domain.instructions import MOST_WAITING, Kind
 from app.domain.names import digest_of
 from app.domain.policy import Policy
 from app.domain.powers import BOTS_REFUSED
@@ -175,6 +175,16 @@ def test_what_is_said_while_an_agent_works_is_told_to_it() -> None:
     assert decide(build.commented(SAID), expected) == nothing("the comment was told before")
 
 
+def test_who_says_more_than_is_kept_for_the_agent_is_told_so() -> None:
+    waiting = tuple(build.instruction(f"comment-{number}-1") for number in range(MOST_WAITING))
+    decision = decide(build.commented(SAID), build.record(instructions=waiting))
+    reply, reaction = decision.effects
+    assert (decision.why, decision.record) == ("the comment was not kept for the agent", None)
+    assert isinstance(reply, AddComment)
+    assert reply.body.startswith("`writer`, Orch keeps 20 instructions for the agent, and that many wait already")
+    assert reaction == React(task=TASK, comment_id=50, reaction="confused")
+
+
 @pytest.mark.parametrize(
     ("event", "record", "why"),
     [
@@ -236,6 +246,8 @@ def test_talk_among_people_costs_no_question(body: str, record: TaskRecord, sett
 def test_where_the_store_has_no_task_only_what_is_said_to_orch_is_looked_into() -> None:
     known = [ON_ISSUE.only_known(build.commented(body), build.snapshot()) for body in ("a/b", "/why", "@orch hi")]
     assert known == [True, False, False]
+    ticked = build.commented("- [x] `/retry`: another attempt", author_id=SELF.id)
+    assert not ON_ISSUE.only_known(ticked, build.snapshot())
 
 
 LIVING = build.record(Status.NEEDS_REVIEW, comment_id=77)

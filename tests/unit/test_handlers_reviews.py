@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.domain.effects import Decision, KeepText, Send, nothing
+from app.domain.effects import AddComment, Decision, KeepText, Send, nothing
 from app.domain.events import FeedbackDue, PullDue, Reviewed, ReviewSubmitted, SlotWanted
 from app.domain.facts import Actor, Permission, ReviewState
-from app.domain.instructions import Kind
+from app.domain.instructions import MOST_WAITING, Kind
 from app.domain.jobs import Purpose, run_job
 from app.domain.names import digest_of
 from app.domain.record import MOST_HEARD, MergeWish, TaskRecord
@@ -81,6 +81,13 @@ def test_a_review_that_asks_for_something_is_another_round(state: ReviewState) -
     kept = KeepText(digest=digest_of("", "Hm."), title="", body="Hm.")
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
     assert decision == Decision("`writer` reviewed the pull request", routed, (kept, wanted, build.SOON))
+
+
+def test_who_reviews_while_more_waits_than_is_kept_is_told_so() -> None:
+    full = IN_REVIEW.change(instructions=tuple(build.instruction(f"c-{number}") for number in range(MOST_WAITING)))
+    body = "`writer`: Orch keeps 20 instructions for the agent, and that many wait already; this one is not kept."
+    told = AddComment(task=TASK.model_copy(update={"number": 30}), key="full-review-4", body=body)
+    assert reviewed(review(), seen(full)) == Decision("the review was not kept for the agent", full.meet(4), (told,))
 
 
 def test_i2_a_review_is_met_once() -> None:

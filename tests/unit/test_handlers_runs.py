@@ -3,7 +3,7 @@ import pytest
 from app.domain.effects import Decision, DeleteRef, Enqueue, SetLabels, StopRun, Tell, UpsertComment, nothing
 from app.domain.events import RunProgressed, Spent, WorkspaceExpired
 from app.domain.instructions import Kind
-from app.domain.jobs import cleanup_job
+from app.domain.jobs import Purpose, cleanup_job
 from app.domain.ledger import Ledger
 from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
@@ -38,6 +38,16 @@ def test_a_run_that_begins_is_told_what_people_said_before_and_what_a_lost_run_w
     untold = (said[0], build.instruction("c-2"))
     assert decision.record == build.record(why=WORKS, instructions=(*untold, said[2], REVIEW))
     assert decision.effects[0] == Tell(run_id=RUN, instructions=untold)
+
+
+def test_a_run_that_began_leaves_none_behind_that_could_still_tell_of_its_end() -> None:
+    decision = run_started(build.started(), build.snapshot(build.record(Status.ROUTED, stopping="run-0")))
+    assert decision.record == build.record(why=WORKS)
+
+
+def test_an_agent_that_only_reads_is_told_nothing_in_the_middle_of_its_run() -> None:
+    known = build.record(Status.ROUTED, purpose=Purpose.REVIEW, instructions=(build.instruction(),))
+    assert run_started(build.started(), build.snapshot(known)).effects == SHOW
 
 
 @pytest.mark.parametrize("record", [None, build.record(job_id="newer"), *(build.record(status) for status in IDLE)])

@@ -7,6 +7,7 @@ import pytest
 from app.domain.effects import AddComment, Decision, DeleteRef, Send, UpsertComment
 from app.domain.events import SlotWanted
 from app.domain.facts import CutOff
+from app.domain.instructions import Kind
 from app.domain.jobs import Purpose, run_job
 from app.domain.policy import Policy
 from app.domain.record import MergeWish, RunSummary, TaskRecord, Unfinished
@@ -103,6 +104,24 @@ def test_a_task_goes_on_with_what_it_was_about() -> None:
     after = resume(known, SNAPSHOT, "On.").record
     assert isinstance(after, TaskRecord)
     assert (after.purpose, after.rounds, after.job_id) == (Purpose.REWORK, 0, run_job(TASK, 2, "rework").id)
+
+
+@pytest.mark.parametrize(
+    ("was", "kind", "becomes"),
+    [
+        (Purpose.WORK, Kind.REVIEW, Purpose.REWORK),
+        (Purpose.REVIEW, Kind.MENTION, Purpose.REWORK),
+        (Purpose.REVIEW, Kind.COMMENT, Purpose.REVIEW),
+        (Purpose.WORK, Kind.MENTION, Purpose.WORK),
+    ],
+)
+def test_a_task_goes_on_with_what_meets_the_words_that_wait(was: Purpose, kind: Kind, becomes: Purpose) -> None:
+    said = (build.instruction("c-1", kind=kind),)
+    known = build.record(Status.PAUSED, purpose=was, pull=30, instructions=said)
+    after, closed = (resume(one, SNAPSHOT, "On.").record for one in (known, known.change(pull_closed=True)))
+    assert isinstance(after, TaskRecord)
+    assert isinstance(closed, TaskRecord)
+    assert (after.purpose, closed.purpose) == (becomes, was)
 
 
 def test_unfinished_work_is_removed_unless_it_is_what_was_delivered() -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from app.domain.effects import AddComment, Decision, DeleteRef, Effect, Send, SetLabels, UpsertComment
 from app.domain.events import Refresh, SlotWanted
+from app.domain.instructions import Kind, waiting
 from app.domain.jobs import Purpose, run_job
 from app.domain.names import run_ref
 from app.domain.record import TaskRecord
@@ -86,8 +87,14 @@ def rework(
 
 
 def resume(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
-    """Go on with what a task was about when it stopped: another attempt at the same text."""
-    routed, effects = begin(record, snapshot, why, purpose=record.purpose)
+    """Go on with what a task was about when it stopped: another attempt at the same text.
+
+    What people said in a review is met by rework alone, and a mention by no agent that only reads.
+    """
+    elsewhere = (Kind.REVIEW, Kind.MENTION) if record.purpose is Purpose.REVIEW else (Kind.REVIEW,)
+    unmet = any(one.kind in elsewhere for one in waiting(record.instructions))
+    purpose = Purpose.REWORK if unmet and record.pull and not record.pull_closed else record.purpose
+    routed, effects = begin(record, snapshot, why, purpose=purpose)
     return Decision(why, routed, (*effects, *show_soon(routed, snapshot)))
 
 
