@@ -9,9 +9,7 @@ from app.domain.errors import Unparsable
 from app.domain.events import EVENT, Event
 
 
-def enclose(
-    event: Event, identity: str, now: datetime, delay: float = 0, source: Source = Source.ORCH
-) -> Envelope:
+def enclose(event: Event, identity: str, now: datetime, delay: float = 0, source: Source = Source.ORCH) -> Envelope:
     """Put an event into an envelope for its group; one with a delay waits in a group of its own first."""
     return Envelope(
         id=identity,

@@ -36,6 +36,7 @@ COMMENT = "POST /repos/acme/widgets/issues/5/comments"
 EDIT = "PATCH /repos/acme/widgets/issues/comments/9"
 AN_ISSUE = {
     "number": 5,
+    "node_id": "I_5",
     "title": "Add a lid",
     "body": None,
     "state": "open",
@@ -583,7 +584,7 @@ async def test_a_pull_request_that_exists_unlisted_is_retryable(script: Script, 
 async def test_only_absent_labels_are_created_and_a_lost_race_is_no_error(script: Script, github: GitHubApi) -> None:
     labels = "/repos/acme/widgets/labels"
     taken = [{"resource": "Label", "code": "already_exists", "field": "name"}]
-    script.on(f"GET {labels}", Reply(200, [{"name": "Orch"}]))
+    script.on(f"GET {labels}", Reply(200, [{"name": "Orch", "node_id": "LA_1"}]))
     script.on(f"POST {labels}", Reply(422, {"message": "Validation Failed", "errors": taken}))
     wanted = [Label(name=name, color="ededed", description="") for name in ("orch", "plan")]
     await github.create_missing_labels(WIDGETS, wanted)
