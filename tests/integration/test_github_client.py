@@ -523,7 +523,8 @@ async def test_a_get_that_did_not_change_is_answered_from_memory(script: Script,
 
 async def test_deliveries_with_any_success_are_left_out(script: Script, github: GitHubApi) -> None:
     def attempt(number: int, guid: str, status: int) -> dict[str, Any]:
-        return {"id": number, "guid": guid, "status_code": status, "delivered_at": "2026-01-01T11:00:00.123Z"}
+        made = {"id": number, "guid": guid, "event": "issues", "status_code": status}
+        return {**made, "delivered_at": "2026-01-01T11:00:00.123Z"}
 
     what = "GET /app/hook/deliveries"
     following = f'<{script.url}/app/hook/deliveries?per_page=100&cursor=v1_2>; rel="next"'
@@ -532,8 +533,8 @@ async def test_deliveries_with_any_success_are_left_out(script: Script, github: 
         Reply(200, [attempt(9, "a", 502), attempt(8, "b", 200), attempt(7, "c", 0)], {"link": following}),
         Reply(200, [attempt(6, "a", 500), attempt(5, "b", 502), attempt(4, "d", 302)]),
     )
-    at = datetime(2026, 1, 1, 11, 0, 0, 123000, tzinfo=UTC)
-    expected = [Delivery(id=9, guid="a", delivered_at=at), Delivery(id=7, guid="c", delivered_at=at)]
+    at, kept = datetime(2026, 1, 1, 11, 0, 0, 123000, tzinfo=UTC), ((9, "a"), (7, "c"))
+    expected = [Delivery(id=number, guid=guid, delivered_at=at, event="issues") for number, guid in kept]
     assert await github.failed_deliveries() == expected
 
 
