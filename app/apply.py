@@ -101,7 +101,7 @@ class Apply:
         log().warning("effect refused", effect=effect.type, reason=str(error))
         after, instead = refuse(loaded.task, effect, error) if loaded.task else (None, ())
         if after is None or not instead:
-            return await self.records.settle(group, pendings[0], loaded, None), pendings[1:]
+            return await self.records.settle(group, pendings[0], loaded, after), pendings[1:]
         told, after = self.notifying.effects(loaded.task, after), after.dated(loaded.task, self.clock.now())
         loaded = await self.records.replace(group, pendings, loaded, after, (*instead, *told))
         return loaded, await self.records.outbox(group)

@@ -1,6 +1,16 @@
 """What the result of an effect means for the record: facts are written down only after they were observed."""
 
-from app.domain.effects import AddComment, Effect, MergePull, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
+from app.domain.effects import (
+    AddComment,
+    Effect,
+    MergePull,
+    MoveBranch,
+    OpenPull,
+    Send,
+    SetLabels,
+    UpdateBranch,
+    UpsertComment,
+)
 from app.domain.errors import HeadMoved, Permanent
 from app.domain.events import PullDue, SlotFreed
 from app.domain.record import MergeWish, TaskRecord
@@ -40,6 +50,8 @@ def refuse(record: TaskRecord, effect: Effect, error: Permanent) -> tuple[TaskRe
     """
     if isinstance(effect, MergePull):
         return _refuse_merge(record, error)
+    if isinstance(effect, UpdateBranch):
+        return _refuse_update(record, error), ()
     reason = str(error)
     if not isinstance(effect, ESSENTIAL) or not can(record.status, Trigger.PARK):
         return record, ()
@@ -60,6 +72,11 @@ def _moved(record: TaskRecord, pushed: str, head: str) -> TaskRecord:
     ]
     kept = left.model_copy(update={"sha": head}) if left and left.sha == pushed else left
     return record.change(head_sha=head, own_head=True, runs=tuple(runs), unfinished=kept)
+
+
+def _refuse_update(record: TaskRecord, error: Permanent) -> TaskRecord:
+    said = f"GitHub did not bring the base branch in: {sentence(str(error), 300)}"
+    return record.change(notice=said, merge=record.merge and MergeWish(by=record.merge.by, waits=said))
 
 
 def _refuse_merge(record: TaskRecord, error: Permanent) -> tuple[TaskRecord, tuple[Effect, ...]]:

@@ -87,7 +87,8 @@ def _visible(record: TaskRecord) -> str:
 
 def _attempt(record: TaskRecord) -> str:
     """Number the attempt at what is being done, and the round of rework that it belongs to."""
-    return f"{record.tries}, in round {record.rounds} on the pull request" if record.rounds else f"{record.tries}"
+    place = " on the pull request" if record.pull else ""
+    return f"{record.tries}, in round {record.rounds}{place}" if record.rounds else f"{record.tries}"
 
 
 def _wishes(record: TaskRecord) -> list[tuple[str, str]]:

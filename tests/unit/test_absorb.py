@@ -1,10 +1,20 @@
 import pytest
 
 from app.domain.absorb import absorb, refuse
-from app.domain.effects import AddComment, CloseIssue, Effect, MoveBranch, OpenPull, Send, SetLabels, UpsertComment
+from app.domain.effects import (
+    AddComment,
+    CloseIssue,
+    Effect,
+    MoveBranch,
+    OpenPull,
+    Send,
+    SetLabels,
+    UpdateBranch,
+    UpsertComment,
+)
 from app.domain.errors import Permanent
 from app.domain.events import SlotFreed
-from app.domain.record import Unfinished
+from app.domain.record import MergeWish, Unfinished
 from app.domain.task import Status
 from tests.unit import build
 from tests.unit.build import JOB, OTHER_SHA, RUN, SHA, TASK
@@ -75,3 +85,11 @@ def test_a_refused_display_never_fails_a_task(effect: Effect) -> None:
 
 def test_a_refused_step_cannot_park_a_finished_task() -> None:
     assert refuse(build.record(Status.DONE), MOVE, Permanent("no")) == (build.record(Status.DONE), ())
+
+
+def test_i8_a_branch_that_was_not_brought_up_to_date_is_not_said_to_be() -> None:
+    said = "GitHub did not bring the base branch in: No rights."
+    wished = build.record(Status.IN_REVIEW, merge=MergeWish(by="writer", waits="Its branch is brought up to date."))
+    for known, wish in ((wished, MergeWish(by="writer", waits=said)), (wished.change(merge=None), None)):
+        refused = refuse(known, UpdateBranch(pull=30, sha=SHA), Permanent("No rights."))
+        assert refused == (known.change(notice=said, merge=wish), ())

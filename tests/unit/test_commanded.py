@@ -216,6 +216,13 @@ def test_a_pause_lets_the_agent_come_to_the_end_of_its_turn() -> None:
     assert "its turn" not in after(say("/pause", STANDS["routed"])).why
 
 
+def test_a_stop_ends_a_turn_that_a_pause_waits_for() -> None:
+    paused = after(say("/pause", STANDS["in_progress"]))
+    hurried = paused.change(notice="`writer` stopped it, without waiting for the end of its turn.")
+    assert say("/stop", paused) == Step(hurried, (StopRun(run_id=RUN, how=Stop.KEEP), UpsertComment()))
+    assert refused(say("/pause", paused), paused) == "nothing is under way: the task is `paused`."
+
+
 def test_what_was_only_in_review_is_in_review_again() -> None:
     paused = build.record(Status.PAUSED, pull=30, head_sha=SHA, runs=(build.summary(),))
     reviewed = build.record(
@@ -336,7 +343,7 @@ def test_without_a_branch_there_is_nothing_to_bring_up_to_date(changes: dict[str
 
 
 def test_the_base_branch_is_brought_in() -> None:
-    known = STANDS["in_review"].change(notice="`writer` had the base branch brought in.")
+    known = STANDS["in_review"].change(notice="`writer` asked for the base branch to be brought in.")
     assert say("/rebase", STANDS["in_review"]) == Step(known, (UpdateBranch(pull=30, sha=SHA), UpsertComment()))
 
 

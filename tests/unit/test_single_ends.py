@@ -15,7 +15,7 @@ from app.domain.effects import (
     ThreadAnswer,
     UpsertComment,
 )
-from app.domain.events import FeedbackDue, PullDue, SlotFreed, Spent, WorkspaceExpired
+from app.domain.events import FeedbackDue, PullDue, SlotFreed, SlotWanted, Spent, WorkspaceExpired
 from app.domain.jobs import Purpose
 from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage
 from app.domain.record import MergeWish, TaskRecord, Unfinished
@@ -72,6 +72,16 @@ def test_a_question_that_was_answered_is_done() -> None:
     off = RemoveLabel(task=TASK, label="orch")
     assert decision == Decision("the agent answered", done, (FREED, SPENT, reply, *SHOW, off))
     assert decide(build.result(Outcome.ANSWERED), question=True, label="").effects[-1] == SHOW[-1]
+
+
+@pytest.mark.parametrize(("rounds", "status"), [(0, Status.ROUTED), (build.POLICY.max_rounds, Status.DONE)])
+def test_i12_what_was_said_while_a_question_was_answered_is_another_round(rounds: int, status: Status) -> None:
+    result = build.result(Outcome.ANSWERED, delivered=("c-1",))
+    decision = decide(result, question=True, instructions=SAID, rounds=rounds)
+    again = status is Status.ROUTED
+    wanted = [one for one in decision.effects if isinstance(one, Send) and isinstance(one.event, SlotWanted)]
+    assert (after(decision).status, after(decision).rounds, len(wanted)) == (status, rounds + again, again)
+    assert any(isinstance(one, AddComment) for one in decision.effects)
 
 
 def test_an_answer_is_given_where_the_question_was_and_the_review_goes_on() -> None:

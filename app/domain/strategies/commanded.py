@@ -222,6 +222,9 @@ def _pause(command: Command, record: TaskRecord, scene: Scene) -> Step:
 
 
 def _halt(command: Command, record: TaskRecord, scene: Scene, how: Stop, did: str) -> Step:
+    if record.status is Status.PAUSED and record.stopping and record.stop_keeps and how is Stop.KEEP:
+        hurried = record.change(notice=f"{scene.by} {did}, without waiting for the end of its turn.")
+        return Step(hurried, (*life.stop(record, how), UpsertComment()))
     if not can(record.status, Trigger.PAUSE):
         return no(record, command, f"nothing is under way: the task is `{record.status.value}`.")
     when = " The agent comes to the end of its turn first." if how is Stop.TURN and record.run_id else ""
@@ -342,7 +345,9 @@ def _rebase(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status is not Status.IN_REVIEW or record.pull is None or record.head_sha is None:
         return no(record, command, f"there is no open pull request in review: the task is `{record.status.value}`.")
     update = UpdateBranch(pull=record.pull, sha=record.head_sha)
-    return Step(record.change(notice=f"{scene.by} had the base branch brought in."), (update, UpsertComment()))
+    return Step(
+        record.change(notice=f"{scene.by} asked for the base branch to be brought in."), (update, UpsertComment())
+    )
 
 
 def _merge(command: Command, record: TaskRecord, scene: Scene) -> Step:

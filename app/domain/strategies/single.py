@@ -24,7 +24,7 @@ from app.domain.effects import (
 )
 from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
 from app.domain.facts import Actor
-from app.domain.instructions import Instruction, delivered, given_back, waiting, with_new
+from app.domain.instructions import Instruction, delivered, for_now, given_back, waiting, with_new
 from app.domain.jobs import Purpose
 from app.domain.layers import describe_chooser, for_task
 from app.domain.names import TaskRef, branch_of, digest_of, run_ref
@@ -161,7 +161,7 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     if result.outcome is Outcome.REVIEWED and record.pull and not record.pull_closed:
         return _reviewed(event, record, record.pull, first)
     if result.outcome is Outcome.ANSWERED and (record.question or _has_open_pull(record)):
-        return _answer(event, record, first)
+        return _answer(event, record, first, snapshot)
     if result.outcome in TRY_AGAIN and record.tries < snapshot.policy.max_attempts:
         return _try_again(event, record, (*first, *replaced), snapshot)
     return _ask(event, record, (*first, *replaced), snapshot)
@@ -281,8 +281,11 @@ def _follow_up(record: TaskRecord) -> tuple[Effect, ...]:
     return (*said, *wished)
 
 
-def _answer(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -> Decision:
-    """Post what the agent said; with an open pull request its review goes on, else the task is done."""
+def _answer(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
+    """Post what the agent said; with an open pull request its review goes on, else the task is done.
+
+    What was said while the agent came to its end is not lost with that: it is another round.
+    """
     told = [one for one in record.instructions if one.run_id == event.run_id]
     asked = told[-1].author if told else record.requested_by
     place = record.task.model_copy(update={"number": told[-1].where if told else record.task.number})
@@ -292,6 +295,11 @@ def _answer(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]) -
     if _has_open_pull(record):
         why = f"The agent answered. Pull request #{record.pull} waits for review."
         return Decision("the agent answered", record.advance(Trigger.OPEN_PULL, why), shown)
+    if for_now(record.instructions) and record.rounds < snapshot.policy.max_rounds:
+        why = "The agent answered, and is told now what was said meanwhile; the task waits for a runner."
+        again, effects = begin(record, snapshot, why, purpose=record.purpose, rounds=record.rounds + 1)
+        after = (*first, *_replies(event, record), reply, *effects, *show_soon(again, snapshot))
+        return Decision("the agent answered, and was not told all that was said", again, after)
     why = f"The agent answered what `{one_line(asked)}` asked. To have it work on the issue, say so, or say `/retry`."
     off = (RemoveLabel(task=record.task, label=record.label),) if record.label else ()
     return Decision("the agent answered", record.advance(Trigger.COMPLETE, why, left_open=True), (*shown, *off))
