@@ -40,15 +40,16 @@ def sweep(
 
     What is found is handled by `orch serve`.
 
-    JSON keys: about (a task, a group, or a delivery's GUID), what (`redelivery`, or the event that is sent), effects
-    and why (of what follows from it; only with --dry-run, which leaves out what nothing follows from).
+    JSON keys: about (a task, a group, or a delivery's GUID), what (`redelivery`, or the event that is sent), found (the
+    same in words); then (what would be done, in words), effects (the names of it) and why are only there with
+    --dry-run, which leaves out what nothing follows from.
     """
     from app.cli.output import show_rows
     from app.entry.mending import sweep as run
     from app.settings import ServeSettings
 
     rows = asyncio.run(run(settings_for(ctx, ServeSettings), dry=dry_run))
-    columns = ("about", "what", "effects", "why") if dry_run else ("about", "what")
+    columns = ("about", "found", "then", "why") if dry_run else ("about", "found")
     show_rows(rows, columns, as_json=as_json, none="Nothing was missed.")
 
 

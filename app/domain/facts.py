@@ -216,8 +216,9 @@ class BranchRules(Value):
 
 
 class Delivery(Value):
-    """An entry of the App's delivery log. `guid` is the `X-GitHub-Delivery` of every attempt."""
+    """An entry of the App's delivery log. `guid` is the `X-GitHub-Delivery` of every attempt, `event` its name."""
 
     id: int
     guid: str
     delivered_at: datetime
+    event: str = ""

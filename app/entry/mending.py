@@ -8,10 +8,11 @@ from typing import Any
 
 from app.domain.envelope import Envelope
 from app.domain.errors import Missing, Permanent, Retryable, UserError
-from app.domain.facts import Identity, Issue
+from app.domain.facts import Delivery, Identity, Issue
 from app.domain.labels import status_label
 from app.domain.names import Repository, TaskRef
 from app.domain.task import Status
+from app.entry.foreseen import Swept, about, describe, foresee
 from app.entry.parts import Core, Ports, build_core, open_ports
 from app.entry.state import require_state
 from app.entry.tasks import parse_task
@@ -32,16 +33,6 @@ class Rebuilt:
     result: str
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """Something that was found, what follows from it, and why. `about` is a task, a group, or a delivery's GUID."""
-
-    about: str
-    what: str
-    effects: tuple[str, ...] = ()
-    why: str = ""
-
-
 @dataclass(slots=True)
 class Stage:
     """Stands around the ports: it notes what is sent and asked for, and if `dry`, lets nothing through."""
@@ -49,7 +40,7 @@ class Stage:
     dry: bool = False
     sent: list[Envelope] = field(default_factory=list)
     redelivered: list[int] = field(default_factory=list)
-    guids: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, Delivery] = field(default_factory=dict)
 
     def wrap(self, name: str, part: Any) -> Any:
         around = {"events": _Events, "store": _Store, "github": _GitHub}.get(name)
@@ -89,7 +80,7 @@ class _GitHub(_Around):
 
     async def failed_deliveries(self, since: datetime | None = None) -> Any:
         found = await self._part.failed_deliveries(since)
-        self._stage.guids = {delivery.id: delivery.guid for delivery in found}
+        self._stage.failed = {delivery.id: delivery for delivery in found}
         return found
 
     async def redeliver(self, delivery_id: int) -> None:
@@ -110,25 +101,22 @@ async def sweep(settings: ServeSettings, *, dry: bool) -> list[Swept]:
     stage = Stage(dry)
     async with _opened(settings, stage) as (_, core):
         await core.reconcile()
-        asked = [Swept(stage.guids.get(each, str(each)), "redelivery") for each in stage.redelivered]
+        asked = [_redelivery(stage.failed[each]) for each in stage.redelivered]
         if dry:
-            foreseen = [await _foresee(core, envelope) for envelope in stage.sent]
-            return [*asked, *(found for found in foreseen if found is not None)]
-    return [*asked, *(Swept(_about(core, envelope), envelope.name) for envelope in stage.sent)]
+            return [*asked, *await foresee(core.process, stage.sent)]
+        events = [(envelope, core.process.parse(envelope)) for envelope in stage.sent]
+    return [*asked, *(Swept(about(event), envelope.name, describe(event)) for envelope, event in events)]
 
 
-async def _foresee(core: Core, envelope: Envelope) -> Swept | None:
-    event = core.process.parse(envelope)
-    considered = await core.process.consider(envelope.id, event)
-    if considered is None or not considered[0].effects:
-        return None
-    decision, _ = considered
-    return Swept(_about(core, envelope), envelope.name, tuple(effect.type for effect in decision.effects), decision.why)
-
-
-def _about(core: Core, envelope: Envelope) -> str:
-    task = getattr(core.process.parse(envelope), "task", None)
-    return str(task) if task is not None else envelope.group
+def _redelivery(delivery: Delivery) -> Swept:
+    what = delivery.event.replace("_", " ")
+    return Swept(
+        about=delivery.guid,
+        what="redelivery",
+        found=f"a webhook about {what} did not arrive",
+        then=("have GitHub send it again",),
+        why=f"its last attempt failed at {delivery.delivered_at.isoformat(' ', 'seconds')}",
+    )
 
 
 async def rebuild(settings: ServeSettings, task: str | None) -> list[Rebuilt]:

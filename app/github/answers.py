@@ -152,7 +152,9 @@ def never_delivered(attempts: Iterable[Json]) -> Sequence[Delivery]:
         if 200 <= attempt["status_code"] < 400:
             succeeded.add(attempt["guid"])
     return [
-        Delivery(id=attempt["id"], guid=guid, delivered_at=_time(attempt["delivered_at"]))
+        Delivery(
+            id=attempt["id"], guid=guid, delivered_at=_time(attempt["delivered_at"]), event=attempt.get("event", "")
+        )
         for guid, attempt in newest.items()
         if guid not in succeeded
     ]

@@ -69,7 +69,10 @@ async def test_a_sweep_says_first_what_it_would_do_and_why_and_then_does_it(worl
     assert [(row["about"], row["why"]) for row in missed] == [
         (f"acme/widgets#{number}", "writer asked for it with the label orch")
     ]
-    assert {row["what"] for row in foreseen} >= {"issue_labeled", "redelivery"}
+    assert [(row["found"], row["then"]) for row in missed] == [
+        ("`writer` put the label `orch` on", ["make it `routed`", "ask for a runner"])
+    ]
+    assert ["have GitHub send it again"] in [row["then"] for row in foreseen if row["what"] == "redelivery"]
 
     done = await listed(world, "sweep")
     assert {row["what"] for row in done} >= {"issue_labeled", "task_checked", "redelivery"}
