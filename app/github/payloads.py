@@ -59,7 +59,7 @@ def parse_webhook(name: str, body: bytes, group: str) -> Event:
     try:
         payload = json.loads(zlib.decompress(body))
         return _parse(name, payload, group)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
         raise Unparsable(f"webhook {name}: {type(error).__name__}: {error}") from error
 
 

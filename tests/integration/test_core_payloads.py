@@ -98,7 +98,9 @@ def test_what_lacks_something_is_unparsable(changes: dict[str, Any]) -> None:
         parse("issues", **labeled(**changes))
 
 
-@pytest.mark.parametrize("body", [b"", b"not compressed", zlib.compress(b"{"), zlib.compress(b"x" * 20)[:-4]])
+@pytest.mark.parametrize(
+    "body", [b"", b"not compressed", zlib.compress(b"{"), zlib.compress(b"[]"), zlib.compress(b"x" * 20)[:-4]]
+)
 def test_a_body_that_cannot_be_read_is_unparsable(body: bytes) -> None:
     with pytest.raises(Unparsable):
         parse_webhook("issues", body, GROUP)

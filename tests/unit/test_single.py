@@ -248,6 +248,9 @@ def test_what_a_stopped_run_cost_is_kept_and_what_it_pushed_is_not(
 ) -> None:
     record = build.record(Status.PAUSED, stopping=RUN, cut_off=cut_off)
     decision = after_stop(build.finished(build.result(outcome)), record)
-    ended = build.summary(outcome=outcome, head_sha=SHA if outcome is Outcome.DELIVERED else None)
+    (known,) = decision.record.runs if isinstance(decision.record, TaskRecord) else ()
+    ended = build.summary(
+        outcome=Outcome.CANCELLED, head_sha=SHA if outcome is Outcome.DELIVERED else None, reason=known.reason
+    )
     assert decision.record == build.record(Status.PAUSED, runs=(ended,), cut_off=cut_off)
     assert [effect.type for effect in decision.effects] == kinds

@@ -190,6 +190,20 @@ def test_what_a_stopped_run_did_is_gone_on_from_in_its_session() -> None:
     assert decision.effects == (SPENT, UpsertComment(), DeleteRef(ref="refs/orch/runs/run-0"))
 
 
+@pytest.mark.parametrize(
+    ("outcome", "session"), [(Outcome.DELIVERED, "s1"), (Outcome.ANSWERED, None), (Outcome.REVIEWED, None)]
+)
+def test_i8_a_run_that_was_done_as_it_was_told_to_stop_has_delivered_nothing(
+    outcome: Outcome, session: str | None
+) -> None:
+    result = build.result(outcome, session="s1", delivered=("c-1",))
+    ended = after(after_stop(build.finished(result), KEEPS.change(instructions=SAID)))
+    told = None if session is None else RUN
+    assert (ended.runs[-1].outcome, ended.runs[-1].session) == (Outcome.CANCELLED, session)
+    assert ended.runs[-1].reason == f"it was told to stop just as it ended as {outcome.value}"
+    assert [one.run_id for one in ended.instructions] == [told, None]
+
+
 def test_a_stopped_run_that_did_nothing_leaves_what_was_there() -> None:
     decision = after_stop(build.finished(build.result(Outcome.CANCELLED, session="s1")), KEEPS)
     assert (after(decision).unfinished, after(decision).notice) == (KEEPS.unfinished, "")

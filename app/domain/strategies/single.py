@@ -209,7 +209,8 @@ def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
 
     What it pushed is gone on from, with its session, if it was to keep its work and the task still waits for that.
     """
-    result, keeps = event.result, record.stop_keeps and record.status is Status.PAUSED
+    event, keeps = _cut_off(event), record.stop_keeps and record.status is Status.PAUSED
+    result = event.result
     ended = _summary(event, record)
     counted = record.change(
         stopping=None,
@@ -230,6 +231,19 @@ def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
         pushed = (DeleteRef(ref=run_ref(event.run_id)),)
     effects: tuple[Effect, ...] = (spent,) if record.cut_off else (spent, UpsertComment(), *pushed)
     return Decision(f"run {event.run_id} ended after it was told to stop", counted, effects)
+
+
+def _cut_off(event: RunFinished) -> RunFinished:
+    """Count a run that was done just as it was told to stop as cut off: nothing of it was delivered or posted."""
+    result = event.result
+    if result.outcome not in SUCCEEDED:
+        return event
+    cut: dict[str, object] = {
+        "outcome": Outcome.CANCELLED,
+        "reason": f"it was told to stop just as it ended as {result.outcome.value}",
+        "session": result.session if result.outcome is Outcome.DELIVERED else None,  # else its words are wanted again
+    }
+    return event.model_copy(update={"result": result.model_copy(update=cut)})
 
 
 def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
