@@ -12,7 +12,7 @@ CLIS := $(AGENTS)/.installed
 NPM_AGENTS := @anthropic-ai/claude-code@latest @openai/codex opencode-ai
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: help demo check test test-fast test-agents kill bench format requirements clean
+.PHONY: help demo check test test-fast test-agents kill sweep bench format requirements clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ test-agents: $(READY) $(CLIS)  ## whole runs with real agent CLIs, which it inst
 
 kill: $(READY)  ## the kill harness alone, with its report
 	$(BIN)/pytest -m kill -s
+
+sweep: $(READY)  ## 20 tasks with half of all webhooks gone; SWEEP_SEED says which
+	SWEEP_TASKS=20 $(BIN)/pytest -s tests/e2e/test_sweep.py
 
 $(PROBOT):
 	@mkdir -p $(BENCH)
