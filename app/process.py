@@ -21,7 +21,7 @@ from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Snapshot
 from app.log import bound, log
 from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
-from app.records import Loaded, Records
+from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Records
 
 
 class Loader(Protocol):
@@ -128,7 +128,8 @@ class Process:
             if envelope.source is Source.SWEEP and decision.record is None and not decision.effects:
                 return  # a look every few minutes at which nothing was missed is not worth a place in the store
             decision = self.apply.notifying.extend(loaded.task, decision)
-            await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now())
+            life = SWEEP_LIFE if envelope.source is Source.SWEEP else MARK_LIFE
+            await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now(), life)
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
             await self.apply.drain(group)
 

@@ -16,6 +16,8 @@ from app.ports import Document, Store
 
 MARK_LIFE = timedelta(days=30)
 """How long a handled event is remembered; GitHub keeps deliveries for redelivery for 3 days."""
+SWEEP_LIFE = timedelta(days=1)
+"""How long what a sweep found is: there is one every few minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,16 @@ class Records:
         """Say whether the event was handled."""
         return await self._get(group, "mark", event_id) is not None
 
-    async def commit(self, group: str, event_id: str, decision: Decision, version: int, now: datetime) -> None:
-        """Write record, mark and outbox in one go."""
+    async def commit(
+        self,
+        group: str,
+        event_id: str,
+        decision: Decision,
+        version: int,
+        now: datetime,
+        life: timedelta = MARK_LIFE,
+    ) -> None:
+        """Write record, mark and outbox in one go; the mark is remembered for its `life`."""
         partition, item = split_group(group)
         mark = f"mark/{item}/{event_id}"
         puts: dict[str, Mapping[str, Any]] = {mark: {"why": decision.why, "at": now.isoformat()}}
@@ -96,7 +106,7 @@ class Records:
             puts[f"record/{item}"] = _dump(decision.record)
             expected[f"record/{item}"] = version
         puts |= _outbox(item, event_id, decision.effects)
-        await self._store.commit(partition, puts, expected=expected, expires={mark: now + MARK_LIFE})
+        await self._store.commit(partition, puts, expected=expected, expires={mark: now + life})
 
     async def outbox(self, group: str) -> list[Pending]:
         """Return what is still to be done, in order."""
