@@ -129,7 +129,7 @@ class Process:
                 return  # a look every few minutes at which nothing was missed is not worth a place in the store
             decision = self.apply.notifying.extend(loaded.task, decision)
             life = SWEEP_LIFE if envelope.source is Source.SWEEP else MARK_LIFE
-            await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now(), life)
+            await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now(), life=life)
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
             await self.apply.drain(group)
 

@@ -95,6 +95,7 @@ class Records:
         decision: Decision,
         version: int,
         now: datetime,
+        *,
         life: timedelta = MARK_LIFE,
     ) -> None:
         """Write record, mark and outbox in one go; the mark is remembered for its `life`."""
