@@ -8,18 +8,17 @@ from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from cachetools import LRUCache
 from gidgethub import HTTPException, sansio
 from gidgethub.abc import GitHubAPI
 
 from app.domain.errors import Permanent, Retryable
 from app.github.faults import Answer, Limited, Rejected, fault_of
 from app.github.pacing import Pace, Pacing
+from app.github.remembered import Remembered
 from app.ports import Clock
 
 USER_AGENT = "orch"
 API_VERSION = "2022-11-28"
-CACHED_ANSWERS = 128
 PAGE = 100
 MOST_PAGES = 1000
 REDIRECTS = 3
@@ -76,7 +75,7 @@ class Client(GitHubAPI):
     """
 
     def __init__(self, transport: Transport, credential: Credential) -> None:
-        super().__init__(USER_AGENT, cache=LRUCache(CACHED_ANSWERS), base_url=transport.base_url)
+        super().__init__(USER_AGENT, cache=Remembered(), base_url=transport.base_url)
         self._transport = transport
         self._credential = credential
 
