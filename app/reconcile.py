@@ -56,13 +56,19 @@ class Reconcile:
         """Do what is done every few minutes: redeliver, and look at what is open as far as the store knows of it."""
         since = (await self.cursor.read()).until
         await self.redeliver()
-        for repository in await self.github.repositories():
+        repositories = await self.github.repositories()
+        await self._prepare(repositories)
+        for repository in repositories:
             with _passing_over("repository not checked", repository=repository.full_name):
                 await self._sweep(repository, since)
 
     async def _sweep(self, repository: Repository, since: datetime | None) -> None:
         """Ask for two lists: labels and comments that were missed are found by them, what is open is in the store."""
-        trigger = resolve(self.policy, await self.configs.known(repository)).policy.trigger
+        known_file = await self.configs.known(repository)
+        file = await self.configs.current(repository)
+        if file.digest != known_file.digest:
+            await self._want_config(repository)
+        trigger = resolve(self.policy, file).policy.trigger
         labelled = {issue.number: issue for issue in await self.github.issues_labeled(repository, trigger, "open")}
         known = {one.task.number: one for one in await self.records.tasks(repository.partition)}
         open_tasks = {number for number, one in known.items() if not one.status.is_final}
@@ -124,10 +130,13 @@ class Reconcile:
 
     async def _trigger(self, repository: Repository) -> str:
         """Read `.orch.yml` for the trigger of now, and have its group take over what it says."""
+        await self._want_config(repository)
+        return resolve(self.policy, await self.configs.current(repository)).policy.trigger
+
+    async def _want_config(self, repository: Repository) -> None:
         now = self.clock.now()
         event = ConfigWanted(repository=repository)
         await self.events.send(enclose(event, f"config:{repository.id}:{now.timestamp()}", now))
-        return resolve(self.policy, await self.configs.current(repository)).policy.trigger
 
     async def _check_issue(
         self, repository: Repository, number: int, issue: Issue | None, trigger: str, record: TaskRecord | None

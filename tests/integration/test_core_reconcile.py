@@ -159,7 +159,7 @@ async def test_a_sweep_looks_at_what_is_open_and_asks_for_one_list(stage: Stage)
     for one in (known, ended):
         await Records(stage.store).commit(one.group, "made", Decision("because", one), 0, NOW)
     await reconcile_of(stage, github).sweep()
-    assert await sent(stage) == [TaskChecked(task=known.task)]
+    assert [event for event in await sent(stage) if isinstance(event, TaskChecked)] == [TaskChecked(task=known.task)]
     assert github.labels == [(1, "orch")]
 
 
@@ -264,6 +264,30 @@ async def test_automerge_put_on_in_review_is_told_unless_it_is_wished_for(stage:
     assert await labels_missed(stage, wished, issues=[issue_of(9, "orch", "automerge")]) == []
 
 
+async def test_a_sweep_sees_that_the_configuration_is_another_one_and_looks_for_its_trigger(stage: Stage) -> None:
+    known = RepoFile(config=RepoConfig(trigger="ai"), digest="before")
+    await Records(stage.store).commit(config_group(1), "made", Decision("because", known), 0, NOW)
+    github = FakeGitHub([repository(1)], files={1: b"trigger: bot"})
+    await reconcile_of(stage, github).sweep()
+    assert ConfigWanted(repository=repository(1)) in await sent(stage)
+    assert github.labels == [(1, "bot")]
+
+
+async def test_a_sweep_reads_nothing_anew_where_the_configuration_is_the_same(stage: Stage) -> None:
+    await reconcile_of(stage, FakeGitHub([repository(1)])).sweep()
+    assert [event for event in await sent(stage) if isinstance(event, ConfigWanted)] == []
+
+
+async def test_a_repository_that_was_added_unseen_gets_its_labels_once(stage: Stage) -> None:
+    identities = set()
+    for _ in range(2):
+        await reconcile_of(stage, FakeGitHub([repository(1)], issues=())).sweep()
+        while lease := await stage.events.receive(0):
+            identities.add((lease.item.name, lease.item.id))
+            await lease.ack()
+    assert [name for name, _ in identities] == ["repositories_added"]
+
+
 def said(body: str = "/why", *, age: float = 90, author: Actor = WRITER, **more: Any) -> FoundComment:
     at = NOW - timedelta(seconds=age)
     comment = Comment(id=50, author=author, body=body, created_at=at, edited_at=at)
@@ -318,9 +342,9 @@ async def test_a_comment_that_is_found_again_is_handled_once(stage: Stage) -> No
         await Cursor(stage.store).write(NOW - timedelta(minutes=2))
         await reconcile_of(stage, github).sweep()
         while lease := await stage.events.receive(0):
-            known.add(lease.item.id)
+            known.add((lease.item.name, lease.item.id))
             await lease.ack()
-    assert len(known) == 1
+    assert [name for name, _ in known].count("commented") == 1
 
 
 async def test_a_first_look_asks_for_no_comments(stage: Stage) -> None:
