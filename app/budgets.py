@@ -34,13 +34,14 @@ class Budgets:
     configs: ConfigFiles
 
     async def caps(self, record: TaskRecord) -> Caps:
-        """Return what the task's next run may cost; what a person allowed counts before any cap."""
+        """Return what the task's next run may cost; what a person allowed comes on top."""
         policy = resolve(self.policy, await self.configs.known(record.task.repository)).policy
-        if record.allowance:
-            return Caps(record.allowance)
         repository = record.task.repository
         ledger = (await self.records.load(ledger_group(repository.installation_id))).ledger or Ledger()
-        return least(record, ledger, policy, self.clock.now())
+        caps = least(record, ledger, policy, self.clock.now())
+        if not record.allowance or caps.run is None:
+            return caps
+        return Caps(caps.run + record.allowance)
 
 
 def least(record: TaskRecord, ledger: Ledger, policy: Policy, now: datetime) -> Caps:

@@ -19,7 +19,7 @@ class RunLease(Value):
 
     `begins` counts the runs of its job so far, without the `returns`: those that were given back. `inbox` is what the
     agent is to be told, `delivered` the keys of what it was. `cap` is what the run may cost in US dollars, `share` how
-    much of that was spent when the task was told last, in percent.
+    much of that was spent when the task was told last, in percent; `spent` is what is known to be spent.
     """
 
     run_id: str
@@ -34,6 +34,7 @@ class RunLease(Value):
     delivered: tuple[str, ...] = ()
     cap: Decimal | None = None
     share: int = 0
+    spent: Decimal | None = None
     result: RunResult | None = None
 
 

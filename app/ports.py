@@ -335,7 +335,7 @@ class GitHub(Protocol):
         ...
 
     async def threads(self, repository: Repository, number: int) -> Sequence[Thread]:
-        """List a pull request's review threads, oldest first; at most 100, with 50 comments each."""
+        """List a pull request's review threads, oldest first; the last 100, with the first 50 comments of each."""
         ...
 
     async def answer_threads(self, repository: Repository, answers: Sequence[ThreadAnswer]) -> None:

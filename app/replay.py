@@ -81,6 +81,7 @@ class Replay:
             comment_id=comment.id,
             body=comment.body,
             written_at=comment.edited_at,
+            editor_unknown=comment.edited_at > comment.created_at,
             title=issue.title if same else None,
             text=issue.body if same else None,
         )

@@ -15,7 +15,7 @@ from app.domain.approvals import describe_answer
 from app.domain.choice import Choice
 from app.domain.config import resolve
 from app.domain.errors import Permanent, Retryable, Unauthorized
-from app.domain.events import RunFinished, RunProgressed, RunStarted
+from app.domain.events import RunFinished, RunProgressed, RunStarted, Spent
 from app.domain.facts import Identity
 from app.domain.grants import Grant, Order, Progress, Refused, Resumable, RunToken, TokenKind
 from app.domain.internal import enclose
@@ -90,6 +90,7 @@ class LocalRuns:
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
         await self._tell_started(lease.run_id, job, lost)
+        await self._tell_cost(last, job)
         if isinstance(text, str):
             return await self._end_at_once(lease, job, record, text)
         if stuck := self._stuck(begins, returns):
@@ -186,6 +187,7 @@ class LocalRuns:
                     "inbox": tuple(one for one in lease.inbox if one.key not in progress.delivered),
                     "delivered": (*lease.delivered, *told),
                     "share": max(share, lease.share),
+                    "spent": lease.spent if progress.spent is None else progress.spent,
                 }
             )
 
@@ -271,6 +273,14 @@ class LocalRuns:
         event = RunStarted(task=job.task, run_id=run_id, job_id=job.id, lost=lost)
         await self.events.send(enclose(event, f"run:{run_id}:started", self.clock.now()))
 
+    async def _tell_cost(self, last: RunLease | None, job: Job) -> None:
+        """Count what a run cost that was lost, given back or overtaken, as far as it said."""
+        if last is None or last.result is not None or last.spent is None:
+            return
+        now = self.clock.now()
+        spent = Spent(repository=job.task.repository, run_id=last.run_id, cost=last.spent, at=now)
+        await self.events.send(enclose(spent, f"run:{last.run_id}:spent", now))
+
     async def _tell_finished(self, run_id: str, job: Job, result: RunResult) -> None:
         event = RunFinished(task=job.task, run_id=run_id, job_id=job.id, result=result)
         await self.events.send(enclose(event, f"run:{run_id}:finished", self.clock.now()))
@@ -304,6 +314,8 @@ def _session(record: TaskRecord) -> Resumable | None:
     last = runs[-1] if runs else None
     if last is None or last.session is None or last.agent != record.agent or last.outcome not in GO_ON:
         return None
+    if Purpose.REVIEW in (last.purpose, record.purpose) and last.purpose is not record.purpose:
+        return None  # who only read goes on with no work, nor the other way round
     used = [run.usage for run in record.runs if run.session == last.session and run.agent == last.agent]
     return Resumable(id=last.session, usage=total(used))
 

@@ -122,6 +122,8 @@ def _step(part: Command | Mistake | str, record: TaskRecord | None, scene: Scene
         return Step(record, reply=render_mistake(part), done=False)
     power = part.power if isinstance(part, Command) else Power.WRITE
     refused = refusal(power, event.actor, snapshot.standing, snapshot.policy)
+    if refused is None and event.editor_unknown and power in (Power.BUDGET, Power.MERGE):
+        refused = "the comment was edited, and GitHub did not tell in time by whom; say it in a new comment"
     if refused is not None:
         what = f"`/{part.word.value}`" if isinstance(part, Command) else "What you ask for"
         return Step(record, reply=f"{what} was not done: {refused}.", done=False)
@@ -186,6 +188,8 @@ def not_ours(event: Commented | PullCommented, snapshot: Snapshot) -> str | None
         return "Orch wrote it itself"
     if event.actor.is_bot and not is_named(event.actor, snapshot.policy):
         return BOTS_REFUSED
+    if event.before is not None and event.author_id not in (event.actor.id, snapshot.identity.bot_id):
+        return "somebody else than its author edited the comment, who says such things in comments of his own"
     return None
 
 

@@ -92,7 +92,8 @@ def feedback_due(event: FeedbackDue, snapshot: Snapshot) -> Decision:
     if not left:
         return nothing("the agent was told all that was said")
     authors = " and ".join(sorted({f"`{one_line(one.author)}`" for one in left}))
-    return rework(record, snapshot, f"{authors} said something that the agent was not told yet, so it works again.")
+    why = f"{authors} said something that the agent was not told yet, so it works again."
+    return rework(record, snapshot, why, changes={"merge": None})
 
 
 def _asks_nothing(event: Reviewed, record: TaskRecord) -> bool:

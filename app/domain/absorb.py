@@ -17,6 +17,8 @@ from app.domain.record import MergeWish, TaskRecord
 from app.domain.task import Trigger, can
 from app.domain.text import one_line, sentence
 
+AFTER_PUSH = 15.0
+"""Seconds until a pull request is looked at again whose head was another one."""
 ESSENTIAL = (MoveBranch, OpenPull)
 
 
@@ -85,7 +87,7 @@ def _refuse_merge(record: TaskRecord, error: Permanent) -> tuple[TaskRecord, tup
     again: tuple[Effect, ...] = ()
     waits = f"GitHub did not merge it: {sentence(str(error), 300)}"
     if isinstance(error, HeadMoved):
-        again = (Send(event=PullDue(task=record.task)),)
+        again = (Send(event=PullDue(task=record.task), delay=AFTER_PUSH),)
         waits = "Somebody pushed meanwhile, so it is looked at again."
     kept = record.change(merge=MergeWish(by=record.merge.by, waits=waits))
     return kept, (*again, UpsertComment())

@@ -88,6 +88,8 @@ class Commented(TaskEvent):
 
     `author_id` is who the comment is of, `before` what it said before an edit. `title` and `text` are those of the
     issue at that moment; None where the comment is on a pull request.
+
+    `editor_unknown` says that it was edited and nobody told by whom, as only somebody else might have been allowed to.
     """
 
     type: Literal["commented"] = "commented"
@@ -98,6 +100,7 @@ class Commented(TaskEvent):
     before: str | None = None
     written_at: datetime
     pull: int | None = None
+    editor_unknown: bool = False
     title: str | None = None
     text: str | None = None
 

@@ -75,6 +75,7 @@ def _as_event(comment: Comment, pull: int | None, record: TaskRecord, issue: Iss
         comment_id=comment.id,
         body=comment.body,
         written_at=comment.edited_at,
+        editor_unknown=comment.edited_at > comment.created_at,
         pull=pull,
         title=issue.title if same and issue else None,
         text=issue.body if same and issue else None,

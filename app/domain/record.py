@@ -32,6 +32,7 @@ class RunSummary(Value):
 
     run_id: str
     attempt: int
+    purpose: Purpose = Purpose.WORK
     agent: str = ""
     model: str | None = None
     session: str | None = None

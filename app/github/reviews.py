@@ -13,7 +13,7 @@ REVIEW_THREADS = """
 query ReviewThreads($owner: String!, $name: String!, $number: Int!) {
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
-      reviewThreads(first: 100) {
+      reviewThreads(last: 100) {
         nodes {
           id
           path

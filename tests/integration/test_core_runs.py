@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 from app.domain.approvals import Answer, describe_answer
 from app.domain.effects import Decision
 from app.domain.errors import Missing, Permanent, Retryable
-from app.domain.events import RunFinished, RunStarted
+from app.domain.events import RunFinished, RunStarted, Spent
 from app.domain.facts import Comment, Issue
 from app.domain.grants import Grant, Order, Progress, Refused, Stop, TokenKind
 from app.domain.internal import disclose
@@ -153,6 +154,17 @@ async def test_i2_the_end_of_a_run_is_told_once_though_it_finishes_twice(stage: 
     assert [await runs.finish(run_id, JOB, result_at(stage)) for _ in range(2)] == [True, True]
     assert await runs.begin(JOB, "runner") == Refused(reason=f"run {run_id} has done it")
     assert [type(event).__name__ for event in await told(stage)] == ["RunStarted", "RunFinished"]
+
+
+async def test_i10_what_a_lost_run_is_known_to_have_cost_is_counted(stage: Stage) -> None:
+    runs = runs_of(stage)
+    run_id = await granted(runs)
+    for spent in (Decimal("0.5"), None):
+        await runs.beat(run_id, JOB, Progress(step="works", spent=spent))
+    await stage.clock.pass_time(31)
+    await granted(runs)
+    [cost] = [event for event in await told(stage) if isinstance(event, Spent)]
+    assert (cost.run_id, cost.cost) == (run_id, Decimal("0.5"))
 
 
 async def test_i12_lost_runners_are_counted_and_given_back_runs_are_not(stage: Stage) -> None:

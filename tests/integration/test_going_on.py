@@ -10,7 +10,7 @@ import pytest
 from app.domain.effects import Decision
 from app.domain.facts import Comment
 from app.domain.grants import Grant, Resumable
-from app.domain.jobs import run_job
+from app.domain.jobs import Purpose, run_job
 from app.domain.names import Repository
 from app.domain.outcomes import Outcome, Usage
 from app.domain.policy import Policy
@@ -87,6 +87,7 @@ async def test_a_run_that_the_runner_could_not_begin_changes_nothing_of_that(sta
         ran(Outcome.INFRASTRUCTURE_FAILED, attempt=2),
         ran(Outcome.TIMED_OUT, "s2", 2, agent="other"),
         ran(Outcome.DELIVERED, attempt=2),
+        ran(Outcome.CANCELLED, attempt=2).model_copy(update={"purpose": Purpose.REVIEW}),  # it only read
     ],
 )
 async def test_after_any_other_end_a_session_begins_anew(stage: Stage, last: RunSummary) -> None:

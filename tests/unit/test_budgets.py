@@ -1,4 +1,4 @@
-"""What the next run may cost: the least of all caps, or what a person allowed."""
+"""What the next run may cost: the least of all caps, and what a person allowed on top."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -93,7 +93,8 @@ async def test_what_was_spent_is_read_from_the_ledger_of_the_installation() -> N
     assert await budgets(store).caps(build.record()) == Caps(Decimal(1))
 
 
-async def test_what_a_person_allowed_counts_before_any_cap() -> None:
+async def test_what_a_person_allowed_comes_on_top() -> None:
     store = FakeStore()
+    assert await budgets(store).caps(build.record(allowance=Decimal(7))) == Caps(Decimal(12))
     keep(store, "installation:5", "record/ledger", spent("1000").model_dump(mode="json"))
     assert await budgets(store).caps(build.record(allowance=Decimal(7))) == Caps(Decimal(7))

@@ -13,7 +13,7 @@ from app.domain.instructions import MOST_WAITING, Kind
 from app.domain.names import digest_of
 from app.domain.policy import Policy
 from app.domain.powers import BOTS_REFUSED
-from app.domain.record import MOST_HEARD, MOST_KEYS, TaskRecord
+from app.domain.record import MOST_HEARD, MOST_KEYS, MergeWish, TaskRecord
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from handlers.comments import HANDLERS, commented, not_on_ours, not_ours, pull_commented
@@ -338,3 +338,28 @@ def test_pull_requests_that_others_opened_cost_no_question() -> None:
     assert not_on_ours(build.pull_commented(actor=SELF), build.snapshot()) == "Orch wrote it itself"
     assert not_on_ours(build.pull_commented(), build.snapshot()) is None
     assert ON_PULL.skip is not_on_ours
+
+
+def test_i7_what_others_make_of_a_persons_comment_is_not_followed() -> None:
+    edited = build.commented("/retry rm -rf", before="/retri rm -rf", author_id=STRANGER.id)
+    assert not_ours(edited, build.snapshot()) is not None
+    assert not_ours(edited.model_copy(update={"author_id": SELF.id}), build.snapshot()) is None
+
+
+@pytest.mark.parametrize(("body", "done"), [("/merge", False), ("/approve budget 5", False), ("/stop", True)])
+def test_i7_an_edit_that_nobody_told_of_approves_nothing(body: str, done: bool) -> None:
+    decision = decide(build.commented(body, editor_unknown=True), REVIEWED)
+    assert (ROCKET in decision.effects) is done
+    assert ("say it in a new comment" in str(decision.effects)) is not done
+
+
+def test_a_command_that_meets_the_breaker_of_loops_is_answered() -> None:
+    runs = tuple(build.summary(f"run-{n}") for n in range(10))
+    decision = decide(build.commented("/retry"), build.record(Status.PAUSED, runs=runs))
+    assert CONFUSED in decision.effects
+    assert "something goes round in circles" in reply(decision).body
+
+
+def test_what_people_have_changed_after_a_wish_to_merge_takes_another_wish() -> None:
+    wished = REVIEWED.change(merge=MergeWish(by="writer"))
+    assert after(decide(build.on_pull("@orch and a lid"), wished)).merge is None

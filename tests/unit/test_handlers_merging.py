@@ -242,7 +242,7 @@ def test_what_is_approved_and_green_is_merged_at_the_head_that_was_looked_at(
     decision = decide(view=build.view().model_copy(update=changes))
     merged = MergePull(pull=30, sha=SHA, method=method)
     effects = (merged, Send(event=DONE))
-    assert decision == Decision("the pull request is approved and green", IN_REVIEW, effects)
+    assert decision == Decision("GitHub lets the pull request be merged", IN_REVIEW, effects)
 
 
 @pytest.mark.parametrize("state", ["clean", "behind", "blocked"])
@@ -270,7 +270,7 @@ def test_i8_a_merge_that_github_refuses_is_still_wished_for_and_never_told_as_do
 def test_a_merge_of_a_head_that_moved_is_looked_at_again() -> None:
     said = "Somebody pushed meanwhile, so it is looked at again."
     kept = IN_REVIEW.change(merge=MergeWish(by="writer", waits=said))
-    assert refuse(IN_REVIEW, MERGE, HeadMoved("409")) == (kept, (Send(event=DUE), UpsertComment()))
+    assert refuse(IN_REVIEW, MERGE, HeadMoved("409")) == (kept, (Send(event=DUE, delay=15), UpsertComment()))
 
 
 def test_where_nothing_is_in_review_nothing_is_read() -> None:

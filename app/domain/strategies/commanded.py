@@ -68,7 +68,14 @@ def obey(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
 
 def _step(decision: Decision, *before: Effect) -> Step:
     assert isinstance(decision.record, TaskRecord)
-    return Step(decision.record, (*before, *decision.effects))
+    return _begun(decision.record, (*before, *decision.effects))
+
+
+def _begun(record: TaskRecord, effects: tuple[Effect, ...]) -> Step:
+    """Say that a run was asked for, or why there is none: too many, or too many rounds."""
+    if record.status in (*AT_WORK, Status.IN_REVIEW):
+        return Step(record, effects)
+    return Step(record, effects, reply=record.notice or record.why, done=False)
 
 
 def _without_task(command: Command, scene: Scene) -> Step:
@@ -193,7 +200,7 @@ def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
     changed, effects = begin(
         record, scene.snapshot, why, purpose=Purpose.REWORK, rounds=1, changes={"instructions": told, **_worker(record)}
     )
-    return Step(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
+    return _begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -204,7 +211,7 @@ def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
     changed, effects = begin(
         record, scene.snapshot, why, purpose=record.purpose, changes={"instructions": told, **_worker(record)}
     )
-    return Step(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
+    return _begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _worker(record: TaskRecord) -> dict[str, object]:
@@ -338,7 +345,7 @@ def _review(command: Command, record: TaskRecord, scene: Scene) -> Step:
         rounds=record.rounds,
         changes={"instructions": told, "reviewer": Choice(agent=command.agent, model=command.model)},
     )
-    return Step(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
+    return _begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _rebase(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -424,7 +431,7 @@ def take_in(record: TaskRecord, snapshot: Snapshot, said: tuple[Instruction, str
     kept = keep_said((said,))
     match record.status:
         case Status.IN_REVIEW:
-            decision = rework(record, snapshot, why, changes={"instructions": told})
+            decision = rework(record, snapshot, why, changes={"instructions": told, "merge": None})
             return _step(decision, *kept)
         case Status.NEEDS_REVIEW if instruction.kind is Kind.MENTION and not record.asked:
             decision = resume(record.change(instructions=told, rounds=0), snapshot, why)

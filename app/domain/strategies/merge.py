@@ -70,7 +70,7 @@ def merge(record: TaskRecord, wanted: MergeWish, view: MergeView, event: PullDue
     )
     merged = PullMerged(task=record.task, pull=record.pull, branch=record.branch)
     after = UpsertComment() if view.has_queue else Send(event=merged)
-    return Decision("the pull request is approved and green", record, (asked, after))
+    return Decision("GitHub lets the pull request be merged", record, (asked, after))
 
 
 def resolve_conflict(record: TaskRecord, snapshot: Snapshot) -> Decision:

@@ -251,6 +251,7 @@ def _summary(event: RunFinished, record: TaskRecord) -> RunSummary:
     return RunSummary(
         run_id=event.run_id,
         attempt=record.attempt,
+        purpose=record.purpose,
         agent=result.agent,
         model=result.model,
         session=result.session,

@@ -81,7 +81,7 @@ def rework(
         f"{why} But there were {record.rounds} rounds since a person last set the task going, as many as are allowed. "
         "A person with write access says `/retry` for more of them, or takes over."
     )
-    parked = record.advance(Trigger.PARK, stuck, merge=None, purpose=purpose, **changes)
+    parked = record.advance(Trigger.PARK, stuck, **{"merge": None, "purpose": purpose, **changes})
     call = AddComment(task=record.task, key=f"rounds-{record.attempt}", body=stuck)
     return Decision("there were too many rounds", parked, (*SHOW, call))
 

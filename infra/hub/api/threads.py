@@ -26,7 +26,7 @@ async def review_threads(call: Call, variables: JSON) -> JSON:
     repository, pull = graphql_pull(call, variables)
     call.require(repository, Role.READ, "read", "pull_requests")
     shown = [_show(call, thread, found) for thread in threads_of(call, pull) if (found := comments_in(call, thread))]
-    return {"repository": {"pullRequest": {"reviewThreads": {"nodes": shown[:MOST_THREADS]}}}}
+    return {"repository": {"pullRequest": {"reviewThreads": {"nodes": shown[-MOST_THREADS:]}}}}
 
 
 async def resolve_review_thread(call: Call, variables: JSON) -> JSON:
