@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -102,8 +103,13 @@ class Story:
 
     async def made(self, name: str) -> None:
         """Wait until the agent has made a file in its workspace."""
-        pattern = f"orch/repositories/*/tasks/*/*/{name}"
-        await self.eyes.until(f"{name} in a workspace", lambda: any(self.world.folder.glob(pattern)))
+
+        def is_there() -> bool:
+            with suppress(FileNotFoundError):  # other workspaces go while this looks
+                return any(self.world.folder.glob(f"orch/repositories/*/tasks/*/*/{name}"))
+            return False
+
+        await self.eyes.until(f"{name} in a workspace", is_there)
 
 
 _files = count(1)
