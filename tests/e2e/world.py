@@ -293,7 +293,9 @@ class World:
         """Wait until an agent has made a file in its workspace."""
 
         async def probe() -> bool:
-            return any(self.folder.glob(f"orch/repositories/*/tasks/*/*/{name}"))
+            with suppress(FileNotFoundError):  # a workspace was removed while it was looked through
+                return any(self.folder.glob(f"orch/repositories/*/tasks/*/*/{name}"))
+            return False
 
         await self.until(f"{name} in a workspace", probe)
 
