@@ -17,6 +17,8 @@ from app.domain.strategies.commanded import Scene, Step, hear_mention, instruct,
 from app.domain.task import AT_WORK
 from app.domain.text import one_line
 
+OTHERS_WORDS = "the comment was edited by somebody else than its author, who says such things in a comment of his own"
+
 
 def commented(event: Commented, snapshot: Snapshot) -> Decision:
     """Follow what a comment says to Orch and was not followed before."""
@@ -27,6 +29,15 @@ def commented(event: Commented, snapshot: Snapshot) -> Decision:
         return nothing("the pull request is not the task's")
     if event.author_id == snapshot.identity.bot_id:
         return _clicked(event, snapshot)
+    return nothing(OTHERS_WORDS) if _is_anothers(event) else _listen(event, snapshot)
+
+
+def _is_anothers(event: Commented) -> bool:
+    """Say whether somebody edited what another one wrote, and so would say the other one's words."""
+    return event.before is not None and event.author_id != event.actor.id
+
+
+def _listen(event: Commented, snapshot: Snapshot) -> Decision:
     said = _fresh(event, snapshot)
     if _says(said):
         return _follow(event, said, snapshot)
@@ -188,8 +199,6 @@ def not_ours(event: Commented | PullCommented, snapshot: Snapshot) -> str | None
         return "Orch wrote it itself"
     if event.actor.is_bot and not is_named(event.actor, snapshot.policy):
         return BOTS_REFUSED
-    if event.before is not None and event.author_id not in (event.actor.id, snapshot.identity.bot_id):
-        return "somebody else than its author edited the comment, who says such things in comments of his own"
     return None
 
 

@@ -143,7 +143,7 @@ DONE: dict[str, tuple[Callable[[Stage], Awaitable[None]], list[str], str]] = {
     "a writer mends what a stranger said": (
         deeds.a_writer_mends_what_a_stranger_said,
         ["{pull} by orch[bot]"],
-        "the comment was followed before",
+        "the comment was edited by somebody else than its author",
     ),
     "the living comment is another": (deeds.the_living_comment_is_another, ["{parked} living"], PUT_BACK),
     "its marker is changed": (deeds.its_marker_is_changed, ["{parked} living"], PUT_BACK),

@@ -16,7 +16,7 @@ from app.domain.powers import BOTS_REFUSED
 from app.domain.record import MOST_HEARD, MOST_KEYS, MergeWish, TaskRecord
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
-from handlers.comments import HANDLERS, commented, not_on_ours, not_ours, pull_commented
+from handlers.comments import HANDLERS, OTHERS_WORDS, commented, not_on_ours, not_ours, pull_commented
 from tests.unit import build
 from tests.unit.build import POLICY, ROBOT, RUN, SELF, STRANGER, TASK
 
@@ -341,9 +341,8 @@ def test_pull_requests_that_others_opened_cost_no_question() -> None:
 
 
 def test_i7_what_others_make_of_a_persons_comment_is_not_followed() -> None:
-    edited = build.commented("/retry rm -rf", before="/retri rm -rf", author_id=STRANGER.id)
-    assert not_ours(edited, build.snapshot()) is not None
-    assert not_ours(edited.model_copy(update={"author_id": SELF.id}), build.snapshot()) is None
+    edited = build.commented("/stop", before="/stpo", author_id=STRANGER.id)
+    assert decide(edited, REVIEWED) == nothing(OTHERS_WORDS)
 
 
 @pytest.mark.parametrize(("body", "done"), [("/merge", False), ("/approve budget 5", False), ("/stop", True)])
