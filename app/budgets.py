@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from app.config_files import ConfigFiles
-from app.domain.config import resolve
 from app.domain.ledger import Ledger
 from app.domain.names import ledger_group
 from app.domain.policy import Policy
@@ -30,12 +28,9 @@ class Budgets:
 
     records: Records
     clock: Clock
-    policy: Policy
-    configs: ConfigFiles
 
-    async def caps(self, record: TaskRecord) -> Caps:
+    async def caps(self, record: TaskRecord, policy: Policy) -> Caps:
         """Return what the task's next run may cost; what a person allowed comes on top."""
-        policy = resolve(self.policy, await self.configs.known(record.task.repository)).policy
         repository = record.task.repository
         ledger = (await self.records.load(ledger_group(repository.installation_id))).ledger or Ledger()
         caps = least(record, ledger, policy, self.clock.now())

@@ -85,7 +85,8 @@ class LocalRuns:
                 left = (last.expires_at - now).total_seconds()
                 return Refused(reason=f"run {last.run_id} may be alive", again_in=left)
             begins, returns, lost = last.begins + 1, last.returns, last.run_id
-        caps = await self.budgets.caps(record)
+        policy = await self._policy(record)
+        caps = await self.budgets.caps(record, policy)
         lease = self._new_lease(job, runner, begins=begins, returns=returns, cap=caps.run)
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
@@ -97,15 +98,14 @@ class LocalRuns:
             return await self._end_at_once(lease, job, record, stuck)
         if caps.spent is not None:
             return await self._end_at_once(lease, job, record, caps.spent, Outcome.BUDGET_SPENT)
-        return await self._grant(record, lease.run_id, caps, *text)
+        return await self._grant(record, lease.run_id, _capped(policy, caps), *text)
 
     def _stuck(self, begins: int, returns: int) -> str | None:
         if begins > self.policy.max_begins:
             return f"{begins - 1} runners were lost at it."
         return f"it could not go on {returns} times." if returns > self.policy.max_returns else None
 
-    async def _grant(self, record: TaskRecord, run_id: str, caps: Caps, title: str, body: str) -> Grant:
-        policy = await self._policy(record)
+    async def _grant(self, record: TaskRecord, run_id: str, policy: Policy, title: str, body: str) -> Grant:
         worker = record.reviewer if record.purpose is Purpose.REVIEW else Choice()
         return Grant(
             run_id=run_id,
@@ -119,7 +119,7 @@ class LocalRuns:
             author=self.identity,
             requested_by=record.requested_by,
             requested_by_id=record.requested_by_id,
-            limits=policy.limits.model_copy(update={"cost": caps.run}),
+            limits=policy.limits,
             profile=policy.profile,
             purpose=record.purpose,
             unfinished=_unfinished(record),
@@ -173,35 +173,38 @@ class LocalRuns:
     async def beat(self, run_id: str, job: Job, progress: Progress) -> Order:
         """Renew the lease, hand out what the agent is to be told, and tell the task what came of that."""
         expires_at = self.clock.now() + timedelta(seconds=self.policy.run_lease)
-        told: tuple[str, ...] = ()
-        share = 0
+        before: RunLease | None = None
 
         def renew(lease: RunLease) -> RunLease:
-            nonlocal told, share
-            told = tuple(key for key in progress.delivered if key not in lease.delivered)
-            share = _share(progress.spent, lease.cap)
+            nonlocal before
+            before = lease
+            told = (key for key in progress.delivered if key not in lease.delivered)
             return lease.model_copy(
                 update={
                     "expires_at": expires_at,
                     "step": progress.step,
                     "inbox": tuple(one for one in lease.inbox if one.key not in progress.delivered),
                     "delivered": (*lease.delivered, *told),
-                    "share": max(share, lease.share),
+                    "share": max(_share(progress.spent, lease.cap), lease.share),
                     "spent": lease.spent if progress.spent is None else progress.spent,
                 }
             )
 
-        before, _ = await self.leases.get(job.task.group)
         lease = await self.leases.update(job.task.group, run_id, renew)
-        if lease is None:
+        if lease is None or before is None:
             return Order(current=False)
-        is_new = before is not None and share > before.share
-        asked = {one.key for one in before.inbox} if before else set()
-        if is_new or asked.intersection(told):  # what was said before the run began is known to be told at its end
-            event = RunProgressed(task=job.task, run_id=run_id, delivered=told, share=share if is_new else None)
-            identity = f"run:{run_id}:progress:{len(lease.delivered)}:{lease.share}"
-            await self.events.send(enclose(event, identity, self.clock.now()))
+        await self._tell_progress(before, lease, job)
         return Order(stop=lease.stop, inbox=lease.inbox)
+
+    async def _tell_progress(self, before: RunLease, lease: RunLease, job: Job) -> None:
+        """Tell the task what its run's agent heard meanwhile; what it was told at the beginning waits for the end."""
+        told = lease.delivered[len(before.delivered) :]
+        share = lease.share if lease.share > before.share else None
+        if share is None and not {one.key for one in before.inbox}.intersection(told):
+            return
+        event = RunProgressed(task=job.task, run_id=lease.run_id, delivered=told, share=share)
+        identity = f"run:{lease.run_id}:progress:{len(lease.delivered)}:{lease.share}"
+        await self.events.send(enclose(event, identity, self.clock.now()))
 
     async def token(self, run_id: str, job: Job, kind: TokenKind) -> RunToken:
         """Mint a token for the current run."""
@@ -284,6 +287,11 @@ class LocalRuns:
     async def _tell_finished(self, run_id: str, job: Job, result: RunResult) -> None:
         event = RunFinished(task=job.task, run_id=run_id, job_id=job.id, result=result)
         await self.events.send(enclose(event, f"run:{run_id}:finished", self.clock.now()))
+
+
+def _capped(policy: Policy, caps: Caps) -> Policy:
+    """Let a run cost no more than what is left of all caps."""
+    return policy.model_copy(update={"limits": policy.limits.model_copy(update={"cost": caps.run})})
 
 
 def _share(spent: Decimal | None, cap: Decimal | None) -> int:

@@ -272,9 +272,7 @@ class ServeSettings(RunnerSettings):
         ge=0,
         description="least seconds between two writes to GitHub in one installation, as GitHub advises; 0 for the hub",
     )
-    redeliver_every: float = Field(
-        default=300, gt=0, description="seconds between two looks for deliveries that failed"
-    )
+    redeliver_every: float = Field(default=300, gt=0, description="seconds between two sweeps for what no webhook told")
     notify: Rules = Field(
         default=(),
         json_schema_extra=HOLDS_SECRETS,

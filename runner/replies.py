@@ -61,7 +61,7 @@ def _reply(thread: Thread, said: Said | None, sha: str | None, changed: Collecti
         text, resolved = _of_nothing(said), False
     else:
         text, resolved = _of_commit(thread, said, sha[:7], thread.path in changed)
-    return ThreadReply(thread=thread.id, comment_id=thread.root, text=text, resolved=resolved)
+    return ThreadReply(thread=thread.id, text=text, resolved=resolved)
 
 
 def _of_nothing(said: Said | None) -> str:

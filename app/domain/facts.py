@@ -146,13 +146,9 @@ class ThreadComment(Value):
 
 
 class Thread(Value):
-    """A review thread: `id` is its node id, `line` None where it is about the file, or about a line that is gone.
-
-    `root` is the comment that began it, to which alone GitHub takes answers; it may not be among `comments` any more.
-    """
+    """A review thread: `id` is its node id, `line` None where it is about the file, or about a line that is gone."""
 
     id: str
-    root: int
     path: str
     line: int | None
     hunk: str

@@ -71,10 +71,9 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 class ThreadReply(Value):
-    """What a run did about a review thread: `comment_id` begins it, `resolved` says that it was seen to be done."""
+    """What a run did about a review thread; `resolved` says that it was seen to be done."""
 
     thread: str
-    comment_id: int
     text: str
     resolved: bool
 

@@ -189,7 +189,7 @@ def _runs(settings: ServeSettings, ports: Ports, identity: Identity, policy: Pol
         policy=policy,
         configs=configs,
         briefing=Briefing(ports.github, ports.artifacts, standings, identity),
-        budgets=Budgets(records, ports.clock, policy, configs),
+        budgets=Budgets(records, ports.clock),
         web_url=settings.github_web_url,
     )
 

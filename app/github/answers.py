@@ -104,7 +104,6 @@ def read_thread(node: Json) -> Thread:
     comments = node["comments"]["nodes"]
     return Thread(
         id=node["id"],
-        root=int(comments[0]["fullDatabaseId"]) if comments else 0,
         path=node["path"],
         line=node["line"],
         hunk=comments[0]["diffHunk"] if comments else "",

@@ -77,7 +77,6 @@ async def test_a_thread_is_answered_and_resolved(stage: Stage) -> None:
     first, second = thread.comments
     assert thread == Thread(
         id=thread.id,
-        root=remark["id"],
         path="lid.txt",
         line=1,
         hunk="@@ -0,0 +1 @@\n+lid",

@@ -79,7 +79,7 @@ def runs_port(stage: Stage, github: GitHub, policy: Policy) -> LocalRuns:
         policy=policy,
         configs=configs,
         briefing=Briefing(github, stage.artifacts, Standings(github, stage.clock), IDENTITY),
-        budgets=Budgets(records, stage.clock, policy, configs),
+        budgets=Budgets(records, stage.clock),
         web_url="http://127.0.0.1:9",
     )
 

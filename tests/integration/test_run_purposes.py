@@ -35,7 +35,6 @@ def thread(number: int, path: str, said: str) -> Thread:
     hunk = "@@ -1 +1 @@\n-hello\n+hallo"
     return Thread(
         id=f"PRRT_{number}",
-        root=number,
         path=path,
         line=1,
         hunk=hunk,
@@ -84,11 +83,10 @@ async def test_threads_are_answered_by_what_the_commit_changes(stage: Stage) -> 
     sha = (result.head_sha or "")[:7]
     assert (result.outcome, await stage.show(result.head_sha or "")) == (Outcome.DELIVERED, head)
     assert result.replies == (
-        ThreadReply(thread="PRRT_1", comment_id=1, text=f"Done in {sha}: ran its shell block.", resolved=True),
-        ThreadReply(thread="PRRT_2", comment_id=2, text="Not done: it holds no shell block.", resolved=False),
+        ThreadReply(thread="PRRT_1", text=f"Done in {sha}: ran its shell block.", resolved=True),
+        ThreadReply(thread="PRRT_2", text="Not done: it holds no shell block.", resolved=False),
         ThreadReply(
             thread="PRRT_3",
-            comment_id=3,
             text="The agent says that this is done: ran its shell block."
             f" But commit {sha} does not change `` b.txt ``; please look.",
             resolved=False,

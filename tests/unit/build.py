@@ -231,7 +231,7 @@ def thread(*authors: Actor, name: str = "T1", **changes: object) -> Thread:
         ThreadComment(id=number, author=author, body=f"by {author.login}", created_at=NOW)
         for number, author in enumerate(authors, 70)
     )
-    made = Thread(id=name, root=70, path="a.py", line=1, hunk="@@", is_resolved=False, is_outdated=False, comments=said)
+    made = Thread(id=name, path="a.py", line=1, hunk="@@", is_resolved=False, is_outdated=False, comments=said)
     return made.model_copy(update=changes)
 
 

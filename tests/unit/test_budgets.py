@@ -7,16 +7,15 @@ from typing import Any, cast
 import pytest
 
 from app.budgets import Budgets, Caps, least, spent_within
-from app.config_files import ConfigFiles
 from app.domain.ledger import Ledger
 from app.domain.outcomes import Usage
 from app.domain.policy import Policy, RunLimits
 from app.domain.record import RunSummary
-from app.ports import Document, GitHub, Store
+from app.ports import Document, Store
 from app.records import Records
 from tests.unit import build
-from tests.unit.build import NOW, POLICY
-from tests.unit.ports import FakeGitHub, FakeStore, StillClock
+from tests.unit.build import NOW
+from tests.unit.ports import FakeStore, StillClock
 
 POLICY_5 = Policy(
     limits=RunLimits(cost=Decimal(5)),
@@ -76,10 +75,8 @@ def test_i10_only_what_is_known_adds_up() -> None:
     assert spent_within(build.record(runs=(ran("1"), ran(None), ran("2", 3))), 2, NOW) == 1
 
 
-def budgets(store: FakeStore, policy: Policy = POLICY_5) -> Budgets:
-    records = Records(cast(Store, store))
-    configs = ConfigFiles(records, cast(GitHub, FakeGitHub()), POLICY.agents)
-    return Budgets(records, StillClock(), policy, configs)
+def budgets(store: FakeStore) -> Budgets:
+    return Budgets(Records(cast(Store, store)), StillClock())
 
 
 def keep(store: FakeStore, partition: str, key: str, value: Any) -> None:
@@ -88,13 +85,13 @@ def keep(store: FakeStore, partition: str, key: str, value: Any) -> None:
 
 async def test_what_was_spent_is_read_from_the_ledger_of_the_installation() -> None:
     store = FakeStore()
-    assert await budgets(store).caps(build.record()) == Caps(Decimal(5))
+    assert await budgets(store).caps(build.record(), POLICY_5) == Caps(Decimal(5))
     keep(store, "installation:5", "record/ledger", spent("29").model_dump(mode="json"))
-    assert await budgets(store).caps(build.record()) == Caps(Decimal(1))
+    assert await budgets(store).caps(build.record(), POLICY_5) == Caps(Decimal(1))
 
 
 async def test_what_a_person_allowed_comes_on_top() -> None:
     store = FakeStore()
-    assert await budgets(store).caps(build.record(allowance=Decimal(7))) == Caps(Decimal(12))
+    assert await budgets(store).caps(build.record(allowance=Decimal(7)), POLICY_5) == Caps(Decimal(12))
     keep(store, "installation:5", "record/ledger", spent("1000").model_dump(mode="json"))
-    assert await budgets(store).caps(build.record(allowance=Decimal(7))) == Caps(Decimal(7))
+    assert await budgets(store).caps(build.record(allowance=Decimal(7)), POLICY_5) == Caps(Decimal(7))

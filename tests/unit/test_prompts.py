@@ -41,9 +41,7 @@ def thread(path: str = "a.py", line: int | None = 3, *said: str, outdated: bool 
     actor = Actor(id=1, login="writer", is_bot=False)
     comments = tuple(ThreadComment(id=1, author=actor, body=body, created_at=NOW) for body in said)
     hunk = "@@ -1 +1 @@\n-a\n+```"
-    return Thread(
-        id="t", root=1, path=path, line=line, hunk=hunk, is_resolved=False, is_outdated=outdated, comments=comments
-    )
+    return Thread(id="t", path=path, line=line, hunk=hunk, is_resolved=False, is_outdated=outdated, comments=comments)
 
 
 def headings(text: str) -> list[str]:

@@ -36,7 +36,7 @@ def test_other_lines_are_about_no_thread(text: str) -> None:
 def thread(path: str = "a.txt", comments: int = 1) -> Thread:
     actor = Actor(id=1, login="writer", is_bot=False)
     said = tuple(ThreadComment(id=7 + each, author=actor, body="Hm.", created_at=NOW) for each in range(comments))
-    return Thread(id="PRRT_1", root=7, path=path, line=1, hunk="", is_resolved=False, is_outdated=False, comments=said)
+    return Thread(id="PRRT_1", path=path, line=1, hunk="", is_resolved=False, is_outdated=False, comments=said)
 
 
 REPLIES = {
@@ -86,7 +86,7 @@ REPLIES = {
 def test_i8_a_thread_is_resolved_by_what_is_said_and_seen(
     text: str, sha: str | None, changed: list[str], reply: str, resolved: bool
 ) -> None:
-    expected = ThreadReply(thread="PRRT_1", comment_id=7, text=reply, resolved=resolved)
+    expected = ThreadReply(thread="PRRT_1", text=reply, resolved=resolved)
     assert replies_to([thread(comments=2)], text, sha, changed) == (expected,)
 
 

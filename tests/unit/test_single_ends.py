@@ -47,7 +47,7 @@ def after(decision: Decision) -> TaskRecord:
 
 
 def test_a_delivery_answers_in_threads_and_looks_at_what_came_meanwhile() -> None:
-    replies = (ThreadReply(thread="T1", comment_id=70, text="Done, @all.", resolved=True),)
+    replies = (ThreadReply(thread="T1", text="Done, @all.", resolved=True),)
     result = build.result(replies=replies, delivered=("c-1",))
     decision = decide(result, pull=30, instructions=SAID, merge=MergeWish(by="writer"))
     told = (SAID[0].model_copy(update={"run_id": RUN}), SAID[1])
@@ -58,7 +58,7 @@ def test_a_delivery_answers_in_threads_and_looks_at_what_came_meanwhile() -> Non
 
 
 def test_without_a_pull_request_there_are_no_threads_to_answer_in() -> None:
-    replies = (ThreadReply(thread="T1", comment_id=70, text="Done.", resolved=True),)
+    replies = (ThreadReply(thread="T1", text="Done.", resolved=True),)
     assert not any(isinstance(one, AnswerThreads) for one in decide(build.result(replies=replies)).effects)
 
 
