@@ -217,6 +217,17 @@ def _may_speak(event: Commented | PullCommented) -> bool:
     return any(sign in text for text in (event.body, event.before or "") for sign in ("/", "@"))
 
 
+def _spares(event: Commented, record: TaskRecord | None) -> frozenset[Need]:
+    """Do without issue and branch on a pull request, and without what was decided if nobody asks why."""
+    on_pull = frozenset({Need.ISSUE, Need.HEAD}) if event.pull is not None else frozenset[Need]()
+    return on_pull if "/why" in event.body.lower() else on_pull | {Need.DECISIONS}
+
+
+def _spares_pull(event: PullCommented, record: TaskRecord | None) -> frozenset[Need]:
+    """Do without the pull request if its body said whose it is."""
+    return frozenset({Need.PULL}) if event.task_number is not None else frozenset()
+
+
 def pull_commented(event: PullCommented, snapshot: Snapshot) -> Decision:
     """Tell the task behind a pull request of Orch's what is said there."""
     pull = snapshot.pull
@@ -253,6 +264,7 @@ HANDLERS = (
         not_ours,
         _is_settled,
         _is_only_known,
+        _spares,
     ),
-    Handler(PullCommented, frozenset({Need.PULL, Need.CONFIG}), pull_commented, not_on_ours),
+    Handler(PullCommented, frozenset({Need.PULL, Need.CONFIG}), pull_commented, not_on_ours, spares=_spares_pull),
 )

@@ -69,9 +69,20 @@ def _is_settled(event: PullDue, record: TaskRecord) -> bool:
     return record.status is not Status.IN_REVIEW
 
 
+def _spares(event: PullDue, record: TaskRecord | None) -> frozenset[Need]:
+    """Do without the pull request where the view of its merge says all of it."""
+    return frozenset({Need.PULL}) if record is not None and record.merge is not None else frozenset()
+
+
 HANDLERS = (
     Handler(PullLabeled, frozenset({Need.CONFIG}), pull_labeled, not_automerge),
     Handler(MergeAsked, frozenset({Need.RECORD, Need.STANDING, Need.PULL, Need.CONFIG}), merge_asked),
     Handler(BaseMoved, frozenset({Need.TASKS}), base_moved),
-    Handler(PullDue, frozenset({Need.RECORD, Need.PULL, Need.MERGE, Need.CONFIG}), pull_due, settled=_is_settled),
+    Handler(
+        PullDue,
+        frozenset({Need.RECORD, Need.PULL, Need.MERGE, Need.CONFIG}),
+        pull_due,
+        settled=_is_settled,
+        spares=_spares,
+    ),
 )

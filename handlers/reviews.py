@@ -100,6 +100,11 @@ def _asks_nothing(event: Reviewed, record: TaskRecord) -> bool:
     return record.pull != event.pull or event.state not in ASKS
 
 
+def _spares(event: Reviewed, record: TaskRecord | None) -> frozenset[Need]:
+    """Do without the threads of a review that asks for something by itself."""
+    return frozenset() if event.says_nothing else frozenset({Need.THREADS})
+
+
 HANDLERS = (
     Handler(ReviewSubmitted, frozenset({Need.CONFIG}), review_submitted, by_orch),
     Handler(
@@ -107,6 +112,7 @@ HANDLERS = (
         frozenset({Need.RECORD, Need.STANDING, Need.THREADS, Need.CONFIG}),
         reviewed,
         settled=_asks_nothing,
+        spares=_spares,
     ),
     Handler(FeedbackDue, frozenset({Need.RECORD, Need.CONFIG}), feedback_due),
 )

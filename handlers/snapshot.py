@@ -8,7 +8,7 @@ from typing import Any
 from app.config_files import ConfigFiles
 from app.domain.config import resolve
 from app.domain.errors import Missing
-from app.domain.events import Commented, Event, PullCommented, PullDue
+from app.domain.events import Event, PullCommented
 from app.domain.facts import Comment, Identity, Issue, LabelGiven, Standing
 from app.domain.labels import is_same_label
 from app.domain.names import Repository, TaskRef, split_group
@@ -24,6 +24,7 @@ from app.records import Loaded, Records
 from app.standings import Standings
 
 ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE, Need.COMMENTS, Need.REVIEWS}
+Needs = frozenset[Need]
 STORED = {Need.RECORD, Need.BOARD, Need.FILE, Need.LEDGER}
 
 
@@ -55,36 +56,37 @@ class SnapshotLoader:
             return replace(outline, record=loaded.task), loaded
         if loaded.task is None and handler.only_known(event, outline):
             return outline, loaded
-        standing, issue = await asyncio.gather(self._standing(handler, event), self._issue(handler, event, loaded))
-        if issue and Need.RECORD in handler.needs and loaded.task is None:
+        needs = handler.needs - handler.spares(event, loaded.task)
+        standing, issue = await asyncio.gather(self._standing(needs, event), self._issue(needs, event, loaded))
+        if issue and Need.RECORD in needs and loaded.task is None:
             loaded = await self._rebuilt(_task(event), issue, loaded)
         snapshot = replace(
             outline,
             record=loaded.task,
             issue=issue,
             standing=standing,
-            **await self._about_pull(handler, event, loaded),
-            head=await self._head(handler, event, loaded),
-            tasks=await self._tasks(handler, event),
-            comments=await self._comments(handler, event, loaded),
-            decisions=await self._decisions(handler, event),
+            **await self._about_pull(needs, event, loaded),
+            head=await self._head(needs, event, loaded),
+            tasks=await self._tasks(needs, event),
+            comments=await self._comments(needs, event, loaded),
+            decisions=await self._decisions(needs, event),
             board=loaded.board,
             ledger=loaded.ledger,
             file=loaded.file,
-            given=await self._given(handler, event, loaded, outline.policy.trigger),
-            found=await self.configs.find(_repository(event)) if Need.FILE in handler.needs else None,
+            given=await self._given(needs, event, loaded, outline.policy.trigger),
+            found=await self.configs.find(_repository(event)) if Need.FILE in needs else None,
         )
         return snapshot, loaded
 
-    async def _standing(self, handler: Handler, event: Any) -> Standing | None:
-        if Need.STANDING not in handler.needs or (event.actor.is_bot and not is_named(event.actor, self.policy)):
+    async def _standing(self, needs: Needs, event: Any) -> Standing | None:
+        if Need.STANDING not in needs or (event.actor.is_bot and not is_named(event.actor, self.policy)):
             return None
         return await self.standings.of(event.task.repository, event.actor)
 
-    async def _issue(self, handler: Handler, event: Event, loaded: Loaded) -> Issue | None:
+    async def _issue(self, needs: Needs, event: Event, loaded: Loaded) -> Issue | None:
         """Read the issue if it is asked for, or if the record is and the store does not have it."""
-        lost = Need.RECORD in handler.needs and loaded.task is None
-        if (Need.ISSUE not in handler.needs or _is_on_pull(event)) and not lost:
+        lost = Need.RECORD in needs and loaded.task is None
+        if Need.ISSUE not in needs and not lost:
             return None
         task = _task(event)
         try:
@@ -98,61 +100,58 @@ class SnapshotLoader:
             return loaded
         return await self.records.restore(record)
 
-    async def _about_pull(self, handler: Handler, event: Any, loaded: Loaded) -> dict[str, Any]:
+    async def _about_pull(self, needs: Needs, event: Any, loaded: Loaded) -> dict[str, Any]:
         """Read what is asked for about a pull request and its head."""
         record, number = loaded.task, _pull_number(event, loaded.task)
-        if number is None or not handler.needs & ON_PULL:
+        if number is None or not needs & ON_PULL:
             return {}
         repository, found = _repository(event), dict[str, Any]()
         try:
-            if Need.PULL in handler.needs and not _is_known_by_itself(event, record):
+            if Need.PULL in needs:
                 found["pull"] = await self.github.pull(repository, number)
-            if Need.COMMENTS in handler.needs:
+            if Need.COMMENTS in needs:
                 found["pull_comments"] = tuple(await self.github.comments(repository, number))
-            if Need.REVIEWS in handler.needs:
+            if Need.REVIEWS in needs:
                 found["reviews"] = tuple(await self.github.reviews(repository, number))
-            if Need.THREADS in handler.needs and getattr(event, "says_nothing", True):
+            if Need.THREADS in needs:
                 found["threads"] = tuple(await self.github.threads(repository, number))
-            if Need.CHECKS in handler.needs and record and record.head_sha and record.status is Status.IN_REVIEW:
+            if Need.CHECKS in needs and record and record.head_sha and record.status is Status.IN_REVIEW:
                 found["checks"] = tuple(await self.github.checks(repository, record.head_sha))
-            if Need.MERGE in handler.needs and record and record.merge:
+            if Need.MERGE in needs and record and record.merge:
                 found["merge"] = await self.github.merge_view(repository, number)
         except Missing:
             log().info("the pull request, or something of it, is not there", pull=number)
         return found
 
-    async def _comments(self, handler: Handler, event: Any, loaded: Loaded) -> tuple[Comment, ...]:
-        if Need.COMMENTS not in handler.needs or loaded.task is None:
+    async def _comments(self, needs: Needs, event: Any, loaded: Loaded) -> tuple[Comment, ...]:
+        if Need.COMMENTS not in needs or loaded.task is None:
             return ()
         try:
             return tuple(await self.github.comments(event.task.repository, event.task.number))
         except Missing:
             return ()
 
-    async def _decisions(self, handler: Handler, event: Event) -> tuple[tuple[datetime, str], ...]:
-        """Read what was decided before, if somebody asks why."""
-        if Need.DECISIONS not in handler.needs or "/why" not in getattr(event, "body", "").lower():
+    async def _decisions(self, needs: Needs, event: Event) -> tuple[tuple[datetime, str], ...]:
+        if Need.DECISIONS not in needs:
             return ()
         return tuple(await self.records.decisions(event.group))
 
-    async def _head(self, handler: Handler, event: Any, loaded: Loaded) -> str | None:
+    async def _head(self, needs: Needs, event: Any, loaded: Loaded) -> str | None:
         """Look where the branch is, if Orch has made one."""
-        if Need.HEAD not in handler.needs or _is_on_pull(event):
-            return None
-        if loaded.task is None or loaded.task.head_sha is None:
+        if Need.HEAD not in needs or loaded.task is None or loaded.task.head_sha is None:
             return None
         return await self.github.branch_head(event.task.repository, loaded.task.branch)
 
-    async def _given(self, handler: Handler, event: Any, loaded: Loaded, trigger: str) -> LabelGiven | None:
+    async def _given(self, needs: Needs, event: Any, loaded: Loaded, trigger: str) -> LabelGiven | None:
         """Ask when the trigger was put on, where it may take a task up again: its webhook may be an old one."""
-        if Need.GIVEN not in handler.needs or loaded.task is None or not can(loaded.task.status, Trigger.ROUTE):
+        if Need.GIVEN not in needs or loaded.task is None or not can(loaded.task.status, Trigger.ROUTE):
             return None
         if not is_same_label(event.label, trigger):
             return None
         return await self.github.label_given(event.task.repository, event.task.number, event.label)
 
-    async def _tasks(self, handler: Handler, event: Event) -> tuple[TaskRecord, ...]:
-        if Need.TASKS not in handler.needs:
+    async def _tasks(self, needs: Needs, event: Event) -> tuple[TaskRecord, ...]:
+        if Need.TASKS not in needs:
             return ()
         return tuple(await self.records.tasks(split_group(event.group)[0]))
 
@@ -161,18 +160,6 @@ def _repository(event: Any) -> Repository:
     repository = event.task.repository if hasattr(event, "task") else event.repository
     assert isinstance(repository, Repository)
     return repository
-
-
-def _is_known_by_itself(event: Any, record: TaskRecord | None) -> bool:
-    """Say whether what the pull request would tell is told by the event, or by the view of its merge."""
-    if isinstance(event, PullDue):
-        return record is not None and record.merge is not None
-    return isinstance(event, PullCommented) and event.task_number is not None
-
-
-def _is_on_pull(event: Any) -> bool:
-    """Say whether a comment is on a pull request: neither the issue nor where the branch is matters to those."""
-    return isinstance(event, Commented) and event.pull is not None
 
 
 def _pull_number(event: Any, record: TaskRecord | None) -> int | None:

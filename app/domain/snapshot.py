@@ -102,6 +102,10 @@ def _not_settled(event: Any, record: TaskRecord) -> bool:
     return False
 
 
+def _nothing_spared(event: Any, record: TaskRecord | None) -> frozenset[Need]:
+    return frozenset()
+
+
 def _always_looked_for(event: Any, snapshot: Snapshot) -> bool:
     return False
 
@@ -112,7 +116,8 @@ class Handler:
 
     `skip` sees a snapshot for which nothing was read but the configuration, if that is needed, and returns why the
     event means nothing, or None. `settled` says that the record alone decides, so that nothing else is read;
-    `only_known` that the event means nothing where the store has no record, so that none is looked for on GitHub.
+    `only_known` that the event means nothing where the store has no record, so that none is looked for on GitHub;
+    `spares` names the needs that this event can do without.
     """
 
     event: type[Any]
@@ -121,3 +126,4 @@ class Handler:
     skip: Callable[[Any, Snapshot], str | None] = _never
     settled: Callable[[Any, TaskRecord], bool] = _not_settled
     only_known: Callable[[Any, Snapshot], bool] = _always_looked_for
+    spares: Callable[[Any, TaskRecord | None], frozenset[Need]] = _nothing_spared

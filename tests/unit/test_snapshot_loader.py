@@ -28,6 +28,7 @@ from app.ports import Document, GitHub, Store
 from app.rebuild import Rebuild
 from app.records import Loaded, Records
 from app.standings import Standings
+from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
 from tests.unit import build
 from tests.unit.build import IDENTITY, JOB, KEYRING, NOW, POLICY, ROBOT, SELF, SHA, TASK, WRITER
@@ -57,7 +58,8 @@ class Desk:
         self.store.documents[partition, key] = Document(key, 3, value.model_dump(mode="json"))
 
     async def load(self, event: Event, *needs: Need) -> tuple[Snapshot, Loaded]:
-        asked = handler(*needs)
+        """Load these needs, less what the event's own handler says that it can do without."""
+        asked = replace(handler(*needs), spares=HANDLERS[type(event)].spares)
         return await self.loader.load(asked, event, await self.loader.outline(asked, event))
 
     @property
