@@ -13,7 +13,8 @@ from app.domain.names import TaskRef, digest_of, number_of_task
 from app.domain.powers import BOTS_REFUSED, Power, is_named, refusal
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies.commanded import Scene, Step, hear_mention, instruct, obey, take_in
+from app.domain.strategies.commanded import obey
+from app.domain.strategies.listening import Scene, Step, hear_mention, instruct, take_in
 from app.domain.task import AT_WORK
 from app.domain.text import one_line
 

@@ -8,7 +8,7 @@ from app.domain.names import TaskRef, digest_of, number_of_task
 from app.domain.powers import Power, refusal
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies.commanded import take_in
+from app.domain.strategies.listening import take_in
 from app.domain.strategies.starting import rework
 from app.domain.task import Status
 from app.domain.text import one_line

@@ -21,7 +21,8 @@ from app.domain.policy import Policy
 from app.domain.record import MergeWish, TaskRecord, Unfinished
 from app.domain.said import Command
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.commanded import Scene, Step, obey
+from app.domain.strategies.commanded import obey
+from app.domain.strategies.listening import Scene, Step
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from tests.unit import build

@@ -12,7 +12,8 @@ from app.domain.command_words import COMMANDS, Word
 from app.domain.explaining import DECISIONS_SHOWN, describe_leave, describe_why
 from app.domain.facts import Actor, Permission
 from app.domain.record import MergeWish, TaskRecord
-from app.domain.strategies.commanded import Scene, obey
+from app.domain.strategies.commanded import obey
+from app.domain.strategies.listening import Scene
 from app.domain.task import TRANSITIONS, Status
 from tests.unit import build
 from tests.unit.build import NOW, POLICY, ROBOT, STRANGER, WRITER

@@ -9,7 +9,7 @@ from app.domain.instructions import MOST_WAITING, Instruction, Kind
 from app.domain.jobs import Purpose
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
-from app.domain.strategies.commanded import Scene, Step, hear_mention, instruct, take_in
+from app.domain.strategies.listening import Scene, Step, hear_mention, instruct, take_in
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from tests.unit import build

@@ -1,7 +1,7 @@
 """What each command does to a task. Every function is pure; what cannot be done is answered with what can."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,48 +9,33 @@ from app.domain import life
 from app.domain.approvals import Answer, Question, with_answer
 from app.domain.choice import Choice
 from app.domain.commands import Command, Word
-from app.domain.effects import Decision, Effect, RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
+from app.domain.effects import RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
 from app.domain.events import Commented, PullDue
 from app.domain.explaining import describe_leave, describe_why
 from app.domain.grants import Stop
-from app.domain.instructions import MOST_WAITING, Instruction, Kind, waiting, with_new
+from app.domain.instructions import Instruction, Kind, waiting, with_new
 from app.domain.jobs import Purpose
-from app.domain.names import digest_of
 from app.domain.outcomes import Outcome
 from app.domain.record import MergeWish, TaskRecord
-from app.domain.snapshot import Snapshot
-from app.domain.strategies.single import Request, admit, keep_said
-from app.domain.strategies.starting import SHOW, begin, resume, rework, show_soon
+from app.domain.strategies.listening import (
+    REOPEN,
+    Scene,
+    Step,
+    begun,
+    instruct,
+    is_open,
+    step_of,
+    take_up,
+    was_merged,
+)
+from app.domain.strategies.single import keep_said
+from app.domain.strategies.starting import SHOW, begin, resume, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Where a command was said: the comment, and what was read for it."""
-
-    event: Commented
-    snapshot: Snapshot
-
-    @property
-    def by(self) -> str:
-        return f"`{one_line(self.event.actor.login)}`"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What follows from one command; `reply` is for the person, `done` says whether it did what he asked for."""
-
-    record: TaskRecord | None
-    effects: tuple[Effect, ...] = ()
-    reply: str = ""
-    done: bool = True
-
 
 CLOSED = "the issue is closed; reopen it first."
 ENDS_WITHIN = timedelta(minutes=20)
 """How long a run that was told to stop may take, with a push that is tried for a quarter of an hour."""
-REOPEN = "Reopen the issue to have more done."
 Obey = Callable[[Command, TaskRecord, Scene], Step]
 
 
@@ -64,18 +49,6 @@ def obey(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
     if record is None:
         return _without_task(command, scene)
     return _OBEY[command.word](command, record, scene)
-
-
-def _step(decision: Decision, *before: Effect) -> Step:
-    assert isinstance(decision.record, TaskRecord)
-    return _begun(decision.record, (*before, *decision.effects))
-
-
-def _begun(record: TaskRecord, effects: tuple[Effect, ...]) -> Step:
-    """Say that a run was asked for, or why there is none: too many, or too many rounds."""
-    if record.status in (*AT_WORK, Status.IN_REVIEW):
-        return Step(record, effects)
-    return Step(record, effects, reply=record.notice or record.why, done=False)
 
 
 def _without_task(command: Command, scene: Scene) -> Step:
@@ -113,21 +86,9 @@ def _admit(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
     event, snapshot = scene.event, scene.snapshot
     if event.title is None or event.text is None:
         return no(record, command, "say it (again) on the issue itself, whose text of that moment is followed.")
-    if not _is_open(snapshot):
+    if not is_open(snapshot):
         return no(record, command, CLOSED)
-    assert snapshot.issue is not None
-    request = Request(
-        task=event.task,
-        actor=event.actor,
-        title=event.title,
-        body=event.text,
-        how=f"with `/{command.word.value}`",
-        label=snapshot.policy.trigger,
-        puts_on=not life.has_label(snapshot.issue, snapshot.policy.trigger),
-        said=_said(command, scene),
-    )
-    decision = admit(request, snapshot if record is None else snapshot.with_record(record))
-    return _step(decision)
+    return take_up(scene, record, f"with `/{command.word.value}`", _said(command, scene))
 
 
 def _said(command: Command, scene: Scene) -> tuple[tuple[Instruction, str], ...]:
@@ -135,38 +96,16 @@ def _said(command: Command, scene: Scene) -> tuple[tuple[Instruction, str], ...]
     return (instruct(scene.event, command.text, Kind.COMMENT),) if command.text else ()
 
 
-def instruct(event: Commented, text: str, kind: Kind) -> tuple[Instruction, str]:
-    """Make an instruction of what a comment says."""
-    key = f"comment-{event.comment_id}-{digest_of('', text)[:8]}"
-    made = Instruction(
-        key=key,
-        kind=kind,
-        author=event.actor.login,
-        where=event.pull or event.task.number,
-        digest=digest_of("", text),
-        at=event.written_at,
-    )
-    return made, text
-
-
 def _ok_to_run(command: Command, record: TaskRecord, scene: Scene) -> Step:
-    if not record.status.is_final or _was_merged(record):
+    if not record.status.is_final or was_merged(record):
         return no(record, command, f"the task is `{record.status.value}` already.")
     return _admit(command, record, scene)
-
-
-def _was_merged(record: TaskRecord) -> bool:
-    return record.status is Status.DONE and life.has_open_pull(record)
-
-
-def _is_open(snapshot: Snapshot) -> bool:
-    return snapshot.issue is not None and snapshot.issue.is_open
 
 
 def _retry(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status in AT_WORK:
         return no(record, command, "an agent is at work on it. `/stop` ends that first.")
-    if _was_merged(record):
+    if was_merged(record):
         return no(record, command, f"the task is done with pull request #{record.pull}. {REOPEN}")
     step = _retry_parked(command, _chosen(command, record), scene)
     return step if step.done else replace(step, record=record)
@@ -200,7 +139,7 @@ def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
     changed, effects = begin(
         record, scene.snapshot, why, purpose=Purpose.REWORK, rounds=1, changes={"instructions": told, **_worker(record)}
     )
-    return _begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
+    return begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -211,7 +150,7 @@ def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
     changed, effects = begin(
         record, scene.snapshot, why, purpose=record.purpose, changes={"instructions": told, **_worker(record)}
     )
-    return _begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
+    return begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _worker(record: TaskRecord) -> dict[str, object]:
@@ -257,7 +196,7 @@ def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
     decision = resume(
         with_said.change(rounds=0), scene.snapshot, f"{scene.by} had it go on; the task waits for a runner."
     )
-    return _step(decision, *keep_said(said))
+    return step_of(decision, *keep_said(said))
 
 
 def _must_have_ended(record: TaskRecord, now: datetime) -> bool:
@@ -314,7 +253,7 @@ def _answered(command: Command, record: TaskRecord, scene: Scene, *, allowed: bo
     did = "allowed" if allowed else "refused"
     why = f"{scene.by} {did} what the agent asked for; the task waits for a runner."
     decision = resume(known, scene.snapshot, why)
-    return _step(decision)
+    return step_of(decision)
 
 
 def _question_before(event: Commented, record: TaskRecord) -> Question | None:
@@ -345,7 +284,7 @@ def _review(command: Command, record: TaskRecord, scene: Scene) -> Step:
         rounds=record.rounds,
         changes={"instructions": told, "reviewer": Choice(agent=command.agent, model=command.model)},
     )
-    return _begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
+    return begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
 def _rebase(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -381,60 +320,3 @@ _OBEY: Mapping[Word, Obey] = {
     Word.MERGE: _merge,
     Word.OK_TO_RUN: _ok_to_run,
 }
-
-
-def hear_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
-    """Make a task of a mention, or tell the agent; with an open pull request, that is another round."""
-    if record is None or (record.status.is_final and not _was_merged(record)):
-        return _admit_mention(text, record, scene)
-    if _was_merged(record):
-        return Step(
-            record,
-            reply=f"The task is done with pull request #{record.pull}. {REOPEN}",
-            done=False,
-        )
-    said = instruct(scene.event, text, Kind.MENTION)
-    return take_in(record, scene.snapshot, said, f"{scene.by} asked for another round.")
-
-
-def _admit_mention(text: str, record: TaskRecord | None, scene: Scene) -> Step:
-    event, snapshot = scene.event, scene.snapshot
-    if event.title is None or event.text is None:
-        return Step(record, reply="Ask (again) on the issue itself, whose text of that moment is followed.", done=False)
-    if not _is_open(snapshot):
-        return Step(record, reply="The issue is closed; reopen it, or ask on another one.", done=False)
-    assert snapshot.issue is not None
-    request = Request(
-        task=event.task,
-        actor=event.actor,
-        title=event.title,
-        body=event.text,
-        how="by a mention",
-        label=snapshot.policy.trigger,
-        puts_on=not life.has_label(snapshot.issue, snapshot.policy.trigger),
-        question=True,
-        said=(instruct(event, text, Kind.MENTION),),
-    )
-    decision = admit(request, snapshot if record is None else snapshot.with_record(record))
-    return _step(decision)
-
-
-def take_in(record: TaskRecord, snapshot: Snapshot, said: tuple[Instruction, str], why: str) -> Step:
-    """Keep an instruction for the agent: told at once if one is at work, by another round if a pull request is open."""
-    instruction, _ = said
-    if len(waiting(record.instructions)) >= MOST_WAITING:
-        full = (
-            f"Orch keeps {MOST_WAITING} instructions for the agent, and that many wait already; this one is not kept."
-        )
-        return Step(record, reply=full, done=False)
-    told = with_new(record.instructions, instruction)
-    kept = keep_said((said,))
-    match record.status:
-        case Status.IN_REVIEW:
-            decision = rework(record, snapshot, why, changes={"instructions": told, "merge": None})
-            return _step(decision, *kept)
-        case Status.NEEDS_REVIEW if instruction.kind is Kind.MENTION and not record.asked:
-            decision = resume(record.change(instructions=told, rounds=0), snapshot, why)
-            return _step(decision, *kept)
-        case _:
-            return Step(record.change(instructions=told), (*kept, *life.tell(record, instruction), UpsertComment()))
