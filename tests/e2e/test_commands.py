@@ -79,6 +79,8 @@ async def test_pause_and_resume(world: World) -> None:
     await world.until_status(number, "paused")
     await world.say(number, "/resume")
     await world.until_status(number, "in_review")
+    await world.until_idle()
+    assert "Runs: 1" in (await world.comments(number))[0]  # the review goes on, and no agent began
 
 
 async def test_cancel_ends_the_task_and_retry_takes_it_up_again(world: World) -> None:

@@ -132,13 +132,20 @@ def clock() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture
-async def script(clock: HandClock) -> AsyncIterator[Script]:
+@asynccontextmanager
+async def served(clock: HandClock) -> AsyncIterator[Script]:
+    """Serve a script on this machine."""
     script = Script(clock)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", script.answer)
     async with TestServer(app, host="127.0.0.1") as server:
         script.url = str(server.make_url("")).rstrip("/")
+        yield script
+
+
+@pytest.fixture
+async def script(clock: HandClock) -> AsyncIterator[Script]:
+    async with served(clock) as script:
         yield script
 
 

@@ -4,14 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from app.domain.errors import Missing, Retryable
 from app.domain.facts import Actor
 from app.github.api import GitHubApi
 from app.github.faults import Limited, Rejected
-from tests.integration.test_github_client import WIDGETS, HandClock, Reply, Script, connected
+from tests.integration.test_github_client import WIDGETS, HandClock, Reply, Script, connected, served
 
 ASKED = "POST /graphql"
 COMMENT = {"fullDatabaseId": "3000000001", "body": "Hm", "createdAt": "2026-01-01T11:00:00Z", "diffHunk": "@@ -1 +1 @@"}
@@ -19,11 +17,7 @@ COMMENT = {"fullDatabaseId": "3000000001", "body": "Hm", "createdAt": "2026-01-0
 
 @pytest.fixture
 async def script() -> AsyncIterator[Script]:
-    script = Script(HandClock())
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", script.answer)
-    async with TestServer(app, host="127.0.0.1") as server:
-        script.url = str(server.make_url("")).rstrip("/")
+    async with served(HandClock()) as script:
         yield script
 
 

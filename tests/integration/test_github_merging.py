@@ -3,13 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from app.domain.errors import HeadMoved, NotMergeable, Permanent, Retryable
 from app.domain.facts import CommitData
 from app.github.api import GitHubApi
-from tests.integration.test_github_client import WIDGETS, HandClock, Reply, Script, connected
+from tests.integration.test_github_client import WIDGETS, HandClock, Reply, Script, connected, served
 
 HEAD, OTHER = "a" * 40, "b" * 40
 MERGE = "PUT /repos/acme/widgets/pulls/5/merge"
@@ -22,11 +20,7 @@ LOG = "GET /repos/acme/widgets/actions/jobs/7/logs"
 
 @pytest.fixture
 async def script() -> AsyncIterator[Script]:
-    script = Script(HandClock())
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", script.answer)
-    async with TestServer(app, host="127.0.0.1") as server:
-        script.url = str(server.make_url("")).rstrip("/")
+    async with served(HandClock()) as script:
         yield script
 
 
