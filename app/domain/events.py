@@ -8,19 +8,20 @@ from pydantic import TypeAdapter
 
 from app.domain.base import ByType, Kind
 from app.domain.facts import Actor, CutOff, ReviewState
+from app.domain.graph_events import (
+    BlockerMoved,
+    ChildMoved,
+    ChildWanted,
+    DependentWaits,
+    GraphDue,
+    GraphShown,
+    IssueMoved,
+    ParentSaid,
+)
 from app.domain.jobs import Job
 from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of, ledger_group
 from app.domain.outcomes import RunResult
-
-
-class TaskEvent(Kind):
-    """An event in the group of one issue."""
-
-    task: TaskRef
-
-    @property
-    def group(self) -> str:
-        return self.task.group
+from app.domain.task_events import TaskEvent
 
 
 class IssueLabeled(TaskEvent):
@@ -545,6 +546,14 @@ Event = (
     | ConfigPushed
     | ConfigWanted
     | Spent
+    | ChildWanted
+    | ChildMoved
+    | BlockerMoved
+    | DependentWaits
+    | IssueMoved
+    | ParentSaid
+    | GraphDue
+    | GraphShown
     | SlotWanted
     | SlotFreed
     | SlotsLimited

@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.base import Value
+from app.domain.names import Repository
 
 
 class Permission(StrEnum):
@@ -68,6 +69,28 @@ class Issue(Value):
     labels: frozenset[str]
     comments: int
     updated_at: datetime
+
+
+class LinkedIssue(Value):
+    """An issue at the other end of a link; `id` is its database id, which sub-issues and dependencies are made with.
+
+    Where GitHub does not tell, the repository's installation is that of the one who asked.
+    """
+
+    id: int
+    number: int
+    repository: Repository
+    title: str
+    is_open: bool
+    state_reason: str | None = None
+
+
+class SubIssue(LinkedIssue):
+    """A sub-issue, with what blocks it (at most 50); `body` is empty unless it was asked for."""
+
+    blocked_by: tuple[LinkedIssue, ...] = ()
+    author_id: int = 0
+    body: str = ""
 
 
 class Comment(Value):

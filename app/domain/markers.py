@@ -46,7 +46,7 @@ def key_id(key: bytes) -> str:
 def render_marker(record: TaskRecord, keyring: Keyring) -> str:
     """Render the hidden marker that holds the record."""
     identity, key = keyring.current
-    text = _escape(record.model_dump_json(exclude={"comment_id"}))
+    text = _escape(record.model_dump_json(exclude={"comment_id"}, exclude_defaults=True))
     return f"<!-- orch:record v={FORMAT} key={identity} mac={_mac(key, record.task, text)}\n{text}\n-->"
 
 

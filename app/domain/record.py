@@ -8,10 +8,12 @@ from app.domain.approvals import Answer, Question
 from app.domain.base import Value
 from app.domain.choice import Choice
 from app.domain.facts import CutOff
+from app.domain.graph import Blocker, Graph
 from app.domain.instructions import Instruction
 from app.domain.jobs import Purpose
 from app.domain.names import TaskRef
 from app.domain.outcomes import Outcome, Usage
+from app.domain.proposal import Proposal
 from app.domain.task import Status, Trigger, follow
 
 MOST_HEARD = 50
@@ -87,6 +89,12 @@ class TaskRecord(Value):
     much of its cap the current run has spent, in percent. `question` says that nothing but a mention asked for the
     task, so that an answer may be all that is wanted; `commented` that there may be comments for the next run to be
     told of. `reviews` are those that were met (of those up to `met_up_to`: all).
+
+    `parent` is the task whose plan it is part of, `blockers` what must be closed first, `dependents` are tasks that
+    said that they wait for this one. `locks` are the paths that it is expected to touch, `lock_holder` the issue whose
+    task holds one of them now. `plan` is what is proposed to be made of it, `graph` its children. `held` says that only
+    a person starts it, `halted` that it was paused because its parent was, `hands_off` that it is merged as soon as
+    that can be.
     """
 
     task: TaskRef
@@ -141,6 +149,16 @@ class TaskRecord(Value):
     reviews: tuple[int, ...] = ()
     reviewer: Choice = Choice()
     met_up_to: int = 0
+    parent: TaskRef | None = None
+    blockers: tuple[Blocker, ...] = ()
+    dependents: tuple[TaskRef, ...] = ()
+    locks: tuple[str, ...] = ()
+    lock_holder: int | None = None
+    plan: Proposal | None = None
+    graph: Graph | None = None
+    held: bool = False
+    halted: bool = False
+    hands_off: bool = False
     created_at: datetime
 
     @property

@@ -31,6 +31,7 @@ class Trigger(StrEnum):
     RETRY = "retry"
     REWORK = "rework"
     PARK = "park"
+    BLOCK = "block"
     OPEN_PULL = "open_pull"
     REVIEW = "review"
     MERGE = "merge"
@@ -42,25 +43,29 @@ class Trigger(StrEnum):
 
 AT_WORK = (Status.ROUTED, Status.IN_PROGRESS)
 _ACTIVE = (*AT_WORK, Status.IN_REVIEW)
-_OPEN = (*_ACTIVE, Status.NEEDS_REVIEW)
+_OPEN = (*_ACTIVE, Status.NEEDS_REVIEW, Status.BLOCKED)
 _UNFINISHED = (*_OPEN, Status.PAUSED)
+_WAITS = tuple(status for status in Status if status is not Status.IN_REVIEW)
 
 TRANSITIONS: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
     {
         (Status.NEW, Trigger.ROUTE): Status.ROUTED,
         (Status.NEEDS_REVIEW, Trigger.ROUTE): Status.ROUTED,
+        (Status.BLOCKED, Trigger.ROUTE): Status.ROUTED,
         (Status.PAUSED, Trigger.ROUTE): Status.ROUTED,
         (Status.DONE, Trigger.ROUTE): Status.ROUTED,
         (Status.CANCELLED, Trigger.ROUTE): Status.ROUTED,
         (Status.IN_REVIEW, Trigger.REWORK): Status.ROUTED,
         (Status.ROUTED, Trigger.START): Status.IN_PROGRESS,
         (Status.IN_PROGRESS, Trigger.START): Status.IN_PROGRESS,
+        (Status.BLOCKED, Trigger.START): Status.IN_PROGRESS,
         (Status.IN_PROGRESS, Trigger.RETRY): Status.ROUTED,
         (Status.IN_PROGRESS, Trigger.OPEN_PULL): Status.IN_REVIEW,
         (Status.NEEDS_REVIEW, Trigger.REVIEW): Status.IN_REVIEW,
         (Status.PAUSED, Trigger.REVIEW): Status.IN_REVIEW,
         **{(status, Trigger.PARK): Status.NEEDS_REVIEW for status in _OPEN},
-        **{(status, Trigger.PAUSE): Status.PAUSED for status in _ACTIVE},
+        **{(status, Trigger.BLOCK): Status.BLOCKED for status in _WAITS},
+        **{(status, Trigger.PAUSE): Status.PAUSED for status in (*_ACTIVE, Status.BLOCKED)},
         **{(status, Trigger.MERGE): Status.DONE for status in _UNFINISHED},
         **{(status, Trigger.COMPLETE): Status.DONE for status in _UNFINISHED},
         **{(status, Trigger.CANCEL): Status.CANCELLED for status in _UNFINISHED},
