@@ -9,7 +9,7 @@ from app.domain.names import Repository, TaskRef
 from app.ports import Backlog, Lease, LeaseLost
 from tests.contract.conftest import Rig
 
-SOON = 5.0
+SOON = 60.0
 REPOSITORY = Repository(id=1, installation_id=2, owner="octo", name="demo")
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import aiohttp
 
+from tests.e2e.world import PATIENCE
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 30.0
 OPTIONS = (
     "--headless",
     "--disable-gpu",

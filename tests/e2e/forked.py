@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 TREE = Path(__file__).parents[2]
+END_SECONDS = 120
+"""Until a process that was asked to end counts as one that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Forked:
         """Ask it to stop, and return its exit status."""
         self.send_signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.wait(), 20)
+            return await asyncio.wait_for(self.wait(), END_SECONDS)
         except TimeoutError:
             await self.kill()
             raise

@@ -15,7 +15,7 @@ from tests.e2e.test_path import assert_done
 from tests.e2e.world import PATIENCE, World, new_world
 
 AT_ONCE = 8
-HURRY: dict[str, Any] = {"REDELIVER_EVERY": 10, "EVENT_LEASE": 1}
+HURRY: dict[str, Any] = {"REDELIVER_EVERY": 10, "EVENT_LEASE": 1, "JOB_LEASE": 1, "RUN_LEASE": 1}
 
 
 @dataclass(slots=True)

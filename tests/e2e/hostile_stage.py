@@ -15,7 +15,7 @@ from tests.e2e.world import World
 
 HELLO = "```bash\necho hello > hello.txt\n```"
 BROKEN = "```bash\nexit 3\n```"
-SLEEP = "```bash\nsleep 600\n```"
+SLEEP = "```bash\nsleep 3000\n```"
 EVIL = "```bash\necho evil > evil.txt\n```"
 
 
@@ -73,12 +73,7 @@ class Stage:
 
     async def rest(self) -> None:
         """Wait until no webhook and no event waits anywhere; one agent is always at work."""
-        await self.world.call("GET", "/_hub/idle")
-
-        async def probe() -> bool:
-            return set(self.world.queued()) <= {"jobs", "dead"}
-
-        await self.world.until("no event left", probe)
+        await self.world.until_only("jobs", "dead")
 
     async def person(self, role: str, login: str = "") -> str:
         """Let somebody with a role appear whom Orch has not met, and return the login; `bot` is one that may write."""

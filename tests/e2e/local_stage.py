@@ -14,9 +14,8 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.processes import ORCH
+from tests.e2e.world import PATIENCE
 
-PATIENCE = 60
-END_SECONDS = 40
 SERVED = "is served at"
 
 
@@ -43,7 +42,7 @@ class Command:
 
     async def ended(self) -> int:
         """Wait for its end, and return its exit status."""
-        status = await asyncio.wait_for(self.process.wait(), END_SECONDS)
+        status = await asyncio.wait_for(self.process.wait(), PATIENCE)
         assert self.reading is not None
         await self.reading
         return status

@@ -16,10 +16,10 @@ from typing import Any
 
 import aiohttp
 
-from tests.e2e.forked import Forked
+from tests.e2e.forked import END_SECONDS, Forked
 
 ORCH = Path(sys.executable).with_name("orch")
-START_SECONDS = 30
+START_SECONDS = 120
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Which of the processes that share the tests this is."""
 PORTS_EACH = 2_500
@@ -77,7 +77,7 @@ class Child:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.process.wait(), 20)
+            return await asyncio.wait_for(self.process.wait(), END_SECONDS)
         except TimeoutError:
             await self.kill()
             raise

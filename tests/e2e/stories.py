@@ -25,10 +25,11 @@ class Eyes:
     async def watch(self) -> None:
         """Look until cancelled."""
         while True:
-            issues = await self.world.read("/issues?state=all&per_page=100")
             pulls: dict[int, list[dict[str, Any]]] = {}
             for pull in await self.world.pulls():
                 pulls.setdefault(number_of_branch(pull["head"]["ref"], "orch") or 0, []).append(pull)
+            # Only now, so that no status is older than the head it is seen with.
+            issues = await self.world.read("/issues?state=all&per_page=100")
             async with self.looked:
                 self.statuses = {issue["number"]: _statuses(issue) for issue in issues}
                 self.pulls = pulls
@@ -123,7 +124,7 @@ async def plain(story: Story) -> None:
 
 async def stop_and_resume(story: Story) -> None:
     mark = f"first-{next(_files)}.txt"
-    await story.open(f"```bash\necho first >> {mark}\n[ $(wc -l < {mark}) -gt 1 ] || sleep 90\n```")
+    await story.open(f"```bash\necho first >> {mark}\n[ $(wc -l < {mark}) -gt 1 ] || sleep 3000\n```")
     await story.made(mark)
     await story.until("in_progress")
     story.runs += 1

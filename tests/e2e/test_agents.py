@@ -66,7 +66,7 @@ async def test_an_agent_that_goes_round_in_circles_is_stopped_and_told_so(world:
 
 async def test_time_that_is_up_loses_no_work(world: World, model: ModelServer) -> None:
     model.scenarios["slow"] = shells("echo begun > begun.txt", "sleep 300")
-    await start(world, model, "slow", MAX_ATTEMPTS=2, WALL_SECONDS=3)
+    await start(world, model, "slow", MAX_ATTEMPTS=2, WALL_SECONDS=8)
     number = await world.open_issue("Be slow", "Take your time.")
     said = await comment_of(world, number, "needs_review")
     assert said.count("`timed_out` after") == 2

@@ -4,10 +4,10 @@ import pytest
 
 from tests.e2e.world import World
 
-SLEEP = "```bash\nsleep 60\necho late > late.txt\n```"
+SLEEP = "```bash\nsleep 3000\necho late > late.txt\n```"
 BROKEN = "```bash\nexit 3\n```"
 HELLO = "```bash\necho hello > hello.txt\n```"
-TWO_STEPS = "```bash\necho first >> first.txt\n[ $(wc -l < first.txt) -gt 1 ] || sleep 60\n```"
+TWO_STEPS = "```bash\necho first >> first.txt\n[ $(wc -l < first.txt) -gt 1 ] || sleep 3000\n```"
 MORE = "Also this:\n\n```bash\necho more > more.txt\n```"
 
 
@@ -20,7 +20,7 @@ async def in_review(world: World, body: str = HELLO) -> int:
 
 
 async def at_work(world: World, body: str = SLEEP) -> int:
-    """Let an agent be at work that will be for a minute."""
+    """Let an agent be at work that goes on until it is stopped."""
     number = await world.open_issue(body=body)
     await world.until_status(number, "in_progress")
     return number
@@ -47,7 +47,7 @@ async def test_orch_lists_what_may_be_said_now(world: World) -> None:
     assert reply.startswith("`writer`, the task is `in_review`.")
     assert "| `/merge` |" in reply
     assert "| `/resume` |" not in reply
-    assert await world.reactions(comment) == ["eyes", "rocket"]
+    await world.until_reactions(comment, ["eyes", "rocket"])
 
 
 async def test_why_tells_the_reason_and_who_acts(world: World) -> None:
@@ -192,7 +192,7 @@ async def test_a_mistake_is_pointed_out(world: World, said: str, told: str) -> N
     reply = await world.until_reply(number)
     assert "^" in reply
     assert told in reply
-    assert "confused" in await world.reactions(comment)
+    await world.until_reactions(comment, ["eyes", "confused"])
 
 
 async def test_a_ticked_box_is_a_command_and_other_edits_are_undone(world: World) -> None:
@@ -203,6 +203,7 @@ async def test_a_ticked_box_is_a_command_and_other_edits_are_undone(world: World
     await world.call("PATCH", path, {"body": "Mine now."}, "maintainer")
     await world.until_text(number, "`maintainer` edited this comment; it was put back")
     await world.call("PATCH", f"/repos/{world.repository}/issues/{number}", {"body": HELLO})
+    await world.until_idle()
     body = (await world.read(f"/issues/{number}/comments"))[0]["body"]
     assert "- [ ] `/retry`" in body
     await world.call("PATCH", path, {"body": body.replace("- [ ] `/retry`", "- [x] `/retry`")}, "maintainer")

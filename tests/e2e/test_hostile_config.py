@@ -93,7 +93,7 @@ async def told(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote, templat
                 await _push(world, names[name], PUSHED[name])
         added = {"add": list(names.values())}
         await world.call("PATCH", f"/_hub/installations/{world.about['installation_id']}", added)
-        await world.start_orch("serve", "--no-runner", REDELIVER_EVERY=3600, **OPERATOR)
+        await world.start_orch("serve", "--no-runner", REDELIVER_EVERY=3600, EVENT_LEASE=120, **OPERATOR)
         await _rest(world)
         for world.repository in names.values():
             await world.open_issue()
@@ -126,12 +126,7 @@ async def _push(world: World, repository: str, make: str) -> None:
 
 async def _rest(world: World) -> None:
     """Wait until no event waits; the runs wait for a runner, which there is none of."""
-    await world.call("GET", "/_hub/idle")
-
-    async def probe() -> bool:
-        return set(world.queued()) <= {"jobs"}
-
-    await world.until("no event left", probe)
+    await world.until_only("jobs")
 
 
 @pytest.mark.parametrize(("key", "reason"), LOOSENED.items(), ids=LOOSENED.keys())

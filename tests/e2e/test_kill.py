@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from tests.e2e.harness import Harness, Tally, run_all
+from tests.e2e.world import PATIENCE
 
 RANDOM_MOMENTS = 50
 TOGETHER_EVERY = 5
@@ -49,14 +50,14 @@ async def test_killed_at_random_moments(harness: Harness, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    ("mutation", "point", "seen"),
+    ("mutation", "point", "seen", "patience"),
     [
-        ("comment", "run_started: after github.create_comment 1", "too many values to unpack"),
-        ("branch", "run_finished: after github.create_branch 1", "not seen within"),
+        ("comment", "run_started: after github.create_comment 1", "too many values to unpack", PATIENCE),
+        ("branch", "run_finished: after github.create_branch 1", "not seen within", 10),
     ],
 )
 async def test_the_harness_fails_when_an_effect_is_not_idempotent(
-    harness: Harness, mutation: str, point: str, seen: str
+    harness: Harness, mutation: str, point: str, seen: str, patience: float
 ) -> None:
     with pytest.raises((AssertionError, ValueError), match=seen):
-        await harness.kill_at(point, Tally(), mutation=mutation, patience=10)
+        await harness.kill_at(point, Tally(), mutation=mutation, patience=patience)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+from tests.e2e.forked import END_SECONDS
 from tests.e2e.processes import ORCH, start
 from tests.e2e.world import World
 
@@ -13,7 +14,7 @@ async def orch(world: World, *argv: str, **more: Any) -> tuple[int, str]:
     child = await start([str(ORCH), *argv], world.settings(**more), world.folder / "said.log", piped=True)
     assert child.process.stdout is not None
     said = await child.process.stdout.read()
-    return await asyncio.wait_for(child.process.wait(), 30), said.decode()
+    return await asyncio.wait_for(child.process.wait(), END_SECONDS), said.decode()
 
 
 async def listed(world: World, *argv: str) -> list[dict[str, Any]]:

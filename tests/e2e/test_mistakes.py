@@ -209,7 +209,7 @@ async def test_while_github_is_down_it_is_asked_again_and_again_and_that_is_said
         return [float(line.split("seconds=")[1].split()[0]) for line in lines] if len(lines) >= 3 else []
 
     assert (await world.until("three lines", waits))[:3] == [0.3, 0.6, 1.2]
-    status, told = await ready(world)
+    status, told = await world.until("an answer", lambda: ready(world))
     assert (status, told["github"]) == (503, FOR_NOW)
     assert await child.stop() == 0
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import UNHURRIED, World
 
 RUN_REFS = "refs/orch/runs/"
 MOST_REQUESTS = 20
@@ -54,7 +54,7 @@ async def test_web_with_worker_and_runner_are_two_processes_over_the_same_files(
 
 async def test_the_path_takes_few_requests(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """The App's own token is cached for an hour, so a cold one is added to what the hub saw."""
-    await world.start_orch(REDELIVER_EVERY=300)
+    await world.start_orch(**UNHURRIED)
     await world.until_idle()
     before = len(await world.requests())
 

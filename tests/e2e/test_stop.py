@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.forked import END_SECONDS
 from tests.e2e.world import Process, World
 from tests.integration.test_core_stop import processes_in
 
-LEASE: dict[str, Any] = {"JOB_LEASE": 60, "RUN_LEASE": 60, "EVENT_LEASE": 60}
+LEASE: dict[str, Any] = {"JOB_LEASE": 600, "RUN_LEASE": 600, "EVENT_LEASE": 600}
 """Seconds: longer than any test waits, so that what goes on does not go on because a lease ended."""
 GATED = """```bash
 echo begun >> {folder}/begun
@@ -53,11 +54,11 @@ async def until_logged(world: World, text: str) -> None:
 
 
 async def ended(child: Process) -> int:
-    return await asyncio.wait_for(child.wait(), 30)
+    return await asyncio.wait_for(child.wait(), END_SECONDS)
 
 
 async def test_a_run_that_ends_in_time_is_not_repeated(world: World) -> None:
-    child, number = await at_work(world, DRAIN_SECONDS=60)
+    child, number = await at_work(world, DRAIN_SECONDS=600)
     child.send_signal(signal.SIGTERM)
     await until_logged(world, "stopping")
     open_gate(world)
@@ -112,7 +113,7 @@ async def test_a_runner_of_its_own_gives_its_job_back_to_the_next(world: World) 
 
 
 async def test_i1_deliveries_are_taken_until_the_work_has_ended(world: World) -> None:
-    child, first = await at_work(world, DRAIN_SECONDS=60, LOG_LEVEL="debug")
+    child, first = await at_work(world, DRAIN_SECONDS=600, LOG_LEVEL="debug")
     child.send_signal(signal.SIGTERM)
     await until_logged(world, "stopping")
     second = await world.open_issue(title="Another")

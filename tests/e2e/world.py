@@ -21,7 +21,10 @@ Process = Child | Forked
 Launch = Callable[[list[str], Mapping[str, str], Path], Awaitable[Process]]
 """Starts `orch` with these arguments in the folder of its log."""
 
-PATIENCE = 60.0
+PATIENCE = 240.0
+"""Seconds until what is waited for counts as not coming; nothing that goes well takes nearly as long."""
+UNHURRIED: dict[str, Any] = {"REDELIVER_EVERY": 3600, "SETTLE": 3600}
+"""On a slow machine neither a sweep nor a run that begins late may add to the requests that are counted."""
 SCRIPT = "Please add the file.\n\n```bash\necho hello > hello.txt\n```\n"
 
 
@@ -78,9 +81,9 @@ class World:
             "PORT": self.port,
             "AGENTS": json.dumps(["script"]),
             "SANDBOX": "none",
-            "JOB_LEASE": 1,
-            "RUN_LEASE": 1,
-            "EVENT_LEASE": 5,
+            "JOB_LEASE": 20,
+            "RUN_LEASE": 20,
+            "EVENT_LEASE": 30,
             "BEAT": 0.3,
             "SETTLE": 1,
             "CLAIM_AFTER": 1,
@@ -149,6 +152,14 @@ class World:
     async def reactions(self, comment: int) -> list[str]:
         """List the reactions on a comment."""
         return [one["content"] for one in await self.read(f"/issues/comments/{comment}/reactions")]
+
+    async def until_reactions(self, comment: int, wanted: list[str]) -> None:
+        """Wait until these are the reactions on a comment."""
+
+        async def probe() -> bool:
+            return await self.reactions(comment) == wanted
+
+        await self.until(f"the reactions {wanted}", probe)
 
     async def replies(self, number: int) -> list[str]:
         """List what Orch said besides its living comment."""
@@ -264,15 +275,19 @@ class World:
 
     async def until_idle(self) -> None:
         """Wait until no webhook, event or job waits anywhere."""
+        await self.until_only()
+
+    async def until_only(self, *left: str) -> None:
+        """Wait until nothing waits anywhere but in these queues: `jobs` while an agent is at work."""
 
         async def probe() -> bool:
             await self.call("GET", "/_hub/idle")
             try:
-                return self.queued() == {}
+                return self.queued().keys() <= set(left)
             except sqlite3.OperationalError:
                 return False  # Orch is being started for the first time
 
-        await self.until("nothing left to do", probe)
+        await self.until(f"nothing left to do{f' but {left}' if left else ''}", probe)
 
     def queued(self) -> dict[str, int]:
         """Count what waits or is in flight in Orch's queues and is not due only much later, and what is dead."""

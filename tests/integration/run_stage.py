@@ -27,6 +27,9 @@ from tests.integration.git_server import TOKEN, WRITER, GitServer
 
 SECRET = "canary-of-the-webhook"
 JOB = run_job(TASK, 1)
+LONG = RunLimits(wall_seconds=240, silence_seconds=240)
+BRIEF = RunLimits(wall_seconds=2, silence_seconds=60)
+"""For a run that is to come to the end of its time."""
 GRANT: dict[str, Any] = {
     "run_id": "r1",
     "base_branch": "main",
@@ -38,7 +41,7 @@ GRANT: dict[str, Any] = {
     "author": IDENTITY,
     "requested_by": "writer",
     "requested_by_id": 11,
-    "limits": RunLimits(wall_seconds=2, silence_seconds=60),
+    "limits": LONG,
     "profile": "trusted",
 }
 

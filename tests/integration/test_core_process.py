@@ -181,7 +181,7 @@ async def test_what_is_cancelled_can_be_received_at_once(stage: Stage) -> None:
         await asyncio.Event().wait()
 
     handling = asyncio.create_task(build(stage, step=hang)(await leased(stage)))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 120)
     handling.cancel()
     await asyncio.gather(handling, return_exceptions=True)
     assert (await again(stage)).receives == 2

@@ -20,6 +20,7 @@ from runner.sandbox import SandboxKind, find_sandbox
 from runner.worker import Worker
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
 
+LONG = 120
 JOB = run_job(TASK, 1)
 GRANT = Grant(
     run_id="r1",
@@ -104,7 +105,7 @@ async def work(stage: Stage, runs: FakeRuns, root: Path) -> None:
 
     runs.steps.append(last)
     await stage.jobs.send(JOB)
-    await asyncio.wait_for(worker(), 20)
+    await asyncio.wait_for(worker(), LONG)
 
 
 async def grant() -> Grant:
@@ -138,10 +139,10 @@ async def test_a_run_ends_in_an_outcome_whatever_happens(stage: Stage, tmp_path:
     worker = worker_of(stage, runs, tmp_path)
     await stage.jobs.send(JOB)
     working = asyncio.create_task(worker())
-    await asyncio.wait_for(runs.ended.wait(), 5)
+    await asyncio.wait_for(runs.ended.wait(), LONG)
     worker.stop()
     stage.jobs.stop()
-    await asyncio.wait_for(working, 20)
+    await asyncio.wait_for(working, LONG)
     assert [result.outcome for result in runs.finished] == [Outcome.INFRASTRUCTURE_FAILED]
     assert await stage.jobs.depth() == 0
 
@@ -159,10 +160,10 @@ async def test_an_error_at_one_beat_does_not_stop_the_heart(stage: Stage, tmp_pa
     worker = worker_of(stage, runs, tmp_path)
     await stage.jobs.send(JOB)
     working = asyncio.create_task(worker())
-    await asyncio.wait_for(runs.beaten.wait(), 5)
+    await asyncio.wait_for(runs.beaten.wait(), LONG)
     worker.stop()
     stage.jobs.stop()
-    await asyncio.wait_for(working, 20)
+    await asyncio.wait_for(working, LONG)
     assert len(runs.finished) == 1
 
 
@@ -176,7 +177,7 @@ async def test_a_run_cut_off_at_shutdown_is_given_back_and_so_is_its_job(stage: 
     runs = FakeRuns([grant], mint=hang)
     await stage.jobs.send(JOB)
     task = asyncio.create_task(worker_of(stage, runs, tmp_path)())
-    await asyncio.wait_for(working.wait(), 5)
+    await asyncio.wait_for(working.wait(), LONG)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert (runs.given_back, runs.finished) == (["r1"], [])

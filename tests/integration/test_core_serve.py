@@ -20,7 +20,7 @@ from app.entry.serve import serve
 from app.settings import ServeSettings
 from infra.hub.server import start_hub as hub_in_process
 from infra.hub.settings import HubSettings
-from tests.e2e.processes import ORCH, Child, free_port, healthy, start, start_hub
+from tests.e2e.processes import ORCH, START_SECONDS, Child, free_port, healthy, start, start_hub
 
 SECRET = "webhook-secret"
 
@@ -68,7 +68,7 @@ def test_memory_is_not_spent_on_what_is_seldom_used() -> None:
 
 
 async def until_logged(folder: Path, text: str, child: Child) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(START_SECONDS):
         while text not in (folder / "log").read_text():
             assert child.process.returncode is None, (folder / "log").read_text()
             await asyncio.sleep(0.02)
@@ -99,14 +99,14 @@ async def test_a_mistake_is_one_line_and_status_2(tmp_path: Path, key: Path, mis
         names = {"folder": tmp_path, "taken": taken.getsockname()[1]}
         values = {name: text.format(**names) for name, text in changes.items()}
         async with running(tmp_path, settings(tmp_path, key, **values), "serve") as child:
-            status = await asyncio.wait_for(child.process.wait(), 20)
+            status = await asyncio.wait_for(child.process.wait(), START_SECONDS)
     [line] = (tmp_path / "log").read_text().splitlines()
     assert (status, line.startswith("orch: "), said in line) == (2, True, True), line
 
 
 async def test_every_missing_setting_is_named_at_once(tmp_path: Path) -> None:
     async with running(tmp_path, {}, "serve") as child:
-        assert await asyncio.wait_for(child.process.wait(), 20) == 2
+        assert await asyncio.wait_for(child.process.wait(), START_SECONDS) == 2
     said = (tmp_path / "log").read_text()
     assert [name for name in ("AGENTS", "APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET") if f"ORCH_{name}" not in said] == []
 
@@ -123,7 +123,7 @@ async def test_a_key_of_another_app_is_one_line_and_status_2(tmp_path: Path, key
     try:
         env = settings(tmp_path, key, GITHUB_API_URL=about["api_url"], APP_ID=about["app_id"])
         async with running(tmp_path, env, "serve") as child:
-            assert await asyncio.wait_for(child.process.wait(), 20) == 2
+            assert await asyncio.wait_for(child.process.wait(), START_SECONDS) == 2
     finally:
         await hub.kill()
     [line] = (tmp_path / "log").read_text().splitlines()
@@ -188,7 +188,7 @@ async def test_i1_deliveries_are_taken_while_github_wants_silence(tmp_path: Path
         serve(own, with_runner=False, wrap=lambda name, part: Silenced(part) if name == "github" else part)
     )
     try:
-        assert await asyncio.wait_for(health(port, serving), 10) == 200
+        assert await asyncio.wait_for(health(port, serving), START_SECONDS) == 200
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

@@ -32,8 +32,8 @@ async def test_of_a_long_output_beginning_and_end_are_kept(stage: Stage) -> None
 
 
 async def test_a_command_that_takes_too_long_is_killed(stage: Stage) -> None:
-    events = await stage.use(Shell("echo begun; sleep 300"), command_seconds=0.5)
-    assert without_ids(events) == [ToolResult(False, "killed after 0.5 s\nbegun\n")]
+    events = await stage.use(Shell("echo begun; sleep 300"), command_seconds=2)
+    assert without_ids(events) == [ToolResult(False, "killed after 2 s\nbegun\n")]
 
 
 async def test_what_a_command_leaves_in_the_background_is_not_waited_for(stage: Stage) -> None:

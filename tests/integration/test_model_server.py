@@ -157,14 +157,18 @@ async def test_text_is_streamed_word_by_word(server: ModelServer, client: aiohtt
 
 @every_wire
 async def test_a_stream_stalls_in_the_middle(server: ModelServer, client: aiohttp.ClientSession, wire: Wire) -> None:
-    events = []
+    events, begun = [], asyncio.Event()
 
     async def read() -> None:
         async for event in stream(client, server, "hangmid", wire, first(wire)):
             events.append(event)
+            if deltas_in(wire, events):
+                begun.set()
 
+    reading = asyncio.create_task(read())
+    await begun.wait()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(read(), 0.5)
+        await asyncio.wait_for(reading, 0.5)
     assert "".join(deltas_in(wire, events)) in {"I ", "I am ", "I am about "}
 
 

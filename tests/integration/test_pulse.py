@@ -61,7 +61,7 @@ async def test_a_beat_tells_step_cost_and_what_was_delivered() -> None:
 
 async def test_an_order_brings_what_the_agent_is_to_be_told() -> None:
     async with beating(Rest([Order(inbox=(FIRST,))])) as pulse:
-        await asyncio.wait_for(pulse.inbox.arrived.wait(), 10)
+        await asyncio.wait_for(pulse.inbox.arrived.wait(), 60)
         assert (pulse.inbox.waiting, pulse.verdict) == ((FIRST,), None)
 
 
@@ -97,5 +97,5 @@ async def test_a_run_that_keeps_its_work_goes_on_beating() -> None:
     rest, fourth = Rest([Order(stop=Stop.KEEP)] * 3), Order(inbox=(FIRST,))
     rest.orders.append(fourth)
     async with beating(rest, every=0.01) as pulse:
-        await asyncio.wait_for(pulse.inbox.arrived.wait(), 10)
+        await asyncio.wait_for(pulse.inbox.arrived.wait(), 60)
         assert pulse.verdict is Verdict.KEPT

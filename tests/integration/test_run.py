@@ -16,7 +16,7 @@ from runner.agents.command import CommandAgent
 from runner.looking import fingerprint
 from runner.pulse import Verdict
 from tests.integration.git_server import git_server
-from tests.integration.run_stage import SECRET, Stage
+from tests.integration.run_stage import BRIEF, SECRET, Stage
 
 
 class Writer(CommandAgent):
@@ -38,7 +38,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 async def unfinished(stage: Stage) -> Unfinished:
     """Leave something undone in a first run."""
-    result = await stage.run("echo half > half.txt; sleep 60", run_id="r0")
+    result = await stage.run("echo half > half.txt; sleep 60", run_id="r0", limits=BRIEF)
     assert (result.outcome, result.head_sha is None) == (Outcome.TIMED_OUT, False)
     return Unfinished(run_id="r0", sha=result.head_sha or "")
 
@@ -111,7 +111,7 @@ async def test_an_agent_is_told_of_unfinished_work_only_if_it_is_there(stage: St
 async def test_i6_what_is_written_in_a_kept_home_stays_in_it(stage: Stage, tmp_path: Path, trap: str) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    await stage.run(f"OUT={out}; cd $HOME && {trap}; sleep 60")
+    await stage.run(f"OUT={out}; cd $HOME && {trap}; sleep 60", limits=BRIEF)
     name = ".there/file" if trap.startswith("mkdir") else ".there/in/file"
     result = await stage.run_agent(Writer(name), session=Resumable(id="s1", usage=Usage()))
     assert (result.outcome, list(out.iterdir())) == (Outcome.AGENT_FAILED, [])

@@ -11,7 +11,6 @@ import pytest
 from app.domain.grants import Order, Stop
 from app.domain.instructions import Told
 from app.domain.outcomes import Outcome, RunResult
-from app.domain.policy import RunLimits
 from runner.agents.base import (
     AgentCommand,
     AgentEvent,
@@ -28,9 +27,7 @@ from runner.agents.base import (
 from runner.agents.script import ScriptAgent
 from runner.supervision import Stream
 from tests.integration.git_server import git_server
-from tests.integration.run_stage import Stage
-
-LONG = RunLimits(wall_seconds=60, silence_seconds=60)
+from tests.integration.run_stage import BRIEF, LONG, Stage
 
 
 def told(key: str, text: str) -> Told:
@@ -60,7 +57,7 @@ def bring(stage: Stage, *orders: Order) -> None:
 
 async def until(comes: Callable[[], object]) -> None:
     """Wait for something that only looking tells."""
-    deadline = asyncio.get_running_loop().time() + 30
+    deadline = asyncio.get_running_loop().time() + 120
     while not comes():
         assert asyncio.get_running_loop().time() < deadline
         await asyncio.sleep(0.01)
@@ -112,7 +109,7 @@ async def test_an_agent_without_sessions_is_told_all_of_it_again(stage: Stage) -
 
 async def test_what_comes_when_the_time_is_up_is_left_to_the_next_run(stage: Stage) -> None:
     bring(stage, Order(inbox=(told("c1", "More."),)))
-    result = await stage.run("echo a > a.txt; echo done")
+    result = await stage.run("echo a > a.txt; echo done", limits=BRIEF)
     assert (result.outcome, result.delivered) == (Outcome.DELIVERED, ())
 
 
@@ -189,20 +186,20 @@ async def test_what_an_agent_was_told_and_did_not_hear_begins_a_further_turn(sta
 
 
 async def test_a_stop_that_keeps_ends_the_agent_at_once_and_pushes_what_is_there(stage: Stage) -> None:
-    result = await ordered(stage, "echo half > half.txt; touch begun; sleep 60", Order(stop=Stop.KEEP))
+    result = await ordered(stage, "echo half > half.txt; touch begun; sleep 300", Order(stop=Stop.KEEP))
     assert (result.outcome, await stage.file(result, "half.txt")) == (Outcome.CANCELLED, b"half\n")
     assert stage.workspace.path.exists()
 
 
 async def test_a_stop_that_drops_pushes_nothing_and_leaves_nothing(stage: Stage) -> None:
-    result = await ordered(stage, "touch begun; sleep 60", Order(stop=Stop.DROP))
+    result = await ordered(stage, "touch begun; sleep 300", Order(stop=Stop.DROP))
     assert (result.outcome, result.head_sha, stage.server.pushes) == (Outcome.CANCELLED, None, 0)
     assert not stage.workspace.path.exists()
 
 
 async def test_a_stop_that_keeps_can_still_be_made_one_that_drops(stage: Stage) -> None:
     stage.tokens.refusals = 99
-    run = asyncio.create_task(ordered(stage, "touch begun; sleep 60", Order(stop=Stop.KEEP)))
+    run = asyncio.create_task(ordered(stage, "touch begun; sleep 300", Order(stop=Stop.KEEP)))
     await until(lambda: stage.clock.waits)
     stage.pulse.obey(Order(stop=Stop.DROP))
     assert ((await run).outcome, stage.server.pushes) == (Outcome.CANCELLED, 0)
@@ -210,15 +207,18 @@ async def test_a_stop_that_keeps_can_still_be_made_one_that_drops(stage: Stage) 
 
 async def test_an_outage_does_not_lose_what_a_stop_keeps(stage: Stage) -> None:
     stage.tokens.refusals = 5
-    result = await ordered(stage, "touch begun; sleep 60", Order(stop=Stop.KEEP))
+    result = await ordered(stage, "touch begun; sleep 300", Order(stop=Stop.KEEP))
     assert (result.outcome, await stage.file(result, "begun")) == (Outcome.CANCELLED, b"")
 
 
 async def test_a_turn_is_let_come_to_its_end(stage: Stage) -> None:
-    script = asks("touch begun; sleep 1; echo whole > whole.txt") + asks("touch next; sleep 60")
+    go_on = stage.root / "go-on"
+    held = f"touch begun; until [ -e {go_on} ]; do sleep 0.05; done; echo whole > whole.txt"
+    script = asks(held) + asks("touch next; sleep 300")
     run = asyncio.create_task(stage.run_agent(ScriptAgent(), body=script, limits=LONG))
     await until_begun(stage)
     stage.pulse.obey(Order(stop=Stop.TURN))
+    go_on.touch()
     result = await run
     assert (result.outcome, await stage.file(result, "whole.txt")) == (Outcome.CANCELLED, b"whole\n")
 

@@ -99,7 +99,7 @@ def parent_of(pid: int) -> int:
 
 async def await_marked(word: str, count: int) -> list[int]:
     """Return the processes with this word when there are so many; only /proc tells of those that are not ours."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found := marked(word)) != count:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.01)
     return found

@@ -77,7 +77,7 @@ def marked(word: str) -> list[int]:
 
 async def await_marked(word: str, count: int) -> None:
     """Return when `count` processes carry `word`; only /proc tells of processes that are not our children."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 2 * LONG
     while len(marked(word)) != count:
         assert time.monotonic() < deadline, f"{len(marked(word))} processes, wanted {count}"
         await asyncio.sleep(0.01)
@@ -273,8 +273,8 @@ async def test_a_flood_leaves_the_supervisor_small(tmp_path: Path) -> None:
 
 
 async def test_a_flood_is_not_silence(tmp_path: Path) -> None:
-    script = "import os, time\nend = time.monotonic() + 1.2\nwhile time.monotonic() < end: os.write(1, b'x' * 4096)"
-    _, ended = await finish(python(script, tmp_path, silence_seconds=1, output_bytes=10))
+    script = "import os, time\nend = time.monotonic() + 2.4\nwhile time.monotonic() < end: os.write(1, b'x' * 4096)"
+    _, ended = await finish(python(script, tmp_path, silence_seconds=2, output_bytes=10))
     assert ended.reason is ExitReason.EXITED
 
 
@@ -408,7 +408,7 @@ async def test_an_agent_deaf_to_every_signal_is_killed_after_grace(tmp_path: Pat
         await run.stop()
         ended = await run.wait()
     assert (ended.reason, ended.code, ended.signal) == (ExitReason.STOPPED, None, signal.SIGKILL)
-    assert 0.3 <= time.monotonic() - asked < 10
+    assert 0.3 <= time.monotonic() - asked < LONG
 
 
 async def test_stop_does_not_need_a_reader(tmp_path: Path) -> None:
@@ -449,14 +449,14 @@ async def test_wall_time_is_a_limit_for_a_chatty_agent(tmp_path: Path) -> None:
 
 
 async def test_silence_is_a_limit(tmp_path: Path) -> None:
-    lines, ended = await finish(shell("echo up; sleep 300", tmp_path, silence_seconds=0.3))
+    lines, ended = await finish(shell("echo up; sleep 300", tmp_path, silence_seconds=1.5))
     assert (lines, ended.reason) == ([Line(Stream.STDOUT, b"up")], ExitReason.SILENCE)
 
 
 async def test_a_slow_consumer_is_not_taken_for_a_silent_agent(tmp_path: Path) -> None:
-    async with supervise(shell("echo 1; echo 2", tmp_path, silence_seconds=0.2)) as run:
+    async with supervise(shell("echo 1; echo 2", tmp_path, silence_seconds=1)) as run:
         async for _ in run.lines():
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.1)
         assert (await run.wait()).reason is ExitReason.EXITED
 
 
@@ -527,13 +527,13 @@ async def test_a_killed_runner_leaves_no_process_and_no_lock(tmp_path: Path, mar
 
 
 async def await_free(lock: Path) -> None:
-    """Take the lock as soon as it is free; it must be within seconds."""
+    """Take the lock as soon as it is free."""
 
     def take() -> None:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(2 * LONG):
         await asyncio.to_thread(take)
 
 
@@ -571,7 +571,7 @@ async def test_without_supervisor_and_keeper_the_agent_itself_still_dies(tmp_pat
         os.kill(supervisor, signal.SIGKILL)
         ended = await run.wait()
     assert ended.reason is ExitReason.SUPERVISOR_LOST
-    assert select.select([gone], [], [], 10)[0] == [gone]
+    assert select.select([gone], [], [], 2 * LONG)[0] == [gone]
     os.close(gone)
 
 

@@ -257,7 +257,7 @@ async def status_of(port: int, length: str, body: bytes) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"POST /webhook HTTP/1.1\r\nHost: orch\r\n{length}\r\n\r\n".encode() + body)
     try:
-        status_line = await asyncio.wait_for(reader.readline(), 20)
+        status_line = await asyncio.wait_for(reader.readline(), 120)
     finally:
         writer.close()
     return int(status_line.split()[1])
@@ -304,7 +304,7 @@ async def hurried(tmp_path: Path) -> AsyncIterator[Web]:
     file = tmp_path / "queue.db"
     async with (
         await Database.open(file, QUEUE, durable=True) as database,
-        serving(receiving(database, body_seconds=0.3)) as port,
+        serving(receiving(database, body_seconds=1.5)) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Web(f"http://127.0.0.1:{port}", port, file, session)
@@ -317,7 +317,7 @@ async def test_bodies_that_trickle_are_given_up_and_keep_nobody_waiting(hurried:
     trickling = [asyncio.create_task(trickle(writer, head, BODY)) for _, writer in slow]
     try:
         assert await hurried.deliver() == (202, "taken")
-        assert {await asyncio.wait_for(answer, 20) for answer in answers} == {b"HTTP/1.1 408 Request Timeout\r\n"}
+        assert {await asyncio.wait_for(answer, 120) for answer in answers} == {b"HTTP/1.1 408 Request Timeout\r\n"}
     finally:
         await asyncio.gather(*trickling)
     assert [envelope.id for envelope in hurried.envelopes()] == ["d-1"]
@@ -345,7 +345,7 @@ async def test_a_chunk_that_is_none_is_no_delivery(web: Web) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
     with closing(writer):
         writer.write("\r\n".join([*lines, "", ""]).encode() + b"%x\r\n%s\r\nzz\r\n" % (len(BODY), BODY))
-        assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 400")
+        assert (await asyncio.wait_for(reader.read(), 120)).startswith(b"HTTP/1.1 400")
     assert web.envelopes() == []
 
 
@@ -369,7 +369,7 @@ async def test_i1_a_delivery_answered_202_outlives_kill_9(tmp_path: Path) -> Non
     )
     try:
         assert process.stdout is not None
-        port = int(await asyncio.wait_for(process.stdout.readline(), 20))
+        port = int(await asyncio.wait_for(process.stdout.readline(), 120))
         async with aiohttp.ClientSession() as session:
             web = Web(f"http://127.0.0.1:{port}", port, tmp_path / "queue.db", session)
             async with session.post(f"{web.url}/webhook", data=BODY, headers=signed(BODY)) as answer:
