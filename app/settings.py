@@ -222,6 +222,11 @@ class ServeSettings(RunnerSettings):
     branch_prefix: str = Field(default="orch", min_length=1, description="first part of the names of tasks' branches")
     max_attempts: int = Field(default=3, ge=1, description="attempts of a task before a person must act")
     max_parallel: int = Field(default=4, ge=1, description="runs at the same time in all")
+    max_per_installation: int | None = Field(
+        default=None, ge=1, description="runs at the same time of one installation"
+    )
+    max_per_repository: int | None = Field(default=None, ge=1, description="runs at the same time in one repository")
+    max_per_agent: int | None = Field(default=None, ge=1, description="runs at the same time of one agent")
     run_lease: float = Field(default=30, gt=0, description="seconds without a sign of life until a run counts as lost")
     wall_seconds: float = Field(default=3600, gt=0, description="seconds that an agent may work")
     silence_seconds: float = Field(default=900, gt=0, description="seconds that an agent may say nothing")

@@ -6,6 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import TypeAdapter
 
+from app.domain.admission_events import (
+    AgentParked,
+    LockDoubted,
+    LockFreed,
+    LocksKept,
+    LocksReleased,
+    LockWaits,
+    SlotsDue,
+)
 from app.domain.base import ByType, Kind
 from app.domain.facts import Actor, CutOff, ReviewState
 from app.domain.graph_events import (
@@ -18,7 +27,7 @@ from app.domain.graph_events import (
     IssueMoved,
     ParentSaid,
 )
-from app.domain.jobs import Job
+from app.domain.jobs import Job, Priority
 from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of, ledger_group
 from app.domain.outcomes import RunResult
 from app.domain.task_events import TaskEvent
@@ -460,12 +469,18 @@ class Spent(Kind):
 
 
 class SlotWanted(Kind):
-    """A task waits for a slot to run its job in; `most` is its repository's own limit on runs at once."""
+    """A task waits for a slot to run its job in; `most` is its repository's own limit on runs at once.
+
+    `locks` are paths that no other task may hold meanwhile; `agent` is who is to run it, empty if that is not known.
+    """
 
     type: Literal["slot_wanted"] = "slot_wanted"
     job: Job
     since: float
     most: int | None = None
+    priority: Priority = "normal"
+    agent: str = ""
+    locks: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -557,6 +572,13 @@ Event = (
     | SlotWanted
     | SlotFreed
     | SlotsLimited
+    | SlotsDue
+    | AgentParked
+    | LocksKept
+    | LocksReleased
+    | LockWaits
+    | LockFreed
+    | LockDoubted
     | Ignored
 )
 

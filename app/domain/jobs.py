@@ -28,6 +28,11 @@ class Purpose(StrEnum):
     REVIEW = "review"
 
 
+Priority = Literal["high", "normal", "low"]
+PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
+"""Which waiting job goes before which, in one repository."""
+
+
 class Job(Value):
     """One run to do; ids, no objects. The id is derived, so that asking twice is asking once."""
 

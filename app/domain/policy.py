@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from app.domain.base import Value
+from app.domain.router import RouterPolicy
 
 
 class RunLimits(Value):
@@ -31,12 +32,15 @@ class Policy(Value):
     that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
     people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
     `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
-    alive after its last beat. `max_rounds` bounds how often a delivered task is reworked. `max_task_cost` is US dollars
-    of one task within `task_window_days`, `max_day_cost` of one repository in a day, `max_month_cost` of one
+    alive after its last beat. `max_parallel` bounds the runs at the same time, the three `max_per_*` those of one
+    installation, repository or agent (None: no further limit). `max_rounds` bounds how often a delivered task is
+    reworked. `max_task_cost` is US dollars of one task within `task_window_days`, `max_day_cost` of one repository in a day, `max_month_cost` of one
     installation in a month. `outsiders` says what becomes of comments by people without write access in prompts:
     `quote` or `omit`. `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and
     merges; nobody, if empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's
-    worktree is kept. `model` is the first agent's, None leaves it to how that agent is set up. `stated` are the
+    worktree is kept. `model` is the first agent's, None leaves it to how that agent is set up. `router` chooses an agent
+    where nobody names one; `provider_pause` is how long an agent is left alone whose provider takes no more calls and
+    does not say until when. `stated` are the
     settings that the operator set, `in_file` those of them in his file; the others are Orch's defaults.
     """
 
@@ -46,6 +50,9 @@ class Policy(Value):
     model: str | None = None
     max_attempts: int = 3
     max_parallel: int = 4
+    max_per_installation: int | None = None
+    max_per_repository: int | None = None
+    max_per_agent: int | None = None
     max_begins: int = 10
     max_returns: int = 60
     limits: RunLimits = RunLimits()
@@ -69,5 +76,7 @@ class Policy(Value):
     retry_base: float = 5
     retry_cap: float = 120
     run_lease: float = 30
+    router: RouterPolicy = RouterPolicy()
+    provider_pause: float = 3600
     stated: frozenset[str] = frozenset()
     in_file: frozenset[str] = frozenset()
