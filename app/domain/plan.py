@@ -5,15 +5,16 @@ it, takes it through `app.domain.text` first.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StrictBool, StringConstraints, ValidationError
 
 from app.domain.base import Value
 from app.domain.complexity import Complexity
 from app.domain.json_answer import NoAnswer, read_object
-from app.domain.text import neutralise, one_line, spell
+from app.domain.schemas import describe_errors, schema_of, show
+from app.domain.text import neutralise, one_line, subject
 
 MOST_CHILDREN = 30
 MOST_TEXT = 100_000
@@ -21,7 +22,7 @@ MOST_TEXT = 100_000
 MOST_PROBLEMS = 20
 LONGEST_TITLE = 256
 LONGEST_BODY = 20_000
-_SHOWN = 60
+T = TypeVar("T", bound=Value)
 
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
@@ -30,7 +31,7 @@ Path = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class PlannedChild(Value):
-    """One sub-issue that is proposed. `acceptance` are the criteria that whoever makes the issue puts under its body."""
+    """One sub-issue that is proposed; its issue has the `acceptance` criteria under the body."""
 
     key: Key = Field(description="a short name for this sub-issue, unique in the plan; letters, digits, `-` and `_`")
     title: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TITLE)] = Field(
@@ -114,12 +115,12 @@ def read_verdict(text: str) -> Verdict:
 
 def plan_schema() -> dict[str, Any]:
     """Return the JSON Schema of a plan, as an agent is shown it."""
-    return _schema(Plan)
+    return schema_of(Plan)
 
 
 def verdict_schema() -> dict[str, Any]:
     """Return the JSON Schema of a verdict, as an agent is shown it."""
-    return _schema(Verdict)
+    return schema_of(Verdict)
 
 
 def find_ring(depends_on: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
@@ -136,7 +137,7 @@ def find_ring(depends_on: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None
 
 def issue_title(child: PlannedChild) -> str:
     """Return the title of the child's issue, fit for GitHub."""
-    return one_line(child.title, LONGEST_TITLE)
+    return subject(child.title, LONGEST_TITLE)
 
 
 def issue_body(child: PlannedChild) -> str:
@@ -195,11 +196,11 @@ def _path_problem(path: str) -> str | None:
     """Say why a path names nothing inside the repository."""
     parts = _parts(path)
     if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path) or "\\" in path:
-        return f"{_show(path)} must be relative to the repository's root, with `/` between its parts."
+        return f"{show(path)} must be relative to the repository's root, with `/` between its parts."
     if ".." in parts or ".git" in (part.lower() for part in parts):
-        return f"{_show(path)} leads out of the repository's files; name what is changed itself."
+        return f"{show(path)} leads out of the repository's files; name what is changed itself."
     if not parts or not path.isprintable():
-        return f"{_show(path)} names nothing; name a file or a directory, or leave it out."
+        return f"{show(path)} names nothing; name a file or a directory, or leave it out."
     return None
 
 
@@ -220,74 +221,15 @@ def _too_long(plan: Plan) -> Iterator[str]:
         yield f"the plan: has {size:,} characters, and may have {MOST_TEXT:,}; say less in the bodies."
 
 
-def _read[T: Value](text: str, kind: type[T], key: str) -> T:
+def _read(text: str, kind: type[T], key: str) -> T:
     try:
         return kind.model_validate(read_object(text, key))
     except NoAnswer as error:
         raise BadPlan([str(error)]) from error
     except ValidationError as error:
-        raise BadPlan(_first(_say(one) for one in error.errors(include_url=False))) from error
+        raise BadPlan(_first(describe_errors(error.errors(include_url=False)))) from error
 
 
-def _first(problems: Iterable[str]) -> list[str]:
-    each = list(problems)
-    more = len(each) - MOST_PROBLEMS
-    return each if more <= 0 else [*each[:MOST_PROBLEMS], f"and {more} more like these."]
-
-
-def _say(error: Mapping[str, Any]) -> str:
-    """Word what pydantic found at a place."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
-    limits = error.get("ctx") or {}
-    match error["type"]:
-        case "missing":
-            says = "is missing; add it."
-        case "extra_forbidden":
-            where, says = spell(where)[:_SHOWN], "is no key that the schema has; leave it out."
-        case "string_too_long" | "too_long":
-            says = f"is too long; at most {limits['max_length']} {_unit(error)} fit."
-        case "string_too_short" | "too_short":
-            says = "is empty; fill it in."
-        case "string_pattern_mismatch":
-            says = f"{_show(error['input'])} must be one short word of letters, digits, `-` and `_`."
-        case "enum":
-            says = f"must be {limits['expected']}, or left out."
-        case _:
-            says = f"must be {_KINDS.get(error['type'], 'as the schema says')}."
-    return f"{where or 'the answer'}: {says}"
-
-
-_KINDS = {
-    "string_type": "text",
-    "string_unicode": "text without halves of characters",
-    "tuple_type": "a list",
-    "bool_type": "true or false",
-    "model_type": "an object",
-}
-
-
-def _unit(error: Mapping[str, Any]) -> str:
-    return "characters" if error["type"] == "string_too_long" else "entries"
-
-
-def _show(text: str) -> str:
-    return f"`{spell(text[:_SHOWN])}`"
-
-
-def _schema(kind: type[Value]) -> dict[str, Any]:
-    schema = kind.model_json_schema()
-    return {"type": "object", **_plain(schema)}
-
-
-def _plain(schema: Any) -> Any:
-    """Return the schema without what it says of our classes."""
-    if isinstance(schema, list):
-        return [_plain(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    ours = {"title"} | ({"description"} if "properties" in schema or "enum" in schema else set())
-    return {
-        name: {each: _plain(item) for each, item in value.items()} if name in ("properties", "$defs") else _plain(value)
-        for name, value in schema.items()
-        if name not in ours
-    }
+def _first(problems: Sequence[str]) -> Sequence[str]:
+    more = len(problems) - MOST_PROBLEMS
+    return problems if more <= 0 else [*problems[:MOST_PROBLEMS], f"and {more} more like these."]
