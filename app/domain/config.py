@@ -62,6 +62,7 @@ class Origin(StrEnum):
     DEFAULT = "default"
     FILE = "file"
     ENVIRONMENT = "environment"
+    ROUTER = "router"
     REPOSITORY = "repository"
     LABELS = "labels"
     COMMAND = "command"

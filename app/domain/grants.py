@@ -55,7 +55,8 @@ class Grant(Value):
     `start_sha` is the head of the task's branch, None before there is one. `unfinished` is what an earlier run left
     to go on from, `notes` are sentences on the attempts before, `answers` what people said of calls that it asked for.
     `instructions` are those that wait, `discussion` is what people with write access said on the issue before, `quoted`
-    what others did, to be shown as material; `threads` and `failures` are what a REWORK is about.
+    what others did, to be shown as material; `threads` and `failures` are what a REWORK is about. `role` is what
+    the operator says to agents with the task's role.
     """
 
     run_id: str
@@ -81,6 +82,7 @@ class Grant(Value):
     quoted: tuple[Told, ...] = ()
     threads: tuple[Thread, ...] = ()
     failures: tuple[FailedCheck, ...] = ()
+    role: str = ""
 
 
 class Refused(Value):

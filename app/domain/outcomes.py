@@ -84,6 +84,7 @@ class RunResult(Value):
     `head_sha` is what it pushed to the run ref: the delivery, or else work that is not finished. `session` is what the
     agent can go on with, `asked` the call for which it needs a person's leave. `delivered` are the keys of the
     instructions that its agent was told, `replies` what is to be answered in review threads.
+    `limited_until` is when the agent's provider takes calls again, as far as that was told.
     """
 
     outcome: Outcome
@@ -97,5 +98,6 @@ class RunResult(Value):
     asked: AskedCall | None = None
     delivered: tuple[str, ...] = ()
     replies: tuple[ThreadReply, ...] = ()
+    limited_until: datetime | None = None
     started_at: datetime
     ended_at: datetime

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from app.domain.advice import Advice
 from app.domain.approvals import Answer, Question
 from app.domain.base import Value
 from app.domain.choice import Choice
+from app.domain.complexity import Complexity
 from app.domain.facts import CutOff
 from app.domain.graph import Blocker, Graph
 from app.domain.instructions import Instruction
-from app.domain.jobs import Purpose
+from app.domain.jobs import Priority, Purpose
 from app.domain.names import TaskRef
 from app.domain.outcomes import Outcome, Usage
 from app.domain.proposal import Proposal
@@ -95,6 +97,9 @@ class TaskRecord(Value):
     task holds one of them now. `plan` is what is proposed to be made of it, `graph` its children. `held` says that only
     a person starts it, `halted` that it was paused because its parent was, `hands_off` that it is merged as soon as
     that can be.
+
+    `chosen` says by what the agent was chosen, and with `named` that was a label or a command, so that no other agent
+    takes its place. `advice` is what a model said of the task when it was new.
     """
 
     task: TaskRef
@@ -159,6 +164,12 @@ class TaskRecord(Value):
     held: bool = False
     halted: bool = False
     hands_off: bool = False
+    complexity: Complexity | None = None
+    role: str | None = None
+    priority: Priority = "normal"
+    chosen: str = ""
+    named: bool = False
+    advice: Advice | None = None
     created_at: datetime
 
     @property
