@@ -34,8 +34,8 @@ class Policy(Value):
     `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
     alive after its last beat. `max_parallel` bounds the runs at the same time, the three `max_per_*` those of one
     installation, repository or agent (None: no further limit). `max_rounds` bounds how often a delivered task is
-    reworked. `max_task_cost` is US dollars of one task within `task_window_days`, `max_day_cost` of one repository in a day, `max_month_cost` of one
-    installation in a month. `outsiders` says what becomes of comments by people without write access in prompts:
+    reworked. `max_task_cost` is US dollars of one task within `task_window_days`, `max_day_cost` of one repository in a
+    day, `max_month_cost` of one installation in a month. `outsiders` says what becomes of comments by people without write access in prompts:
     `quote` or `omit`. `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and
     merges; nobody, if empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's
     worktree is kept. `model` is the first agent's, None leaves it to how that agent is set up. `router` chooses an agent
