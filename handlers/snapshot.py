@@ -1,6 +1,7 @@
 """Load what a handler declared: independent reads at the same time, so that few wait for one another."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ from app.records import Loaded, Records
 from app.standings import Standings
 
 ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE, Need.COMMENTS, Need.REVIEWS}
+LINKS = {Need.BLOCKERS, Need.BLOCKING, Need.CHILDREN}
 Needs = frozenset[Need]
 STORED = {Need.RECORD, Need.BOARD, Need.FILE, Need.LEDGER}
 
@@ -74,6 +76,7 @@ class SnapshotLoader:
             ledger=loaded.ledger,
             file=loaded.file,
             given=await self._given(needs, event, loaded, outline.policy.trigger),
+            **await self._links(needs, event),
             found=await self.configs.find(_repository(event)) if Need.FILE in needs else None,
         )
         return snapshot, loaded
@@ -149,6 +152,21 @@ class SnapshotLoader:
         if not is_same_label(event.label, trigger):
             return None
         return await self.github.label_given(event.task.repository, event.task.number, event.label)
+
+    async def _links(self, needs: Needs, event: Any) -> dict[str, Any]:
+        """Read what the issue is linked with."""
+        found = dict[str, Any]()
+        if not needs & LINKS:
+            return found
+        repository, number = event.task.repository, event.task.number
+        with suppress(Missing):
+            if Need.BLOCKERS in needs:
+                found["blockers"] = tuple(await self.github.blocked_by(repository, number))
+            if Need.BLOCKING in needs:
+                found["blocking"] = tuple(await self.github.blocking(repository, number))
+            if Need.CHILDREN in needs:
+                found["children"] = tuple(await self.github.sub_issues(repository, number))
+        return found
 
     async def _tasks(self, needs: Needs, event: Event) -> tuple[TaskRecord, ...]:
         if Need.TASKS not in needs:

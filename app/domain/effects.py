@@ -183,6 +183,21 @@ class MergePull(Kind):
     queue: str | None = None
 
 
+class CreateChild(Kind):
+    """Create the sub-issue that the approved plan has under `key`; with `looks`, only if it is not there."""
+
+    type: Literal["create_child"] = "create_child"
+    key: str
+    looks: bool = False
+
+
+class LinkChild(Kind):
+    """Have the sub-issues that the plan names for it block the one under `key`."""
+
+    type: Literal["link_child"] = "link_child"
+    key: str
+
+
 class ShowLog(Kind):
     """Post the end of a run's log as a comment."""
 
@@ -190,6 +205,15 @@ class ShowLog(Kind):
     task: TaskRef
     key: str
     run_id: str
+
+
+class AskRouter(Kind):
+    """Ask a model about the task's text, which `digest` names, and tell the task; it may choose among these agents."""
+
+    type: Literal["ask_router"] = "ask_router"
+    task: TaskRef
+    digest: str
+    agents: tuple[str, ...]
 
 
 class CreateLabels(Kind):
@@ -248,12 +272,15 @@ Effect = (
     | SubmitReview
     | UpdateBranch
     | MergePull
+    | CreateChild
+    | LinkChild
     | ShowLog
     | CreateLabels
     | OpenOnboarding
     | Notify
     | CheckRepositories
     | ListRepositories
+    | AskRouter
 )
 
 EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, ByType()])

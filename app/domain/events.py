@@ -16,6 +16,7 @@ from app.domain.admission_events import (
     SlotsDue,
 )
 from app.domain.base import ByType, Kind
+from app.domain.complexity import Complexity
 from app.domain.facts import Actor, CutOff, ReviewState
 from app.domain.graph_events import (
     BlockerMoved,
@@ -29,7 +30,8 @@ from app.domain.graph_events import (
 )
 from app.domain.jobs import Job, Priority
 from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of, ledger_group
-from app.domain.outcomes import RunResult
+from app.domain.outcomes import Outcome, RunResult
+from app.domain.routing_events import TaskRouted
 from app.domain.task_events import TaskEvent
 
 
@@ -455,13 +457,17 @@ class ConfigWanted(Kind):
 
 
 class Spent(Kind):
-    """A run came to its end and cost so much, in US dollars (None: not known)."""
+    """A run of an agent came to its end after so many seconds and cost so much, in US dollars (None: not known)."""
 
     type: Literal["spent"] = "spent"
     repository: Repository
     run_id: str
     cost: Decimal | None
     at: datetime
+    agent: str = ""
+    complexity: Complexity | None = None
+    outcome: Outcome | None = None
+    seconds: float | None = None
 
     @property
     def group(self) -> str:
@@ -579,6 +585,7 @@ Event = (
     | LockWaits
     | LockFreed
     | LockDoubted
+    | TaskRouted
     | Ignored
 )
 

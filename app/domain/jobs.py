@@ -20,12 +20,15 @@ class Purpose(StrEnum):
 
     WORK: the task itself, or what a mention asks. REWORK: review threads, instructions and failed checks on the branch
     there is. REBASE: bring the base branch in and resolve the conflicts. REVIEW: say what is to be said of the branch.
+    PLAN: propose what the task is made of. INTEGRATION: check the base branch by what the whole was to do.
     """
 
     WORK = "work"
     REWORK = "rework"
     REBASE = "rebase"
     REVIEW = "review"
+    PLAN = "plan"
+    INTEGRATION = "integration"
 
 
 Priority = Literal["high", "normal", "low"]

@@ -44,7 +44,7 @@ def again(trigger: str) -> str:
 
 def stop(record: TaskRecord, how: Stop = Stop.DROP) -> tuple[Effect, ...]:
     """List what ends the work on a task: its run, and its place among those that run or wait."""
-    holds = record.status in AT_WORK and record.job_id
+    holds = record.status in (*AT_WORK, Status.BLOCKED) and record.job_id
     return (
         *_stop_run(record, how),
         *((Send(event=SlotFreed(job_id=record.job_id)),) if holds and record.job_id else ()),
@@ -157,7 +157,7 @@ def cut_off(record: TaskRecord, because: CutOff) -> Decision | None:
     """Stop the work where Orch cannot write any more, and write nothing."""
     if because is CutOff.GONE:
         return gone(record, _CUT_OFF[because])
-    if record.status not in AT_WORK:
+    if record.status not in (*AT_WORK, Status.BLOCKED):
         return None
     paused = record.advance(Trigger.PAUSE, _CUT_OFF[because], **stopped(record), cut_off=because)
     return Decision(paused.why, paused, stop(record))

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from app.domain.approvals import AskedCall
 from app.domain.base import Value
+from app.domain.plan import Plan, Verdict
 
 NOTHING = Decimal(0)
 
@@ -17,6 +18,8 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     ANSWERED = "answered"
     REVIEWED = "reviewed"
+    PLANNED = "planned"
+    CHECKED = "checked"
     NO_CHANGE = "no_change"
     AGENT_FAILED = "agent_failed"
     STALLED = "stalled"
@@ -28,7 +31,7 @@ class Outcome(StrEnum):
     INFRASTRUCTURE_FAILED = "infrastructure_failed"
 
 
-SUCCEEDED = (Outcome.DELIVERED, Outcome.ANSWERED, Outcome.REVIEWED)
+SUCCEEDED = (Outcome.DELIVERED, Outcome.ANSWERED, Outcome.REVIEWED, Outcome.PLANNED, Outcome.CHECKED)
 GO_ON = (
     Outcome.TIMED_OUT,
     Outcome.STALLED,
@@ -83,7 +86,8 @@ class RunResult(Value):
 
     `head_sha` is what it pushed to the run ref: the delivery, or else work that is not finished. `session` is what the
     agent can go on with, `asked` the call for which it needs a person's leave. `delivered` are the keys of the
-    instructions that its agent was told, `replies` what is to be answered in review threads.
+    instructions that its agent was told, `replies` what is to be answered in review threads. `plan` and `verdict` are
+    what a planning and an integration run found, `touched` the paths that a delivery changed (at most 200).
     `limited_until` is when the agent's provider takes calls again, as far as that was told.
     """
 

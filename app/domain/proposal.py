@@ -7,6 +7,13 @@ from app.domain.base import Value
 from app.domain.complexity import Complexity
 from app.domain.plan import Plan
 
+LONGEST_TITLE = 120
+LONGEST_SUMMARY = 1000
+LONGEST_NAME = 40
+MOST_TOP = 5
+MOST_PATHS = 8000
+"""Characters of all paths together."""
+
 
 class Item(Value):
     """One child that is proposed; the text of its issue is in the plan's artifact. All of it is an agent's words."""
@@ -48,11 +55,12 @@ class Proposal(Value):
 
 def propose(plan: Plan, digest: str) -> Proposal:
     """Make a proposal of a plan that an agent made; raises nothing, as a Plan has no unknown names and no rings."""
+    fitting = _fit({child.key: child.paths for child in plan.children})
     items = tuple(
         Item(
             key=child.key,
-            title=child.title,
-            paths=child.paths,
+            title=child.title[:LONGEST_TITLE],
+            paths=fitting[child.key],
             role=child.role,
             complexity=child.complexity,
             agent=child.agent,
@@ -60,7 +68,27 @@ def propose(plan: Plan, digest: str) -> Proposal:
         )
         for child in plan.children
     )
-    return Proposal(digest=digest, summary=plan.summary, items=items)
+    return Proposal(digest=digest, summary=plan.summary[:LONGEST_SUMMARY], items=items)
+
+
+def _fit(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Let long lists of paths become those of their directories: the record travels in a comment, which is bounded."""
+    fitting = {key: tuple(dict.fromkeys(each)) for key, each in paths.items()}
+    while _size(fitting) > MOST_PATHS:
+        wider = {key: tuple(dict.fromkeys(_above(path) for path in each)) for key, each in fitting.items()}
+        if wider == fitting:
+            return {key: each[:MOST_TOP] for key, each in fitting.items()}
+        fitting = wider
+    return fitting
+
+
+def _size(paths: Mapping[str, tuple[str, ...]]) -> int:
+    return sum(len(path) for each in paths.values() for path in each)
+
+
+def _above(path: str) -> str:
+    above, _, last = path.rstrip("/").rpartition("/")
+    return above or last[:LONGEST_NAME]
 
 
 def _kept_before(item: Item, by_key: Mapping[str, Item]) -> tuple[str, ...]:

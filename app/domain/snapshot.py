@@ -10,7 +10,20 @@ from app.domain.admission import Board
 from app.domain.config import RepoFile, Resolved
 from app.domain.config_check import FoundFile
 from app.domain.effects import Decision
-from app.domain.facts import Check, Comment, Identity, Issue, LabelGiven, MergeView, Pull, Review, Standing, Thread
+from app.domain.facts import (
+    Check,
+    Comment,
+    Identity,
+    Issue,
+    LabelGiven,
+    LinkedIssue,
+    MergeView,
+    Pull,
+    Review,
+    Standing,
+    SubIssue,
+    Thread,
+)
 from app.domain.ledger import Ledger
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
@@ -36,6 +49,9 @@ class Need(Enum):
     REVIEWS = auto()
     LEDGER = auto()
     GIVEN = auto()
+    BLOCKERS = auto()
+    BLOCKING = auto()
+    CHILDREN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,8 @@ class Snapshot:
     `decisions` are those on the task that are remembered, `threads` the review threads of the pull request, `checks`
     those of the record's head, `merge` what stands before a merge,
     `comments` those on the issue, `pull_comments` and `reviews` those of the pull request. `given` is who put the
-    trigger on a task that it may take up again, and when.
+    trigger on a task that it may take up again, and when. `blockers` are the issues that block the event's, `blocking`
+    those that it blocks, `children` its sub-issues.
     """
 
     now: datetime
@@ -73,6 +90,9 @@ class Snapshot:
     reviews: tuple[Review, ...] = ()
     ledger: Ledger | None = None
     given: LabelGiven | None = None
+    blockers: tuple[LinkedIssue, ...] | None = None
+    blocking: tuple[LinkedIssue, ...] = ()
+    children: tuple[SubIssue, ...] | None = None
 
     def with_record(self, record: TaskRecord) -> "Snapshot":
         """Return the same with another record."""

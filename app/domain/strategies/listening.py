@@ -49,6 +49,8 @@ def begun(record: TaskRecord, effects: tuple[Effect, ...]) -> Step:
     """Say that a run was asked for, or why there is none: too many, or too many rounds."""
     if record.status in (*AT_WORK, Status.IN_REVIEW):
         return Step(record, effects)
+    if record.status is Status.BLOCKED:
+        return Step(record, effects, reply=record.why)
     return Step(record, effects, reply=record.notice or record.why, done=False)
 
 

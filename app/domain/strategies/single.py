@@ -1,5 +1,6 @@
 """The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts and rounds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ from app.domain.effects import (
 )
 from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
 from app.domain.facts import Actor
+from app.domain.graph import Blocker, read_blockers
 from app.domain.instructions import Instruction, delivered, for_now, given_back, waiting, with_new
 from app.domain.jobs import Purpose
 from app.domain.layers import describe_chooser, for_task
@@ -31,7 +33,7 @@ from app.domain.names import TaskRef, branch_of, digest_of, run_ref
 from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.starting import SHOW, begin, drop_unfinished, show_soon
+from app.domain.strategies.starting import NO_CHANGES, SHOW, begin, drop_unfinished, show_soon
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence, subject
 from app.domain.untrusted import was_hidden
@@ -56,7 +58,8 @@ class Request:
     """What a person who may asked for: the issue's text as it was then, and what he said besides.
 
     `how` says by what he asked, for people; `label` is the trigger, which is put on if `puts_on`. `question` says that
-    an answer may be all that is wanted.
+    an answer may be all that is wanted. Without a `purpose`, that of the work under way counts. `digest` is that of a
+    text that is kept already, `more` what else is known of the task.
     """
 
     task: TaskRef
@@ -68,14 +71,21 @@ class Request:
     puts_on: bool = False
     question: bool = False
     said: tuple[tuple[Instruction, str], ...] = ()
+    purpose: Purpose | None = None
+    digest: str | None = None
+    more: Mapping[str, object] = NO_CHANGES
+
+    @property
+    def text_digest(self) -> str:
+        return self.digest or digest_of(self.title, self.body)
 
 
 def admit(request: Request, snapshot: Snapshot) -> Decision:
     """Take a task on, or take it up again: choose the agent, keep the text, ask for a slot."""
-    known = snapshot.record or _new(request, snapshot)
+    known = (snapshot.record or _new(request, snapshot)).change(**request.more)
     resolved = _layers(request, known, snapshot)
     policy = resolved.policy if resolved else snapshot.policy
-    digest = digest_of(request.title, request.body)
+    digest = request.text_digest
     is_new = digest != known.admitted
     dropped = drop_unfinished(known) if is_new else ()
     record = known.change(agent=policy.agents[0], model=policy.model, unfinished=None if dropped else known.unfinished)
@@ -85,7 +95,7 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
         record,
         snapshot,
         why,
-        purpose=known.purpose if _has_open_pull(known) and not is_new else Purpose.WORK,
+        purpose=request.purpose or (known.purpose if _has_open_pull(known) and not is_new else Purpose.WORK),
         changes={
             "task": request.task,
             "title": request.title,
@@ -100,10 +110,13 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
             "question": request.question,
             "commented": known.attempt > 0 or snapshot.issue is None or snapshot.issue.comments > 0,
             "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
+            "blockers": _blockers(known, snapshot),
             **fresh,
+            **request.more,
         },
     )
-    kept = (KeepText(digest=digest, title=request.title, body=request.body), *keep_said(request.said))
+    text = () if request.digest else (KeepText(digest=digest, title=request.title, body=request.body),)
+    kept = (*text, *keep_said(request.said))
     label = (AddLabel(task=request.task, label=request.label),) if request.puts_on else ()
     shown = Send(event=Refresh(task=request.task), delay=snapshot.policy.settle)
     return Decision(
@@ -126,19 +139,24 @@ def _new(request: Request, snapshot: Snapshot) -> TaskRecord:
         agent=snapshot.policy.agents[0],
         requested_by=request.actor.login,
         requested_by_id=request.actor.id,
-        admitted=digest_of(request.title, request.body),
+        admitted=request.text_digest,
         branch=branch_of(request.task.number, request.title, snapshot.policy.branch_prefix),
         created_at=snapshot.now,
     )
 
 
 def _hidden(request: Request) -> tuple[str, ...]:
-    if not was_hidden(f"{request.title}\n\n{request.body}"):
+    if request.digest or not was_hidden(f"{request.title}\n\n{request.body}"):
         return ()
     return (
         "The issue holds text that its readers do not see (comments in HTML, invisible characters, hidden attributes). "
         "It was taken out of what the agent is told.",
     )
+
+
+def _blockers(known: TaskRecord, snapshot: Snapshot) -> tuple[Blocker, ...]:
+    """Return what blocks the task, as GitHub says now if it was asked."""
+    return known.blockers if snapshot.blockers is None else read_blockers(snapshot.blockers, known.blockers)
 
 
 def _layers(request: Request, record: TaskRecord, snapshot: Snapshot) -> Resolved | None:

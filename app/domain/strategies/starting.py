@@ -11,6 +11,7 @@ from app.domain.jobs import Purpose, run_job
 from app.domain.names import run_ref
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
+from app.domain.strategies.blocking import block, must_wait
 from app.domain.task import Status, Trigger, can
 
 SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
@@ -35,8 +36,13 @@ def begin(
 
     `tries` counts the attempts at the same, `rounds` the runs since a person set the task going; `delay` is in seconds.
     """
+    wanted = record.change(**{"purpose": purpose, "tries": tries, "rounds": rounds, **changes})
     if too_often(record, snapshot.now):
         return _break_loop(record.change(**changes), snapshot.now)
+    if wanted.held and purpose is Purpose.WORK:
+        return _hold(wanted)
+    if must_wait(wanted):
+        return block(wanted)
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
@@ -44,6 +50,20 @@ def begin(
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
     wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
     return routed, (Send(event=wanted, delay=delay),)
+
+
+def _hold(record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
+    """Let a person start what was planned, where nothing starts by itself."""
+    why = "It is part of a plan and waits for a person with write access, who starts it with `/retry`."
+    return record.advance(Trigger.PARK, why), SHOW
+
+
+def go_on_from_blockers(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
+    """Begin what waited for other issues."""
+    begun, effects = begin(
+        record, snapshot, why, purpose=record.purpose, tries=record.tries, rounds=record.rounds, changes=NO_CHANGES
+    )
+    return Decision(why, begun, (*effects, *show_soon(begun, snapshot)))
 
 
 def too_often(record: TaskRecord, now: datetime) -> bool:
