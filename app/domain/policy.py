@@ -25,23 +25,23 @@ class Policy(Value):
     """The operator's settings that decisions depend on. Times are in seconds.
 
     `agents` are the names of the agents that may run, the first being the default; `profile` names the rules on their
-    tool calls, and `isolated` says that agents are kept apart from the machine. `onboarding` says
-    that repositories where Orch is new are shown what can be configured. `max_begins` bounds how often one job is begun
-    again after its runner was lost, `max_returns` how often because it could not go on for now (at the
-    longest back-off that is two hours). `settle` is how long the first status waits to be shown, so
-    that a task which starts at once is shown once. `claim_after` is how long a redelivery has to start a task before
-    people are told that its label was missed. `list_lag` is how long GitHub's lists may not show what was just made.
-    `retry_base` and `retry_cap` bound the back-off after passing faults. `run_lease` is how long a run counts as
-    alive after its last beat. `max_parallel` bounds the runs at the same time, the three `max_per_*` those of one
-    installation, repository or agent (None: no further limit). `max_rounds` bounds how often a delivered task is
-    reworked. `max_task_cost` is US dollars of one task within `task_window_days`, `max_day_cost` of one repository in a
-    day, `max_month_cost` of one installation in a month. `outsiders` says what becomes of comments by people without write access in prompts:
-    `quote` or `omit`. `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and
-    merges; nobody, if empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's
-    worktree is kept. `model` is the first agent's, None leaves it to how that agent is set up. `router` chooses an agent
-    where nobody names one; `provider_pause` is how long an agent is left alone whose provider takes no more calls and
-    does not say until when. `stated` are the
-    settings that the operator set, `in_file` those of them in his file; the others are Orch's defaults.
+    tool calls, and `isolated` says that agents are kept apart from the machine. `onboarding` says that repositories
+    where Orch is new are shown what can be configured. `max_begins` bounds how often one job is begun again after its
+    runner was lost, `max_returns` how often because it could not go on for now (at the longest back-off that is two
+    hours). `settle` is how long the first status waits to be shown, so that a task which starts at once is shown once.
+    `claim_after` is how long a redelivery has to start a task before people are told that its label was missed.
+    `list_lag` is how long GitHub's lists may not show what was just made. `retry_base` and `retry_cap` bound the
+    back-off after passing faults. `run_lease` is how long a run counts as alive after its last beat. `max_parallel`
+    bounds the runs at the same time, the three `max_per_*` those of one installation, repository or agent (None: no
+    further limit). `max_rounds` bounds how often a delivered task is reworked. `max_task_cost` is US dollars of one
+    task within `task_window_days`, `max_day_cost` of one repository in a day, `max_month_cost` of one installation in a
+    month. `outsiders` says what becomes of comments by people without write access in prompts: `quote` or `omit`.
+    `budget_approvers` and `mergers` are roles and `@login`s of people who may approve spending and merges; nobody, if
+    empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's worktree is kept.
+    `model` is the first agent's, None leaves it to how that agent is set up. `router` chooses an agent where nobody
+    names one; `provider_pause` is how long an agent is left alone whose provider takes no more calls and does not say
+    until when. `stated` are the settings that the operator set, `in_file` those of them in his file; the others are
+    Orch's defaults.
     """
 
     trigger: str = "orch"
