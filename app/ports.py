@@ -17,10 +17,12 @@ from app.domain.facts import (
     Identity,
     Issue,
     LabelGiven,
+    LinkedIssue,
     MergeView,
     Pull,
     Review,
     Standing,
+    SubIssue,
     Thread,
 )
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
@@ -261,6 +263,29 @@ class GitHub(Protocol):
     async def issue(self, repository: Repository, number: int) -> Issue: ...
 
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]: ...
+
+    async def sub_issues(self, repository: Repository, number: int, *, bodies: bool = False) -> Sequence[SubIssue]:
+        """List an issue's sub-issues in their order, at most 100, with what blocks each; `bodies` asks for their text.
+
+        Here and below, issues that the App may not see are left out.
+        """
+        ...
+
+    async def blocked_by(self, repository: Repository, number: int) -> Sequence[LinkedIssue]:
+        """List the issues that block an issue, closed ones too."""
+        ...
+
+    async def blocking(self, repository: Repository, number: int) -> Sequence[LinkedIssue]:
+        """List the issues that an issue blocks, closed ones too."""
+        ...
+
+    async def create_sub_issue(self, repository: Repository, parent: int, title: str, body: str) -> LinkedIssue:
+        """Open an issue as the last sub-issue of another; raises Permanent beyond 100 of them, or 8 levels."""
+        ...
+
+    async def add_blocked_by(self, repository: Repository, number: int, blocker_id: int) -> None:
+        """Say that an issue is blocked by that of an id, which may be so already; raises Permanent beyond 50."""
+        ...
 
     async def label_given(self, repository: Repository, number: int, label: str) -> LabelGiven | None:
         """Find who put a label on, the last time; None if nobody did."""

@@ -16,7 +16,7 @@ from app.github.auth import AppCredential, GivenCredential, Scope
 from app.github.checks import ChecksApi
 from app.github.client import Client, Transport
 from app.github.faults import Rejected
-from app.github.labelling import LabelsApi
+from app.github.linking import LinkingApi
 from app.github.looking import LookingApi
 from app.github.merging import MergingApi
 from app.github.pacing import Pacing
@@ -24,7 +24,7 @@ from app.github.reviews import ReviewsApi
 from app.ports import Clock
 
 
-class GitHubApi(LabelsApi, LookingApi, ReviewsApi, ChecksApi, MergingApi):
+class GitHubApi(LinkingApi, LookingApi, ReviewsApi, ChecksApi, MergingApi):
     """Implement `ports.GitHub` for one App, on github.com or any server that speaks the same REST."""
 
     async def identity(self) -> Identity:
@@ -63,15 +63,6 @@ class GitHubApi(LabelsApi, LookingApi, ReviewsApi, ChecksApi, MergingApi):
         if found["encoding"] != "base64":
             raise Permanent(f"{path} is larger than 1 MB, more than GitHub shows of a file")
         return b64decode(found["content"])
-
-    async def issue(self, repository: Repository, number: int) -> Issue:
-        found = await self._ask(repository, "GET", "/issues/{number}", number=number)
-        issue = read_issue(found)
-        if issue.number != number:
-            # A transferred issue redirects to where it is now, under its number there.
-            raise Missing(f"{repository.full_name}#{number} was moved to another repository")
-        self._learn_issue(repository, found)
-        return issue
 
     async def issues_labeled(self, repository: Repository, label: str, state: str) -> Sequence[Issue]:
         found = await self._list(repository, "/issues{?labels,state,per_page}", labels=label, state=state)

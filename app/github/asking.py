@@ -1,5 +1,6 @@
 """What every part of the GitHub port stands on: one client for each installation, and how a repository is asked."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cachetools import LRUCache
@@ -43,11 +44,22 @@ class Asking:
 
         GraphQL tells its errors under status 200 (docs.github.com, "Rate limits and query limits").
         """
-        client = self._client(repository.installation_id)
-        answer = await client.ask("POST", GRAPHQL, {"query": document, "variables": variables})
+        answer = await self._operate(repository, document, variables)
         for error in answer.get("errors") or []:
             raise _fault(error)
         return answer["data"]
+
+    async def _graphql_seen(self, repository: Repository, document: str, **variables: Any) -> Any:
+        """Send a named query whose lists may have null for what the App may not see."""
+        answer = await self._operate(repository, document, variables)
+        for error in answer.get("errors") or []:
+            if not _is_unseen(error):
+                raise _fault(error)
+        return answer["data"]
+
+    async def _operate(self, repository: Repository, document: str, variables: Mapping[str, Any]) -> Any:
+        client = self._client(repository.installation_id)
+        return await client.ask("POST", GRAPHQL, {"query": document, "variables": variables})
 
     def _client(self, installation: int) -> Client:
         client = self._clients.get(installation)
@@ -58,6 +70,12 @@ class Asking:
 
     def _signed(self, credential: Credential) -> Client:
         return Client(self._transport, credential)
+
+
+def _is_unseen(error: Any) -> bool:
+    """Say whether an error is about an entry of a list; paths name entries by number."""
+    path = error.get("path") or []
+    return error.get("type") in ("FORBIDDEN", "NOT_FOUND") and any(isinstance(step, int) for step in path)
 
 
 def _fault(error: Any) -> Retryable | Permanent:

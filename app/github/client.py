@@ -23,7 +23,9 @@ PAGE = 100
 MOST_PAGES = 1000
 REDIRECTS = 3
 MOVED = (301, 302, 307, 308)
-CREATES_CONTENT = frozenset({"comments", "issues", "pulls", "replies", "reviews"})
+# Of links GitHub says so too (docs.github.com, "REST API endpoints for issue dependencies").
+CREATES_CONTENT = frozenset({"blocked_by", "comments", "issues", "pulls", "replies", "reviews", "sub_issues"})
+CREATING_MUTATIONS = ("createIssue(",)
 CREATES_NOTHING = frozenset({"access_tokens", "token"})
 
 
@@ -201,14 +203,19 @@ def pace_of(method: str, url: str, body: bytes = b"") -> Pace:
     last = urlsplit(url).path.rpartition("/")[2]
     if method == "GET" or last in CREATES_NOTHING or _only_asks(url, body):
         return Pace.READ
-    return Pace.CREATE if method == "POST" and last in CREATES_CONTENT else Pace.WRITE
+    creates = last in CREATES_CONTENT or any(name in _document(url, body) for name in CREATING_MUTATIONS)
+    return Pace.CREATE if method == "POST" and creates else Pace.WRITE
 
 
 def _only_asks(url: str, body: bytes) -> bool:
     """Tell a GraphQL query from a mutation: both are a POST."""
-    if not urlsplit(url).path.endswith("/graphql"):
-        return False
-    return not str(json.loads(body)["query"]).lstrip().startswith("mutation")
+    document = _document(url, body)
+    return document != "" and not document.startswith("mutation")
+
+
+def _document(url: str, body: bytes) -> str:
+    """Return the GraphQL document that a request sends, nothing if it is none."""
+    return str(json.loads(body)["query"]).lstrip() if urlsplit(url).path.endswith("/graphql") else ""
 
 
 def _name(method: str, url: str) -> str:
