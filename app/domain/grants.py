@@ -49,6 +49,16 @@ class FailedCheck(Value):
     log: str = ""
 
 
+class ChildWork(Value):
+    """A sub-issue as an integration run is told of it; `repository` is its full name where that is another."""
+
+    number: int
+    title: str
+    completed: bool
+    pull: int | None = None
+    repository: str | None = None
+
+
 class Grant(Value):
     """Leave to run: everything the runner needs to know, and nothing it could misuse later.
 
@@ -56,7 +66,8 @@ class Grant(Value):
     to go on from, `notes` are sentences on the attempts before, `answers` what people said of calls that it asked for.
     `instructions` are those that wait, `discussion` is what people with write access said on the issue before, `quoted`
     what others did, to be shown as material; `threads` and `failures` are what a REWORK is about. `role` is what
-    the operator says to agents with the task's role.
+    the operator says to agents with the task's role. `plan` is the one that a PLAN amends, as JSON and as raw as an
+    agent wrote it; `agents` and `roles` are those that a plan may name. `children` are what an INTEGRATION checks.
     """
 
     run_id: str
@@ -83,6 +94,10 @@ class Grant(Value):
     threads: tuple[Thread, ...] = ()
     failures: tuple[FailedCheck, ...] = ()
     role: str = ""
+    plan: str = ""
+    agents: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    children: tuple[ChildWork, ...] = ()
 
 
 class Refused(Value):

@@ -30,6 +30,11 @@ class Purpose(StrEnum):
     PLAN = "plan"
     INTEGRATION = "integration"
 
+    @property
+    def only_reads(self) -> bool:
+        """Say whether nothing is kept of what its agent changes."""
+        return self in (Purpose.REVIEW, Purpose.PLAN, Purpose.INTEGRATION)
+
 
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")

@@ -102,6 +102,9 @@ class RunResult(Value):
     asked: AskedCall | None = None
     delivered: tuple[str, ...] = ()
     replies: tuple[ThreadReply, ...] = ()
+    plan: Plan | None = None
+    verdict: Verdict | None = None
+    touched: tuple[str, ...] = ()
     limited_until: datetime | None = None
     started_at: datetime
     ended_at: datetime

@@ -32,6 +32,7 @@ class Trigger(StrEnum):
     REWORK = "rework"
     PARK = "park"
     BLOCK = "block"
+    HOLD = "hold"
     OPEN_PULL = "open_pull"
     REVIEW = "review"
     MERGE = "merge"
@@ -64,6 +65,7 @@ TRANSITIONS: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
         (Status.NEEDS_REVIEW, Trigger.REVIEW): Status.IN_REVIEW,
         (Status.PAUSED, Trigger.REVIEW): Status.IN_REVIEW,
         **{(status, Trigger.PARK): Status.NEEDS_REVIEW for status in _OPEN},
+        **{(status, Trigger.HOLD): Status.NEEDS_REVIEW for status in (Status.NEW, Status.BLOCKED, Status.PAUSED)},
         **{(status, Trigger.BLOCK): Status.BLOCKED for status in _WAITS},
         **{(status, Trigger.PAUSE): Status.PAUSED for status in (*_ACTIVE, Status.BLOCKED)},
         **{(status, Trigger.MERGE): Status.DONE for status in _UNFINISHED},

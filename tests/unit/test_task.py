@@ -42,7 +42,7 @@ def test_i4_advance_raises_exactly_where_no_transition_is(status: Status, trigge
 
 @pytest.mark.parametrize("status", [status for status in Status if status.is_final])
 def test_only_a_person_leads_out_of_a_final_status(status: Status) -> None:
-    assert [trigger for trigger in Trigger if can(status, trigger)] == [Trigger.ROUTE, Trigger.REOPEN]
+    assert [trigger for trigger in Trigger if can(status, trigger)] == [Trigger.ROUTE, Trigger.BLOCK, Trigger.REOPEN]
 
 
 def test_only_done_and_cancelled_are_final() -> None:

@@ -1,7 +1,7 @@
 """The plainest way of working: one agent, one branch, one pull request, a bounded number of attempts and rounds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.domain.approvals import Question, describe_question
@@ -33,7 +33,7 @@ from app.domain.names import TaskRef, branch_of, digest_of, run_ref
 from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.starting import NO_CHANGES, SHOW, begin, drop_unfinished, show_soon
+from app.domain.strategies.starting import SHOW, begin, drop_unfinished, show_soon
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence, subject
 from app.domain.untrusted import was_hidden
@@ -73,7 +73,7 @@ class Request:
     said: tuple[tuple[Instruction, str], ...] = ()
     purpose: Purpose | None = None
     digest: str | None = None
-    more: Mapping[str, object] = NO_CHANGES
+    more: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def text_digest(self) -> str:

@@ -18,6 +18,8 @@ SHOW: tuple[Effect, ...] = (SetLabels(), UpsertComment())
 MOST_RUNS = 10
 WITHIN = timedelta(minutes=30)
 NO_CHANGES: Mapping[str, object] = MappingProxyType({})
+HELD = "It is part of a plan and waits for a person with write access, who starts it with `/retry`."
+"""Where nothing that was planned starts by itself."""
 _WAYS = (Trigger.ROUTE, Trigger.REWORK, Trigger.RETRY)
 
 
@@ -39,10 +41,10 @@ def begin(
     wanted = record.change(**{"purpose": purpose, "tries": tries, "rounds": rounds, **changes})
     if too_often(record, snapshot.now):
         return _break_loop(record.change(**changes), snapshot.now)
-    if wanted.held and purpose is Purpose.WORK:
-        return _hold(wanted)
     if must_wait(wanted):
         return block(wanted)
+    if wanted.held and purpose is Purpose.WORK and can(record.status, Trigger.HOLD):
+        return wanted.advance(Trigger.HOLD, HELD), SHOW
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
@@ -50,12 +52,6 @@ def begin(
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
     wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
     return routed, (Send(event=wanted, delay=delay),)
-
-
-def _hold(record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
-    """Let a person start what was planned, where nothing starts by itself."""
-    why = "It is part of a plan and waits for a person with write access, who starts it with `/retry`."
-    return record.advance(Trigger.PARK, why), SHOW
 
 
 def go_on_from_blockers(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
