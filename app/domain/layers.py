@@ -19,8 +19,10 @@ class _Layer:
     refused: str | None = None
 
 
-def for_task(resolved: Resolved, labels: frozenset[str], chosen: Choice) -> Resolved:
+def for_task(resolved: Resolved, labels: frozenset[str], chosen: Choice, routed: str | None = None) -> Resolved:
     """Lay the issue's `agent:NAME` label, and over it what commands chose, on the repository's layers.
+
+    Where the repository names no agent, that which the router chose lies under these.
 
     Only agents that the operator allows count; remarks say what does not. A model that was chosen for one agent is not
     used with another.
@@ -29,6 +31,8 @@ def for_task(resolved: Resolved, labels: frozenset[str], chosen: Choice) -> Reso
     command = _commanded(chosen.agent, agents)
     label = _labelled(labels, agents) if command.agent is None else _Layer()
     settings = dict(resolved.settings)
+    if routed is not None and settings["agent"].origin is not Origin.REPOSITORY:
+        settings |= _with_agent(settings, Setting(routed, Origin.ROUTER))
     for layer, origin in ((label, Origin.LABELS), (command, Origin.COMMAND)):
         if layer.agent is not None:
             settings |= _with_agent(settings, Setting(layer.agent, origin))
@@ -41,6 +45,12 @@ def for_task(resolved: Resolved, labels: frozenset[str], chosen: Choice) -> Reso
         settings=settings,
         remarks=(*resolved.remarks, *refused),
     )
+
+
+def with_agent(resolved: Resolved, agent: Setting) -> Resolved:
+    """Return the same with another agent."""
+    settings = {**resolved.settings, **_with_agent(resolved.settings, agent)}
+    return replace(resolved, policy=apply_settings(resolved.policy, settings), settings=settings)
 
 
 def describe_chooser(resolved: Resolved | None) -> str:

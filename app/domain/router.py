@@ -144,23 +144,20 @@ def _place(loc: Sequence[str | int]) -> str:
 
 def misfits(router: RouterPolicy, agents: Sequence[str]) -> Iterator[str]:
     """Say what in the router names an agent or a role that there is none of, or lacks what its mode needs."""
-    known = ", ".join(agents)
+    no_agent = f"is none of the agents that may run ({', '.join(agents)})"
+    no_role = f"is none of `roles` ({', '.join(router.roles) or 'there are none'})"
     for number, rule in enumerate(router.rules, 1):
         if rule.agent is not None and rule.agent not in agents:
-            yield f"rule {number}, agent: `{rule.agent}` is none of the agents that may run ({known})"
+            yield f"rule {number}, agent: `{rule.agent}` {no_agent}"
         if rule.role is not None and rule.role not in router.roles:
-            yield f"rule {number}, role: `{rule.role}` is none of `roles` ({', '.join(router.roles) or 'there are none'})"
+            yield f"rule {number}, role: `{rule.role}` {no_role}"
+    keys = {*agents, *Complexity, *(f"{agent}/{one}" for agent in agents for one in Complexity)}
     for key in router.model_map:
-        agent, _, complexity = key.rpartition("/")
-        if (
-            key not in agents
-            and key not in list(Complexity)
-            and not (agent in agents and complexity in list(Complexity))
-        ):
-            yield f"model_map, {key}: must be `AGENT/COMPLEXITY`, `AGENT` or `COMPLEXITY`, with agents out of {known}"
-    yield from (
-        f"about, {name}: is none of the agents that may run ({known})" for name in router.about if name not in agents
-    )
+        if key not in keys:
+            yield f"model_map, {key}: must be `AGENT/COMPLEXITY`, `AGENT` or `COMPLEXITY`, with an agent that may run"
+    for name in router.about:
+        if name not in agents:
+            yield f"about, {name}: {no_agent}"
     if router.mode is Mode.RULES and not router.rules:
         yield "mode `rules` needs `rules`"
     if router.mode is Mode.LLM and router.llm is None:
