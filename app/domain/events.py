@@ -62,20 +62,30 @@ class IssueEdited(TaskEvent):
 
 
 class IssueClosed(TaskEvent):
-    """An issue was closed. `again` is the second look, after a merge that closed it would have been heard of."""
+    """An issue was closed. `again` is the second look, after a merge that closed it would have been heard of.
+
+    `blocking` counts the issues that it blocks, closed ones too, 0 if GitHub does not tell; `parent` is the issue that
+    it is a sub-issue of, if that is in the same repository.
+    """
 
     type: Literal["issue_closed"] = "issue_closed"
     actor: Actor
     labels: tuple[str, ...]
     again: bool = False
+    state_reason: str | None = None
+    blocking: int = 0
+    parent: int | None = None
 
 
 class IssueReopened(TaskEvent):
-    """A closed issue was opened again."""
+    """A closed issue was opened again; see IssueClosed."""
 
     type: Literal["issue_reopened"] = "issue_reopened"
     actor: Actor
     labels: tuple[str, ...]
+    state_reason: str | None = None
+    blocking: int = 0
+    parent: int | None = None
 
 
 class IssueTransferred(TaskEvent):
@@ -93,6 +103,39 @@ class IssueDeleted(TaskEvent):
     type: Literal["issue_deleted"] = "issue_deleted"
     actor: Actor
     labels: tuple[str, ...]
+
+
+class SubIssuesChanged(TaskEvent):
+    """An issue became a sub-issue of the task's, or is none any more (`added` false)."""
+
+    type: Literal["sub_issues_changed"] = "sub_issues_changed"
+    actor: Actor
+    child: TaskRef
+    added: bool
+
+
+class ParentChanged(TaskEvent):
+    """The task's issue became a sub-issue of another, or is none of its any more (`added` false)."""
+
+    type: Literal["parent_changed"] = "parent_changed"
+    actor: Actor
+    parent: TaskRef
+    added: bool
+
+
+class BlockersChanged(TaskEvent):
+    """The task's issue is blocked by others than before."""
+
+    type: Literal["blockers_changed"] = "blockers_changed"
+    actor: Actor
+
+
+class BlockingChanged(TaskEvent):
+    """The task's issue blocks another, or does so no more."""
+
+    type: Literal["blocking_changed"] = "blocking_changed"
+    actor: Actor
+    blocked: TaskRef
 
 
 class Commented(TaskEvent):
@@ -532,6 +575,10 @@ Event = (
     | IssueReopened
     | IssueTransferred
     | IssueDeleted
+    | SubIssuesChanged
+    | ParentChanged
+    | BlockersChanged
+    | BlockingChanged
     | Commented
     | Reviewed
     | MergeAsked

@@ -52,6 +52,7 @@ EVENTS = (
     "check_run",
     "check_suite",
     "issue_comment",
+    "issue_dependencies",
     "issues",
     "pull_request",
     "pull_request_review",
@@ -60,6 +61,7 @@ EVENTS = (
     "push",
     "repository",
     "status",
+    "sub_issues",
     "workflow_run",
 )
 """Events to subscribe to; those about installations come to every App."""

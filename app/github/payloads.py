@@ -40,6 +40,7 @@ from app.domain.events import (
 from app.domain.facts import CutOff
 from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_author, read_repository
+from app.github.link_payloads import LINK_READERS, read_links
 
 Json = Mapping[str, Any]
 _CLOSES = re.compile(r"\nCloses #([1-9][0-9]{0,9})\s*\Z")
@@ -87,9 +88,9 @@ def _issue(payload: Json, group: str) -> Event:
         case "edited":
             return IssueEdited(**facts)
         case "closed":
-            return IssueClosed(**facts)
+            return IssueClosed(**facts, **read_links(payload["issue"]))
         case "reopened":
-            return IssueReopened(**facts)
+            return IssueReopened(**facts, **read_links(payload["issue"]))
         case "deleted":
             return IssueDeleted(**facts)
         case _:
@@ -255,6 +256,7 @@ READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
     ("issues", "labeled"): _label,
     ("issues", "unlabeled"): _label,
     **{("issues", action): _issue for action in ("edited", "closed", "reopened", "transferred", "deleted")},
+    **LINK_READERS,
     ("issue_comment", "created"): _comment,
     ("issue_comment", "edited"): _comment,
     **{("pull_request", action): _pull for action in ("closed", "reopened", "synchronize", "labeled", "unlabeled")},

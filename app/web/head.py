@@ -18,6 +18,19 @@ Number = Annotated[StrictInt | None, _OrNone()]
 Text = Annotated[StrictStr | None, _OrNone()]
 
 
+# Of a link GitHub tells both ends, each in the name of the issue's own repository.
+OWN_END = {
+    "sub_issue_added": "parent_issue",
+    "sub_issue_removed": "parent_issue",
+    "parent_issue_added": "sub_issue",
+    "parent_issue_removed": "sub_issue",
+    "blocked_by_added": "blocked_issue",
+    "blocked_by_removed": "blocked_issue",
+    "blocking_added": "blocking_issue",
+    "blocking_removed": "blocking_issue",
+}
+
+
 class Thing(BaseModel):
     """A repository, issue, pull request or installation."""
 
@@ -33,7 +46,17 @@ class Head(BaseModel):
     repository: Annotated[Thing | None, _OrNone()] = None
     issue: Annotated[Thing | None, _OrNone()] = None
     pull_request: Annotated[Thing | None, _OrNone()] = None
+    parent_issue: Annotated[Thing | None, _OrNone()] = None
+    sub_issue: Annotated[Thing | None, _OrNone()] = None
+    blocked_issue: Annotated[Thing | None, _OrNone()] = None
+    blocking_issue: Annotated[Thing | None, _OrNone()] = None
     installation: Annotated[Thing | None, _OrNone()] = None
+
+    @property
+    def task(self) -> Thing | None:
+        """Return the issue in whose name it was sent."""
+        end: Thing | None = getattr(self, OWN_END.get(self.action or "", "issue"))
+        return end
 
 
 def read_head(body: bytes) -> Head | None:

@@ -100,7 +100,7 @@ def _is_json(content_type: str) -> bool:
 def _group(head: Head) -> str:
     """Name the narrowest thing that a payload is about: issue or pull request, else repository, else installation."""
     repository = head.repository.id if head.repository else None
-    number = _number(head.issue) or _number(head.pull_request)
+    number = _number(head.task) or _number(head.pull_request)
     if repository and number:
         return group_of(repository, number)
     if repository:
@@ -111,7 +111,7 @@ def _group(head: Head) -> str:
 def _names(head: Head) -> dict[str, str]:
     """Name the issue or pull request as the rest of the log does: by its repository's name, not by ids."""
     name = head.repository.full_name if head.repository else None
-    for what, thing in (("task", head.issue), ("pull", head.pull_request)):
+    for what, thing in (("task", head.task), ("pull", head.pull_request)):
         if name and (number := _number(thing)):
             return {what: f"{name}#{number}"}
     return {}
