@@ -20,9 +20,9 @@ async def in_review(world: World, body: str = HELLO) -> int:
 
 
 async def at_work(world: World, body: str = SLEEP) -> int:
-    """Let an agent be at work that goes on until it is stopped."""
+    """Let an agent be at work, as people are told, that goes on until it is stopped."""
     number = await world.open_issue(body=body)
-    await world.until_status(number, "in_progress")
+    await world.until_text(number, "works on attempt 1")
     return number
 
 

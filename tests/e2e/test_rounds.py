@@ -1,12 +1,13 @@
 """Rounds on an open pull request: reviews, failing checks, conflicts, mentions, and what is said during a run."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.e2e.test_commands import HELLO, MORE, at_work, files, in_review
-from tests.e2e.world import World
+from tests.e2e.world import UNHURRIED, World
 
 FIX = "Please fix:\n\n```bash\necho fixed >> hello.txt\n```"
 
@@ -19,6 +20,13 @@ async def review(world: World, event: str, body: str = "", **more: Any) -> None:
 
 async def head(world: World) -> str:
     return str((await world.pulls())[0]["head"]["sha"])
+
+
+async def held_up(world: World) -> tuple[int, Callable[[], None]]:
+    """Let an agent be at work that comes to its end only when it is let: return what lets it."""
+    gate = world.folder / "gate"
+    number = await at_work(world, f"```bash\nuntil [ -e {gate} ]; do sleep 0.05; done\necho hello > hello.txt\n```")
+    return number, gate.touch
 
 
 async def until_head_moves(world: World, before: str) -> None:
@@ -48,9 +56,9 @@ async def test_a_review_by_somebody_without_write_access_starts_nothing(world: W
     await world.start_orch()
     await in_review(world)
     [pull] = await world.pulls()
+    before = await head(world)
     told = {"event": "COMMENT", "body": FIX}
     await world.call("POST", f"/repos/{world.repository}/pulls/{pull['number']}/reviews", told, "triager")
-    before = await head(world)
     await world.until_idle()
     assert await head(world) == before
 
@@ -116,19 +124,24 @@ async def test_a_question_is_answered_without_a_branch(world: World) -> None:
 
 async def test_what_a_writer_says_during_a_run_is_delivered(world: World) -> None:
     await world.start_orch()
-    number = await at_work(world, "```bash\nsleep 4\necho hello > hello.txt\n```")
+    number, go_on = await held_up(world)
     await world.say(number, MORE)
-    await world.until_text(number, "`writer`")
+    await world.until_text(number, "not delivered yet")
+    await world.until_only("jobs")
+    go_on()
     await world.until_status(number, "in_review")
     await world.until_idle()
     assert await files(world) == ["hello.txt", "more.txt"]
-    assert "delivered" in (await world.comments(number))[0]
+    living = (await world.comments(number))[0]
+    assert ("not delivered" in living, "delivered" in living) == (False, True)
 
 
 async def test_what_others_say_during_a_run_is_not(world: World) -> None:
     await world.start_orch()
-    number = await at_work(world, "```bash\nsleep 2\necho hello > hello.txt\n```")
+    number, go_on = await held_up(world)
     await world.say(number, MORE, "triager")
+    await world.until_only("jobs")
+    go_on()
     await world.until_status(number, "in_review")
     await world.until_idle()
     assert await files(world) == ["hello.txt"]
@@ -166,7 +179,7 @@ async def test_the_path_with_a_review_round_takes_few_requests(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From the label over a review with two threads to the merge by `/merge`, with the App's token cached."""
-    await world.start_orch(REDELIVER_EVERY=300)
+    await world.start_orch(**UNHURRIED)
     await world.until_idle()
     before = len(await world.requests())
     number = await in_review(world)
