@@ -110,7 +110,7 @@ class Pacing:
     def _count(self, key: str) -> None:
         now = self._clock.now()
         if delay := self._ledgers[key].full(now, self._per_minute, self._per_hour):
-            raise Retryable(f"{key} has created as much as GitHub allows for now", math.ceil(delay))
+            raise Retryable(f"{key} has created as much as GitHub allows for now", delay)
         self._ledgers[key] = self._ledgers[key].create(now)
 
 
