@@ -291,6 +291,7 @@ async def test_a_suspended_or_reduced_installation_stops_the_work_and_comes_back
     await work.unlabel()
     await world.label(work.number, "orch")
     await work.until_running()
+    await world.until_seconds_pass()  # a label of the second in which all ended could be a wish to go on
     await world.call("DELETE", installation)
     await work.until_stopped()
     await until_known(world, work.number, Status.PAUSED)
