@@ -93,7 +93,7 @@ class Drive:
 
     async def __call__(self) -> Exit:
         """Run the agent until no process of it is left, and return how its process ended."""
-        self.story.ended = None
+        self.story.begin()
         async with supervise(self.command) as supervised, self._watching(supervised):
             async for line in supervised.lines():
                 await self.transcript.line(line)

@@ -9,6 +9,8 @@ from app.domain.errors import Permanent, Retryable
 from app.domain.grants import Grant
 from app.domain.jobs import Job, Purpose
 from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage, total
+from app.domain.plan import Plan
+from app.domain.plan import Verdict as Checked
 from app.domain.text import neutralise, subject
 from app.log import log
 from app.ports import Clock, Runs
@@ -22,10 +24,12 @@ from runner.equipment import AgentSetup, Equipment
 from runner.git import GitFailed, Identity
 from runner.leave import needs_gate
 from runner.merging import unresolved
+from runner.planning import ANSWERS, ending_of, read_answer, story_for
 from runner.preparing import WORKING, Place, prepare
 from runner.pulse import Pulse, Verdict
 from runner.replies import replies_to
 from runner.story import TEXT_LIMIT, Story
+from runner.touched import touched
 from runner.working import Working
 from runner.workspace import Workspace, WorkspaceBusy, WorkspaceDamaged
 
@@ -34,7 +38,7 @@ TITLE_LIMIT = 200
 NOT_KEPT = (NestedRepository, Undeliverable, WorkspaceDamaged, GitFailed, Permanent, Retryable, OSError, Ending)
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 READS_ONLY = "plan-readonly"
-"""The profile of an agent that reviews, where each of its calls can be ruled on."""
+"""The profile of an agent that only reads, where each of its calls can be ruled on."""
 
 NOTHING_USED = total([])
 """What a run has used before its agent works."""
@@ -50,6 +54,8 @@ class Report:
     head_sha: str | None = None
     done: bool = False
     replies: tuple[ThreadReply, ...] = ()
+    found: Plan | Checked | None = None
+    touched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Run:
 
     async def __call__(self) -> RunResult:
         """Do the run and return how it ended; raises Retryable when it should be begun again."""
-        report = Report(self.clock.now())
+        report = Report(self.clock.now(), story=story_for(self.grant.purpose))
         try:
             await self._work(report)
         except Ending as ending:
@@ -127,9 +133,12 @@ class Run:
         return setup
 
     def _profile(self, setup: AgentSetup) -> str:
-        """Return the rules on the agent's calls: a review only reads, where that can be ruled."""
-        reviews = self.grant.purpose is Purpose.REVIEW
-        return READS_ONLY if reviews and _can_be_gated(setup) else self.grant.profile
+        """Return the rules on the agent's calls: a review and a plan only read, where that can be ruled.
+
+        Who checks what a plan came to runs the repository's tests.
+        """
+        reads = self.grant.purpose in (Purpose.REVIEW, Purpose.PLAN)
+        return READS_ONLY if reads and _can_be_gated(setup) else self.grant.profile
 
     async def _let_work(self, setup: AgentSetup, place: Place, report: Report) -> None:
         """Let the agent work, and go on only if it says that it is done; what it used is known even if that fails."""
@@ -160,6 +169,9 @@ class Run:
         """Commit what there is and push it, or end with what the agent said instead."""
         if self.grant.purpose is Purpose.REVIEW:
             raise _reviewed(report.story)
+        if self.grant.purpose in ANSWERS:
+            report.found = read_answer(self.grant, report.story, self.equipment.redaction)
+            raise ending_of(report.found)
         self._begin("committing")
         sha = await self._courier.persist(lambda: self._commit(place, report))
         if sha is None:
@@ -172,8 +184,9 @@ class Run:
             reason = f"what the agent did could not be pushed: {error}"
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, reason) from error
         report.head_sha = sha
-        changed = await place.workspace.diff_stat(place.parent, sha) if self.grant.threads else None
-        report.replies = self._replies(report, sha, changed.paths if changed else ())
+        changed = (await place.workspace.diff_stat(place.parent, sha)).paths
+        report.replies = self._replies(report, sha, changed)
+        report.touched = touched(place.scene.merge.conflicts if place.scene.merge else changed)
 
     def _nothing_changed(self, report: Report) -> Ending:
         """Say that no file was changed: what people asked besides the issue is answered by what the agent said."""
@@ -248,7 +261,7 @@ class Run:
 
     def _result(self, report: Report, outcome: Outcome, reason: str) -> RunResult:
         """Say how the run ended, without secrets: people will read it on GitHub."""
-        hide = self.equipment.redaction.text
+        hide, found = self.equipment.redaction.text, report.found
         return RunResult(
             outcome=outcome,
             reason=hide(reason)[:REASON_LIMIT],
@@ -256,11 +269,14 @@ class Run:
             model=report.story.model or self.grant.model,
             head_sha=report.head_sha,
             usage=report.usage,
-            text=hide(report.story.text)[-TEXT_LIMIT:],
+            text=found.summary if found else hide(report.story.text)[-TEXT_LIMIT:],
             session=report.story.session,
             asked=report.story.asked if outcome is Outcome.APPROVAL_NEEDED else None,
             delivered=tuple(self.pulse.inbox.delivered),
             replies=report.replies,
+            plan=found if isinstance(found, Plan) else None,
+            verdict=found if isinstance(found, Checked) else None,
+            touched=report.touched,
             started_at=report.started_at,
             ended_at=self.clock.now(),
         )

@@ -14,8 +14,13 @@ SESSION = re.compile(rf"\w[\w.:/+=@-]{{0,{NAME_LIMIT}}}", re.ASCII)
 
 @dataclass(slots=True)
 class Story:
-    """What an agent said of itself so far."""
+    """What an agent said of itself so far; `answer` is what it said since its process began, to be read as a whole.
 
+    That is kept where `longest_answer` is more than 0 characters, and is its end.
+    """
+
+    longest_answer: int = 0
+    answer: str = ""
     session: str | None = None
     model: str | None = None
     text: str = ""
@@ -24,6 +29,10 @@ class Story:
     refused: int = 0
     retries: int = 0
     unknown: int = 0
+
+    def begin(self) -> None:
+        """Note that a process of the agent begins, which has an answer and a last word of its own."""
+        self.answer, self.ended = "", None
 
     def note(self, event: AgentEvent) -> None:
         """Take an event into account."""
@@ -34,6 +43,8 @@ class Story:
                 self.model = (model or "")[:NAME_LIMIT] or self.model
             case Text(text=text):
                 self.text = (self.text + text + "\n")[-2 * TEXT_LIMIT :]
+                if self.longest_answer:
+                    self.answer = (self.answer + text + "\n")[-self.longest_answer :]
             case Ended():
                 self.ended = event
             case Heard():

@@ -16,6 +16,7 @@ from runner.equipment import AgentSetup, Equipment
 from runner.gateway.account import Account
 from runner.looking import fingerprint
 from runner.meter import Cut, Meter
+from runner.planning import MOST_MENDED, problems_of
 from runner.prices import load, price
 from runner.prompts import Scene, first_prompt, next_prompt
 from runner.pulse import Pulse
@@ -36,7 +37,8 @@ class Working:
     """One agent at work; `cut` is known at the end, and `usage` then is what was used.
 
     `done` says that it was done with a turn before its last. An agent that is done is started again with what it
-    was told meanwhile and did not take in as it worked.
+    was told meanwhile and did not take in as it worked, and with what is wrong with an answer that has to be read:
+    `mended` is how often that was.
     """
 
     grant: Grant
@@ -52,6 +54,7 @@ class Working:
     turn_seconds: float = TURN_SECONDS
     cut: Cut | None = None
     done: bool = False
+    mended: int = 0
 
     async def __call__(self) -> Exit:
         """Let the agent work to its end, and return how its last process ended."""
@@ -91,19 +94,27 @@ class Working:
                 break
             self.done = True
             session = self._session_now(turns.meter)
-            told = self.pulse.inbox.prompt()
-            prompt = next_prompt(self.grant, self.scene, told, before=None if session else self.story.text)
+            told, wrong = self.pulse.inbox.prompt(), self._wrong()
+            self.mended += bool(wrong)
+            before = None if session else self.story.answer or self.story.text
+            prompt = next_prompt(self.grant, self.scene, told, before=before, wrong=wrong)
             turns.meter.begin_again()
-            log().info("the agent is told more", instructions=len(told), session=session is not None)
+            log().info("the agent is told more", instructions=len(told), wrong=wrong, session=session is not None)
         return ended
 
     async def _goes_on(self, ended: Exit, account: Account | None) -> bool:
-        """Look for what people told an agent that has done well and may spend more."""
+        """Look for what there is to tell an agent that has done well and may spend more."""
         spent = account is not None and account.refusal is not None
         if self.cut or spent or failed_end(ended, self.story, self.grant.limits):
             return False
         await self.pulse.look()
-        return self.pulse.verdict is None and bool(self.pulse.inbox.waiting)
+        return self.pulse.verdict is None and bool(self.pulse.inbox.waiting or self._wrong())
+
+    def _wrong(self) -> tuple[str, ...]:
+        """List what is wrong with the agent's answer, if it may mend it."""
+        if self.mended >= MOST_MENDED:
+            return ()
+        return problems_of(self.grant, self.story, self.equipment.redaction)
 
     def _session_before(self) -> Session | None:
         """Return the session of an earlier run to go on with."""

@@ -75,7 +75,8 @@ class Prompt:
     """`text` is what a model is told; the rest is there for agents without one.
 
     `body` is the admitted text of the issue alone, empty where that is not what is to be done. `told` are instructions,
-    `threads` what was said in each review thread, `conflicts` the files in which a merge left any.
+    `threads` what was said in each review thread, `conflicts` the files in which a merge left any. `wanted` is what is
+    to be answered in JSON about the body instead of work on it: `plan`, `verdict`, or nothing.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Prompt:
     told: tuple[str, ...] = ()
     threads: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    wanted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ It executes whatever the issue says, so it is there for demonstrations and tests
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class ScriptAgent(AsksNobody):
     Each block is its own `bash -e` in the workspace: variables and `cd` do not carry over to the next. Blocks of what
     it is told and of review threads come after them; what it is told without a block is a question, and repeated.
     Of a conflict it keeps both sides.
+
+    Asked for a plan, it answers with the last ```plan block of what it is told, or else of the issue, and runs no other
+    block; asked for a verdict, with the last ```verdict block. A block that begins with `#!` is run by bash instead,
+    and what it prints is the answer.
     """
 
     traits = Traits(
@@ -101,6 +105,10 @@ class ScriptAgent(AsksNobody):
 
 def _tasks(prompt: Prompt) -> Iterator[tuple[str, str, list[str]]]:
     """Yield what the driver is to do, in order."""
+    if prompt.wanted:
+        answers = [block for text in (prompt.body, *prompt.told) for block in fenced_blocks(text, {prompt.wanted})]
+        yield from (("answer", answer, [answer] if answer.startswith("#!") else []) for answer in answers[-1:])
+        return
     if blocks := script_blocks(prompt.body):
         yield "issue", "", blocks
     for path in prompt.conflicts:
@@ -112,7 +120,12 @@ def _tasks(prompt: Prompt) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def script_blocks(markdown: str) -> list[str]:
-    """Return the shell scripts in the fenced code blocks of `markdown`, in order, without blank ones.
+    """Return the shell scripts in the fenced code blocks of `markdown`, in order, without blank ones."""
+    return fenced_blocks(markdown, _SHELLS)
+
+
+def fenced_blocks(markdown: str, languages: Collection[str]) -> list[str]:
+    """Return the fenced code blocks in one of the languages, in order, without blank ones.
 
     Follows CommonMark 0.31, section 4.5, at the top level of the text: nothing inside quotes, comments or raw HTML.
     """
@@ -121,7 +134,7 @@ def script_blocks(markdown: str) -> list[str]:
     for line in lines:
         if opening := _FENCE.match(line):
             script = _read_block(line, opening["fence"], lines)
-            if opening["language"].lower() in _SHELLS and script.strip():
+            if opening["language"].lower() in languages and script.strip():
                 blocks.append(script)
         else:
             _skip_html(line, lines)

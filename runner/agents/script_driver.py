@@ -1,8 +1,9 @@
 """Run shell scripts one after another and tell of it in JSON lines; executed by the `script` agent.
 
 Executed as `python -I -S script_driver.py TMPDIR` in the workspace, with a JSON list of tasks on stdin: triples of a
-kind, a text and the scripts in it. The kinds are `issue`, `told` (the text is what somebody said), `thread` (its name)
-and `conflict` (a file with conflict markers, of which both sides are kept). What the scripts print is wrapped, so that
+kind, a text and the scripts in it. The kinds are `issue`, `told` (the text is what somebody said), `thread` (its name),
+`answer` (what is said if there is no script) and `conflict` (a file with conflict markers, of which both sides are
+kept). What the scripts print is wrapped, so that
 no script can speak in the driver's name. No `subprocess`: importing it would take as long as all else here.
 """
 
@@ -99,6 +100,8 @@ class Work:
                 return BLOCK_FAILED
             elif kind == "thread":
                 say(f"{text}: {'done - ran its' if blocks else 'not done - it holds no'} shell block")
+            elif kind == "answer" and not blocks:
+                say(text)
             elif kind == "told" and not blocks:
                 say(f"You asked: {text}")
         return COMPLETED if tasks else NOTHING_TO_RUN
