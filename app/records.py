@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from app.boards import Boards
 from app.domain.admission import Board
 from app.domain.config import RepoFile
 from app.domain.effects import EFFECT, Decision, Effect
@@ -60,9 +61,12 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._boards = Boards(store)
 
     async def load(self, group: str) -> Loaded:
         """Return the group's record as the store has it."""
+        if group == ADMISSION:
+            return Loaded(*await self._boards.load())
         document = await self._get(group, "record")
         if document is None:
             return Loaded(None, 0)
@@ -103,11 +107,18 @@ class Records:
         mark = f"mark/{item}/{event_id}"
         puts: dict[str, Mapping[str, Any]] = {mark: {"why": decision.why, "at": now.isoformat()}}
         expected = {mark: 0}
-        if decision.record is not None:
+        deletes: list[str] = []
+        if isinstance(decision.record, Board):
+            lines, deletes = await self._boards.split(decision.record, version)
+            puts |= lines
+        elif decision.record is not None:
             puts[f"record/{item}"] = _dump(decision.record)
+        if decision.record is not None:
             expected[f"record/{item}"] = version
         puts |= _outbox(item, event_id, decision.effects)
-        await self._store.commit(partition, puts, expected=expected, expires={mark: now + life})
+        await self._store.commit(partition, puts, deletes, expected, {mark: now + life})
+        if isinstance(decision.record, Board):
+            self._boards.note(decision.record, version + 1)
 
     async def outbox(self, group: str) -> list[Pending]:
         """Return what is still to be done, in order."""
@@ -121,9 +132,12 @@ class Records:
         await self._store.commit(partition, {pending.key: entry}, expected={pending.key: pending.version})
         return Pending(pending.key, pending.version + 1, pending.id, pending.effect, now)
 
-    async def settle(self, group: str, pending: Pending, before: Loaded, after: TaskRecord | None) -> Loaded:
-        """Take an effect out of the outbox and write what its result changed."""
-        return await self._settle(group, [pending], before, after, {})
+    async def settle(
+        self, group: str, pending: Pending, before: Loaded, after: TaskRecord | None, more: Sequence[Effect] = ()
+    ) -> Loaded:
+        """Take an effect out of the outbox and write what its result changed, with what follows from that."""
+        puts = _outbox(split_group(group)[1], f"{pending.id}:told", more)
+        return await self._settle(group, [pending], before, after, puts)
 
     async def replace(
         self, group: str, pendings: Sequence[Pending], before: Loaded, after: TaskRecord, instead: Sequence[Effect]
@@ -163,9 +177,7 @@ class Records:
         return await self._store.get(partition, "/".join([kind, item, *rest]))
 
 
-def _model_of(group: str) -> type[TaskRecord] | type[Board] | type[RepoFile] | type[Ledger]:
-    if group == ADMISSION:
-        return Board
+def _model_of(group: str) -> type[TaskRecord] | type[RepoFile] | type[Ledger]:
     match split_group(group)[1]:
         case item if item == CONFIG:
             return RepoFile
@@ -194,5 +206,5 @@ def _pending(document: Document) -> Pending:
     return Pending(document.key, document.version, body["id"], EFFECT.validate_python(body["effect"]), tried_at)
 
 
-def _dump(value: TaskRecord | Board | RepoFile | Ledger) -> Mapping[str, Any]:
+def _dump(value: TaskRecord | RepoFile | Ledger) -> Mapping[str, Any]:
     return value.model_dump(mode="json")

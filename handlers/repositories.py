@@ -46,7 +46,9 @@ def repository_deleted(event: RepositoryDeleted, snapshot: Snapshot) -> Decision
 def work_cut_off(event: WorkCutOff, snapshot: Snapshot) -> Decision:
     """Tell the tasks that run or wait; each gives its slot back itself."""
     board = snapshot.board or Board()
-    jobs = {**{name: one.job for name, one in board.waiting.items()}, **board.holding}
+    jobs = {name: one.job for name, one in board.waiting.items()} | {
+        name: held.job for name, held in board.holding.items()
+    }
     left = [job for name, job in sorted(jobs.items()) if name > event.after and _is_meant(event, job)]
     told = tuple(Send(event=TaskCutOff(task=job.task, because=event.because)) for job in islice(left, AT_ONCE))
     why = f"{len(left)} tasks are cut off: {event.because.value}"

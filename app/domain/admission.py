@@ -89,7 +89,9 @@ class Board(Value):
         line = next((line for line in self.lines.values() if line.find(job_id)), None)
         if line is not None:
             return self.put(line.drop(job_id))
-        late = {name: at for name, at in self.late.items() if now - at < LATE and name != job_id}
+        late = {name: at for name, at in self.late.items() if now - at < LATE}
+        if job_id in late:
+            return self
         return self.model_copy(update={"late": dict([*late.items(), (job_id, now)][-MOST_LATE:])})
 
     def park(self, agent: str, until: float, now: float) -> "Board":
@@ -135,7 +137,8 @@ class _Round:
     """Slots that are given away one after another, counted only once."""
 
     def __init__(self, board: Board, policy: Policy, now: float) -> None:
-        self.board = board.model_copy(update={"parked": {k: v for k, v in board.parked.items() if v > now}})
+        parked = {agent: until for agent, until in board.parked.items() if until > now}
+        self.board = board if parked == board.parked else board.model_copy(update={"parked": parked})
         self.admitted = list[Waiting]()
         self._policy, self._now = policy, now
         held = [(one.job.task.repository, one.agent) for one in board.holding.values()]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.domain.admission import Board
 from app.domain.comment import ACTS_NEXT
 from app.domain.errors import UserError
 from app.domain.names import ADMISSION
@@ -93,14 +94,26 @@ async def _known(settings: StateSettings, store: Store, record: TaskRecord) -> K
     records, group = Records(store), record.group
     lease, _ = await Leases(store).get(group)
     board = (await records.load(ADMISSION)).board
-    slot = ""
-    if board and record.job_id in board.waiting:
-        slot = f"It waits for a slot: {len(board.waiting)} wait, {len(board.holding)} have one."
+    slot = _slot(board, record) if board else ""
     dead = 0
     if settings.queue_file.exists():
         async with open_queues(settings) as (events, _):
             dead = sum(1 for letter in await events.dead_letters() if letter.envelope.group == group)
     return Known(record, lease, await records.outbox(group), await records.decisions(group), slot, dead)
+
+
+def _slot(board: Board, record: TaskRecord) -> str:
+    """Say what a job that waits is waiting for."""
+    line = board.line(record.task.repository)
+    one = line.find(record.job_id or "")
+    if one is None:
+        return ""
+    stopped = next(
+        (f" and for `{path}`, which #{holder} holds" for two, holder, path in line.stopped() if two is one), ""
+    )
+    until = board.parked.get(one.agent)
+    parked = f" {one.agent} gets none before {datetime.fromtimestamp(until, UTC).isoformat()}." if until else ""
+    return f"It waits for a slot{stopped}: {board.waits} wait, {len(board.holding)} have one.{parked}"
 
 
 def _row(record: TaskRecord) -> TaskRow:

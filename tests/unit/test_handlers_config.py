@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.admission import Board, Waiting
+from app.domain.admission import Board
 from app.domain.comment import render_comment
 from app.domain.config import RepoFile, resolve
 from app.domain.config_check import FoundFile, Tree, follow
@@ -20,6 +20,7 @@ from handlers.config import config_pushed, config_wanted
 from handlers.issues import issue_labeled, not_ours
 from handlers.runs import run_finished, run_started
 from tests.unit import build
+from tests.unit.boards import board_of
 from tests.unit.build import JOB
 
 WANTED = ConfigWanted(repository=build.repository())
@@ -87,11 +88,10 @@ def test_a_bad_file_changes_nothing_but_what_people_are_told() -> None:
 
 def test_waiting_jobs_go_on_when_their_repositorys_limit_is_raised() -> None:
     second, third = run_job(build.task(13), 1), run_job(build.task(14, build.repository(2)), 1)
-    waits = Waiting(job=third, since=1, most=0)
-    board = Board(holding={JOB.id: JOB}, waiting={second.id: Waiting(job=second, since=0, most=1), third.id: waits})
-    decision = slots_limited(SlotsLimited(repository_id=1, most=2), replace(build.snapshot(), board=board))
-    after = Board(holding={JOB.id: JOB, second.id: second}, waiting={third.id: waits})
-    assert decision == Decision("1 admitted, 1 wait, 2 hold a slot", after, (Enqueue(job=second),))
+    board = board_of(second, third, holding=[JOB], most=1)
+    snapshot = replace(build.snapshot(), board=board.limit(2, 0))
+    decision = slots_limited(SlotsLimited(repository_id=1, most=2), snapshot)
+    assert decision.effects == (Enqueue(job=second),)
 
 
 def under(values: dict[str, object], known: TaskRecord | None = None, *labels: str) -> Snapshot:
@@ -119,7 +119,7 @@ def test_a_task_goes_by_what_the_repository_says() -> None:
     assert isinstance(decision.record, TaskRecord)
     assert decision.record.branch == "ai/w/12-add-a-greeting"
     assert "was chosen by the repository's `.orch.yml`" in decision.record.why
-    assert Send(event=SlotWanted(job=JOB, since=build.NOW.timestamp(), most=2)) in decision.effects
+    assert Send(event=SlotWanted(job=JOB, since=build.NOW.timestamp(), most=2, agent="script")) in decision.effects
 
 
 def test_people_see_what_is_wrong_on_the_task_and_once() -> None:

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from app.domain import life
-from app.domain.admission import Board, Waiting
 from app.domain.effects import CheckRepositories, Decision, Effect, ListRepositories, Send, nothing
 from app.domain.events import RepositoryArchived, RepositoryChanged, RepositoryDeleted, TaskCutOff, WorkCutOff
 from app.domain.facts import CutOff
@@ -20,6 +19,7 @@ from handlers.repositories import (
     work_cut_off,
 )
 from tests.unit import build
+from tests.unit.boards import board_of
 from tests.unit.build import TASK
 
 HERE = build.repository()
@@ -28,8 +28,7 @@ ARCHIVED = WorkCutOff(because=CutOff.ARCHIVED, installation_id=5, repository_ids
 
 def seen(*jobs: Job) -> Snapshot:
     """Make a snapshot of a board where the first job holds a slot and the others wait."""
-    waiting = {job.id: Waiting(job=job, since=0) for job in jobs[1:]}
-    return replace(build.snapshot(), board=Board(holding={job.id: job for job in jobs[:1]}, waiting=waiting))
+    return replace(build.snapshot(), board=board_of(*jobs[1:], holding=jobs[:1]))
 
 
 def with_tasks(*records: TaskRecord) -> Snapshot:

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytest
 
+from app.boards import HEAD, PARTITION, pack_head
 from app.config_files import ConfigFiles
-from app.domain.admission import Board
 from app.domain.comment import render_comment
 from app.domain.effects import Decision, nothing
 from app.domain.events import (
@@ -20,7 +20,6 @@ from app.domain.events import (
 )
 from app.domain.facts import Actor, Comment, Permission, Pull, ReviewState
 from app.domain.ledger import Ledger
-from app.domain.names import ADMISSION
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.task import Status
@@ -31,6 +30,7 @@ from app.standings import Standings
 from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
 from tests.unit import build
+from tests.unit.boards import board_of
 from tests.unit.build import IDENTITY, JOB, KEYRING, NOW, POLICY, ROBOT, SELF, SHA, TASK, WRITER
 from tests.unit.ports import FakeGitHub, FakeStore, StillClock
 
@@ -54,7 +54,7 @@ class Desk:
     github: FakeGitHub = field(default_factory=FakeGitHub)
     store: FakeStore = field(default_factory=FakeStore)
 
-    def keep(self, value: TaskRecord | Board | Ledger, partition: str = "repository:1", key: str = "record/12") -> None:
+    def keep(self, value: TaskRecord | Ledger, partition: str = "repository:1", key: str = "record/12") -> None:
         self.store.documents[partition, key] = Document(key, 3, value.model_dump(mode="json"))
 
     async def load(self, event: Event, *needs: Need) -> tuple[Snapshot, Loaded]:
@@ -223,9 +223,8 @@ async def test_without_a_pull_request_none_is_asked_for(desk: Desk, known: bool)
 
 
 async def test_the_board_is_read(desk: Desk) -> None:
-    board = Board(holding={JOB.id: JOB})
-    partition, _, item = ADMISSION.partition("/")
-    desk.keep(board, partition, f"record/{item}")
+    board = board_of(holding=[JOB])
+    desk.store.documents[PARTITION, HEAD] = Document(HEAD, 3, pack_head(board))
     event = SlotFreed(job_id=JOB.id)
     assert await desk.load(event, Need.BOARD) == (replace(BARE, board=board), Loaded(board, 3))
 

@@ -336,7 +336,7 @@ def test_the_straight_way_ends_done_and_leaves_nothing_behind() -> None:
     path = walked(["label", "start", "end delivered", "merge"])
     statuses = [world.record.status for world in path if world.record]
     assert statuses == [Status.ROUTED, Status.IN_PROGRESS, Status.IN_REVIEW, Status.DONE]
-    assert (path[-1].board, path[-1].labels) == (Board(), {"orch", "status:done"})
+    assert (path[-1].board.holding, path[-1].board.lines, path[-1].labels) == ({}, {}, {"orch", "status:done"})
 
 
 def test_a_review_a_red_check_and_a_conflict_are_rounds_and_then_it_is_merged() -> None:
