@@ -122,6 +122,13 @@ class Call:
         value = self.fields().get(name)
         return None if value is None else self._checked_text(resource, name, value, limit)
 
+    def integer(self, name: str) -> int:
+        """Take a whole number that must be given."""
+        value = self.fields().get(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ApiError(422, f"Invalid request.\n\nFor 'properties/{name}', {value!r} is not of type integer.")
+        return value
+
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.fields().get(name, default)
         if not isinstance(value, bool):

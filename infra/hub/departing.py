@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from infra.hub.act import Act, send_issue
+from infra.hub.linking import carry_links, drop_links
 from infra.hub.records import Comment, Departed, Issue, Label, Repository
 from infra.hub.shapes.issues import labels_of, show_issue
 from infra.hub.shapes.repositories import show_repository
@@ -27,6 +28,9 @@ def transfer(act: Act, issue: Issue, target: Repository) -> Issue:
         "old_repository": show_repository(world, act.repository),
     }
     state.put(arrived)
+    carry_links(act, issue, arrived)
+    if target.owner_id != act.repository.owner_id:
+        drop_links(act, arrived)
     for comment in state.rows(Comment, issue.id):
         state.put(replace(comment, repository_id=target.id, issue_id=arrived.id))
     new = {"new_issue": show_issue(world, target, arrived), "new_repository": show_repository(world, target)}
@@ -39,6 +43,7 @@ def transfer(act: Act, issue: Issue, target: Repository) -> Issue:
 def delete(act: Act, issue: Issue) -> None:
     """Delete an issue and what is under it."""
     send_issue(act, issue, "deleted")
+    drop_links(act, issue)
     for comment in act.world.state.rows(Comment, issue.id):
         act.world.state.delete(comment)
     _leave(act, issue, None)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from infra.hub.api.issue_labels import change_labels
+from infra.hub.api.issue_tree import create_child, list_children
 from infra.hub.api.looking import issue_text
 from infra.hub.api.merge_state import dequeue_pull, enqueue_pull, merge_view, queued_pull, ref_rule
 from infra.hub.api.threads import answer_threads, resolve_review_thread, review_threads, unresolve_review_thread
@@ -27,6 +28,8 @@ OPERATIONS: dict[str, Operation] = {
     "QueuedPull": queued_pull,
     "RefRule": ref_rule,
     "IssueText": issue_text,
+    "SubIssues": list_children,
+    "CreateSubIssue": create_child,
 }
 
 NAMED = re.compile(r"\s*(?:query|mutation)\s+(\w+)")

@@ -16,6 +16,7 @@ EVENTS = [
     "check_suite",
     "issues",
     "issue_comment",
+    "issue_dependencies",
     "pull_request",
     "pull_request_review",
     "pull_request_review_comment",
@@ -23,6 +24,7 @@ EVENTS = [
     "push",
     "repository",
     "status",
+    "sub_issues",
     "workflow_run",
 ]
 

@@ -31,7 +31,7 @@ async def issue_text(call: Call, variables: JSON) -> JSON:
     """Tell when an issue's body and title were changed last; `owner`, `name`, `number`."""
     repository = find_repository(call.world, call.principal, variables["owner"], variables["name"])
     call.require(repository, Role.READ, "read", "issues")
-    issue = _issue(call, repository, int(variables["number"]))
+    issue = find_graphql_issue(call, repository, int(variables["number"]))
     renamed = [one for one in call.state.rows(IssueEvent, issue.id) if one.event == "renamed"]
     shown = {
         "lastEditedAt": maybe_timestamp(issue.body_edited),
@@ -40,7 +40,8 @@ async def issue_text(call: Call, variables: JSON) -> JSON:
     return {"repository": {"issue": shown}}
 
 
-def _issue(call: Call, repository: Repository, number: int) -> Issue:
+def find_graphql_issue(call: Call, repository: Repository, number: int) -> Issue:
+    """Find an issue that is no pull request. Raises ApiError 404, in GraphQL's words."""
     found = call.state.find(Issue, str(number), repository.id)
     if found is None or found.is_pull:
         raise ApiError(404, f"Could not resolve to an Issue with the number of {number}.")

@@ -1,14 +1,15 @@
 """Issues, labels, comments, reactions and issue events, as GitHub shows them."""
 
+from infra.hub.links import dependencies_summary, parent_of, sub_issues_summary
 from infra.hub.records import Comment, Issue, IssueEvent, Label, Pull, Reaction, Repository, User
-from infra.hub.shapes.repositories import api_url, html_url
+from infra.hub.shapes.repositories import api_url, html_url, show_repository
 from infra.hub.shapes.users import node_id, show_app_by_id, show_user, show_user_by_id
 from infra.hub.wire import JSON, maybe_timestamp, timestamp
 from infra.hub.world import World
 
 CONTENTS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
-NO_SUB_ISSUES = {"total": 0, "completed": 0, "percent_completed": 0}
-NO_DEPENDENCIES = {"blocked_by": 0, "total_blocked_by": 0, "blocking": 0, "total_blocking": 0}
+# What is in the detail of issue events about links: the id of the issue at the other end.
+LINKS = ("sub_issue", "parent_issue", "blocked_by", "blocking")
 
 
 def labels_of(world: World, issue: Issue) -> list[Label]:
@@ -71,8 +72,8 @@ def show_issue(world: World, repository: Repository, issue: Issue) -> JSON:
         "updated_at": timestamp(issue.updated),
         "closed_at": maybe_timestamp(issue.closed),
         "author_association": world.association(issue.author_id, repository),
-        "sub_issues_summary": NO_SUB_ISSUES,
-        "issue_dependencies_summary": NO_DEPENDENCIES,
+        "sub_issues_summary": sub_issues_summary(world.state, issue),
+        "issue_dependencies_summary": dependencies_summary(world.state, issue),
         "body": issue.body,
         "closed_by": show_user_by_id(world, issue.closed_by_id),
         "reactions": show_rollup(world, issue.id, url),
@@ -82,6 +83,9 @@ def show_issue(world: World, repository: Repository, issue: Issue) -> JSON:
     if issue.is_pull:
         shown["pull_request"] = _pull_links(world, repository, issue)
         shown["draft"] = _pull(world, issue).draft
+    above = parent_of(world.state, issue)
+    if above is not None:
+        shown["parent_issue_url"] = issue_url(world, world.state.load(Repository, above.repository_id), above)
     pinned = world.state.get(Comment, issue.pinned_comment_id) if issue.pinned_comment_id else None
     if pinned is not None:
         shown["pinned_comment"] = show_comment(world, repository, issue, pinned)
@@ -160,4 +164,20 @@ def show_event(world: World, repository: Repository, event: IssueEvent) -> JSON:
         "created_at": timestamp(event.created),
         "performed_via_github_app": show_app_by_id(world, event.app_id),
         **event.detail,
+        **{name: _show_reference(world, event.detail[name]) for name in LINKS if name in event.detail},
+    }
+
+
+def _show_reference(world: World, issue_id: int) -> JSON | None:
+    """Show the other end of a link as issue events do; nothing of an issue that is gone."""
+    issue = world.state.get(Issue, issue_id)
+    if issue is None:
+        return None
+    return {
+        "number": issue.number,
+        "title": issue.title,
+        "state": issue.state,
+        "state_reason": issue.state_reason,
+        "repository": show_repository(world, world.state.load(Repository, issue.repository_id)),
+        "issue_type": None,
     }
