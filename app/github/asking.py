@@ -39,7 +39,7 @@ class Asking:
         client = self._client(repository.installation_id)
         return await client.pages(ROOT + path, items, owner=repository.owner, repo=repository.name, **names)
 
-    async def _graphql(self, repository: Repository, document: str, **variables: Any) -> Any:
+    async def _graphql(self, repository: Repository, document: str, /, **variables: Any) -> Any:
         """Send a named operation and return its data; raises Missing, Limited or Permanent for errors in the answer.
 
         GraphQL tells its errors under status 200 (docs.github.com, "Rate limits and query limits").
@@ -49,7 +49,7 @@ class Asking:
             raise _fault(error)
         return answer["data"]
 
-    async def _graphql_seen(self, repository: Repository, document: str, **variables: Any) -> Any:
+    async def _graphql_seen(self, repository: Repository, document: str, /, **variables: Any) -> Any:
         """Send a named query whose lists may have null for what the App may not see."""
         answer = await self._operate(repository, document, variables)
         for error in answer.get("errors") or []:

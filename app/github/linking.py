@@ -9,7 +9,7 @@ from app.domain.errors import Missing
 from app.domain.facts import Issue, LinkedIssue, SubIssue
 from app.domain.names import Repository
 from app.github.answers import Json, read_issue, read_repository
-from app.github.asking import ROOT
+from app.github.asking import ROOT, is_refused
 from app.github.auth import AppCredential
 from app.github.client import Transport
 from app.github.faults import Rejected
@@ -93,8 +93,7 @@ class LinkingApi(LabelsApi):
         try:
             await self._ask(repository, "POST", BLOCKED_BY, {"issue_id": blocker_id}, number=number)
         except Rejected as error:
-            # GitHub's words for "already there" are promised nowhere.
-            if error.status != 422 or all(one.id != blocker_id for one in await self.blocked_by(repository, number)):
+            if not is_refused(error, "already been taken"):
                 raise
 
     async def _linked(self, repository: Repository, path: str, number: int) -> list[LinkedIssue]:

@@ -150,6 +150,13 @@ async def test_the_group_is_the_narrowest_thing_named(web: Web, body: dict[str, 
     assert [envelope.group for envelope in web.envelopes()] == [group]
 
 
+async def test_a_link_is_for_the_issue_in_whose_repository_it_is_told(web: Web) -> None:
+    ends = {"parent_issue": {"number": 5}, "sub_issue": {"number": 9}}
+    body = {"action": "parent_issue_added", "repository": {"id": 7}, **ends}
+    assert (await web.deliver(json.dumps(body).encode(), x_github_event="sub_issues"))[0] == 202
+    assert [envelope.group for envelope in web.envelopes()] == ["repository:7/9"]
+
+
 @pytest.mark.parametrize("signature", ["", "sha256=" + "0" * 64, "sha1=abc", "sha256=", "gar\u00e7on"])
 async def test_what_is_not_signed_is_refused(web: Web, signature: str) -> None:
     status, said = await web.deliver(x_hub_signature_256=signature)
