@@ -11,23 +11,27 @@ from typing import Any
 from app.domain.commands import read_comment
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Actor, CheckState, Comment, Identity, Thread
-from app.domain.grants import FailedCheck
+from app.domain.grants import ChildWork, FailedCheck
+from app.domain.graph import Node, NodeState
 from app.domain.instructions import LONGEST, Told, for_now, waiting
 from app.domain.jobs import Purpose
 from app.domain.names import Repository
+from app.domain.plan import Plan
 from app.domain.policy import Policy
 from app.domain.powers import Power, refusal
+from app.domain.proposal import Proposal
 from app.domain.record import TaskRecord
 from app.log import log
 from app.ports import Artifacts, GitHub
 from app.standings import Standings
-from app.texts import tell
+from app.texts import read_text, tell
 
 MOST_COMMENTS = 30
 MOST_LOGS = 3
 LONGEST_LOG = 6000
 LONGEST_QUOTED = 4000
 ON_BRANCH = (Purpose.REWORK, Purpose.REVIEW)
+ON_ISSUE = (Purpose.WORK, Purpose.PLAN, Purpose.INTEGRATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,33 @@ class Briefing:
         # A review is met by rework alone: no other run is told of its threads.
         said = waiting if record.purpose is Purpose.REWORK else for_now
         told: dict[str, Any] = {"instructions": await tell(self.artifacts, said(record.instructions))}
+        if record.purpose is Purpose.PLAN:
+            plan = await self._plan(record.plan) if record.plan else ""
+            told |= {"plan": plan, "agents": policy.agents, "roles": tuple(policy.router.roles)}
+        elif record.purpose is Purpose.INTEGRATION and record.graph:
+            told["children"] = tuple(_child(node) for node in record.graph.nodes)
         try:
             if record.purpose in ON_BRANCH and record.pull is not None:
                 threads, failures = await asyncio.gather(self._threads(record, policy), self._failures(record))
                 told |= {"threads": threads, "failures": failures}
-            elif record.purpose is Purpose.WORK and record.commented:
+            elif record.purpose in ON_ISSUE and record.commented:
                 told |= await self._comments(record, policy)
         except Unauthorized as error:
             raise Retryable(str(error)) from error
         except Permanent as error:
             log().warning("a run begins without all that is said", task=str(record.task), reason=str(error))
         return told
+
+    async def _plan(self, proposed: Proposal) -> str:
+        """Return a plan that is to be amended, without what people dropped; empty if its text is lost."""
+        text = await read_text(self.artifacts, proposed.digest)
+        if text is None:
+            log().warning("the text of a plan is lost", digest=proposed.digest)
+            return ""
+        plan, kept = Plan.model_validate_json(text[1]), {item.key: item.depends_on for item in proposed.kept}
+        children = (one.model_copy(update={"depends_on": kept[one.key]}) for one in plan.children if one.key in kept)
+        amended = plan.model_copy(update={"children": tuple(children)})
+        return amended.model_dump_json(indent=1, exclude_defaults=True)
 
     async def _may(self, repository: Repository, actor: Actor, policy: Policy) -> bool:
         standing = await self.standings.of(repository, actor)
@@ -118,3 +138,13 @@ class Briefing:
             return False
         said = read_comment(comment.body, bot=self.identity.slug, agents=policy.agents)
         return not said.commands and not said.mistakes
+
+
+def _child(node: Node) -> ChildWork:
+    return ChildWork(
+        number=node.number,
+        title=node.title,
+        completed=node.state is NodeState.COMPLETED,
+        pull=node.pull,
+        repository=node.repository.full_name if node.repository else None,
+    )

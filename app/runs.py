@@ -39,6 +39,8 @@ NOTES = 5
 """Attempts before that an agent is told of."""
 SHARES = (80, 100)
 """Percent of its cap at which a run is worth a word."""
+SETTLED = (Outcome.DELIVERED, Outcome.PLANNED, Outcome.CHECKED)
+"""Ends after which something else is wanted."""
 NOTHING_USED = total([])
 
 
@@ -111,7 +113,7 @@ class LocalRuns:
             run_id=run_id,
             clone_url=self._clone_url(record),
             base_branch=record.task.repository.default_branch,
-            start_sha=record.head_sha,
+            start_sha=None if record.purpose is Purpose.INTEGRATION else record.head_sha,
             title=title,
             body=body,
             agent=worker.agent or record.agent,
@@ -303,10 +305,10 @@ def _share(spent: Decimal | None, cap: Decimal | None) -> int:
 
 
 def _of_this_text(record: TaskRecord) -> tuple[RunSummary, ...]:
-    """Return the latest runs in a row that ended without a delivery: those are about what is wanted now."""
+    """Return the latest runs in a row that came to nothing: those are about what is wanted now."""
     tried: list[RunSummary] = []
     for run in reversed(record.runs):
-        if run.outcome is Outcome.DELIVERED or run.attempt < record.first_attempt:
+        if run.outcome in SETTLED or run.attempt < record.first_attempt:
             break
         tried.append(run)
     return tuple(reversed(tried))
@@ -322,7 +324,7 @@ def _session(record: TaskRecord) -> Resumable | None:
     last = runs[-1] if runs else None
     if last is None or last.session is None or last.agent != record.agent or last.outcome not in GO_ON:
         return None
-    if Purpose.REVIEW in (last.purpose, record.purpose) and last.purpose is not record.purpose:
+    if (last.purpose.only_reads or record.purpose.only_reads) and last.purpose is not record.purpose:
         return None  # who only read goes on with no work, nor the other way round
     used = [run.usage for run in record.runs if run.session == last.session and run.agent == last.agent]
     return Resumable(id=last.session, usage=total(used))
