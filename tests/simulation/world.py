@@ -1,12 +1,15 @@
 """Orch's core over GitHub in memory: the real composition, with a clock, a runner and people that a test moves."""
 
 import hmac
+import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
+
+import structlog
 
 from app.domain.grants import Grant
 from app.domain.jobs import Job
@@ -14,6 +17,7 @@ from app.domain.ledger import Ledger
 from app.domain.names import TaskRef, ledger_group
 from app.domain.record import TaskRecord
 from app.entry.parts import Core, Ports, build_core
+from app.log import log
 from app.records import Records
 from app.settings import ServeSettings
 from app.web.receive import Receiver
@@ -34,12 +38,17 @@ from tests.simulation.runner import JOB_LEASE, Ending, Script, ScriptedRunner, d
 SECRET = b"a webhook secret"
 MOST_STEPS = 100_000
 A_DAY = 86_400.0
-TICK = 0.01
+TICK = 0.002
 """Seconds that a step of Orch takes."""
 
 
 class World(People):
-    """One repository, one Orch. What people do takes effect at once; Orch does nothing but in `settle` and `sweep`."""
+    """One repository, one Orch. What people do takes effect at once; Orch does nothing but in `settle` and `sweep`.
+
+    `script` says how runs end, and `endings` how those of an issue do, attempt by attempt. `merges_after` is for how
+    many seconds a pull request is open until a person merges it (None: nobody does). If `shuffled`, webhooks come in
+    any order, and so does what Orch does in different groups.
+    """
 
     def __init__(self, seed: int, settings: ServeSettings) -> None:
         self.chance = random.Random(seed)
@@ -50,6 +59,7 @@ class World(People):
         self.script: Script = deliver
         self.endings: dict[int, Sequence[Ending]] = {}
         self.shuffled = False
+        self.merges_after: float | None = None
         self.crashes = 0
         self._queue, self._documents = InlineDatabase(QUEUE), InlineDatabase(STORE)
         self.store = SqliteStore(self._documents, self.clock)
@@ -97,7 +107,7 @@ class World(People):
             if await self._step():
                 self.clock.advance(TICK)
                 continue
-            due = min((one for one in (self._queue.next_due(), self.runner.next_end()) if one), default=None)
+            due = self._next_due()
             if due is None or due > horizon:
                 return
             self.clock.reach(due)
@@ -130,7 +140,7 @@ class World(People):
         return endings[job.attempt - 1] if job.attempt <= len(endings) else self.script(job, grant)
 
     async def _step(self) -> bool:
-        steps = [self._deliver, self._handle, self.runner.take, self.runner.end]
+        steps = [self.runner.end, self._review, self._deliver, self._handle, self.runner.take]
         if self.shuffled:
             self.chance.shuffle(steps)
         for step in steps:
@@ -148,6 +158,24 @@ class World(People):
         assert answer.status == 202, answer
         del wire[index]
         return True
+
+    async def _review(self) -> bool:
+        """Let a person merge a pull request that has been open for long enough, if somebody does so here."""
+        due = self._next_merge()
+        if due is None or due > self.clock.now().timestamp():
+            return False
+        await self.merge(next(row.number for row in self.place.pulls.values() if row.is_open))
+        return True
+
+    def _next_merge(self) -> float | None:
+        if self.merges_after is None:
+            return None
+        opened = (row.created.timestamp() for row in self.place.pulls.values() if row.is_open)
+        return next((moment + self.merges_after for moment in opened), None)
+
+    def _next_due(self) -> float | None:
+        found = (self._queue.next_due(), self.runner.next_end(), self._next_merge())
+        return min((one for one in found if one is not None), default=None)
 
     async def _handle(self) -> bool:
         lease = await self._ports.events.receive(0)
@@ -184,11 +212,26 @@ class World(People):
 async def open_world(seed: int = 1, **settings: Any) -> AsyncIterator[World]:
     """Make a world in which Orch has just been started; `settings` are those of `ServeSettings` that differ."""
     world = World(seed, _settings(tuple(sorted(settings.items()))))
-    await world.start()
+    with _quiet():
+        await world.start(reconcile=True)
+        await world.settle()
+        try:
+            yield world
+        finally:
+            world.shut()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log errors only: the rest, written for people, costs a tenth of the time."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    log.cache_clear()
     try:
-        yield world
+        yield
     finally:
-        world.shut()
+        structlog.configure(**before)
+        log.cache_clear()
 
 
 @cache
