@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.domain import effects as do
-from app.domain.absorb import absorb, refuse
+from app.domain.absorb import Made, absorb, refuse
 from app.domain.comment import render_comment
 from app.domain.effects import Effect
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
@@ -16,10 +16,12 @@ from app.domain.markers import Keyring
 from app.domain.names import TaskRef
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
+from app.domain.strategies.telling import told
 from app.leases import Leases
 from app.log import bound, log
 from app.notifying import SILENT, Notifying
 from app.onboarding import open_onboarding
+from app.plan_effects import PlanEffects
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
 from app.pull_effects import PullEffects, hidden_key
 from app.rebuild import find_record
@@ -27,7 +29,7 @@ from app.reconcile import Reconcile
 from app.records import Loaded, Pending, Records
 from app.texts import keep_text, tell
 
-CREATES = (do.UpsertComment, do.AddComment, do.OpenPull, do.AnswerThreads, do.SubmitReview, do.ShowLog)
+CREATES = (do.CreateChild, do.UpsertComment, do.AddComment, do.OpenPull, do.AnswerThreads, do.SubmitReview, do.ShowLog)
 """Effects that would make a second thing when repeated: a repetition looks first."""
 
 
@@ -47,6 +49,7 @@ class Apply:
     keyring: Keyring
     reconcile: Reconcile
     pulls: PullEffects
+    plans: PlanEffects
     show_log: Callable[[str], Awaitable[str]]
     notifying: Notifying = SILENT
 
@@ -84,7 +87,9 @@ class Apply:
         except Permanent as error:
             return await self._refused(group, loaded, [pending, *rest], error)
         after = absorb(loaded.task, pending.effect, made).dated(loaded.task, self.clock.now()) if loaded.task else None
-        return await self.records.settle(group, pending, loaded, after), rest
+        more = told(loaded.task, after) if after else ()
+        loaded = await self.records.settle(group, pending, loaded, after, more)
+        return loaded, await self.records.outbox(group) if more else rest
 
     def _await_lists(self, pending: Pending) -> None:
         """Look only when GitHub's lists must show what an earlier try may have made."""
@@ -102,11 +107,12 @@ class Apply:
         after, instead = refuse(loaded.task, effect, error) if loaded.task else (None, ())
         if after is None or not instead:
             return await self.records.settle(group, pendings[0], loaded, after), pendings[1:]
-        told, after = self.notifying.effects(loaded.task, after), after.dated(loaded.task, self.clock.now())
-        loaded = await self.records.replace(group, pendings, loaded, after, (*instead, *told))
+        more = (*self.notifying.effects(loaded.task, after), *told(loaded.task, after))
+        after = after.dated(loaded.task, self.clock.now())
+        loaded = await self.records.replace(group, pendings, loaded, after, (*instead, *more))
         return loaded, await self.records.outbox(group)
 
-    async def _perform(self, group: str, pending: Pending, record: TaskRecord | None, looks: bool) -> int | str | None:
+    async def _perform(self, group: str, pending: Pending, record: TaskRecord | None, looks: bool) -> Made:
         match pending.effect:
             case do.Send(event=event, delay=delay):
                 await self.events.send(enclose(event, pending.id, self.clock.now(), delay))
@@ -142,7 +148,7 @@ class Apply:
             case do.OpenOnboarding(repository=repository):
                 await open_onboarding(self.github, self.identity, self.policy, repository)
 
-    async def _perform_for(self, effect: Effect, record: TaskRecord, looks: bool) -> int | str | None:
+    async def _perform_for(self, effect: Effect, record: TaskRecord, looks: bool) -> Made:
         repository, number = record.task.repository, record.task.number
         match effect:
             case do.SetLabels():
@@ -153,6 +159,10 @@ class Apply:
                 await self.github.close_issue(repository, number)
             case do.DeleteRef(ref=ref):
                 await self.github.delete_ref(repository, ref)
+            case do.CreateChild():
+                return await self.plans.create_child(effect, record, looks=looks)
+            case do.LinkChild():
+                await self.plans.link_child(effect, record)
             case _:
                 return await self.pulls.perform(effect, record, looks=looks)
         return None

@@ -19,6 +19,7 @@ from app.domain.names import number_of_branch
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Snapshot
+from app.domain.strategies.telling import told
 from app.log import bound, log
 from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
 from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Records
@@ -127,7 +128,7 @@ class Process:
             decision, loaded = considered
             if envelope.source is Source.SWEEP and decision.record is None and not decision.effects:
                 return  # a look every few minutes at which nothing was missed is not worth a place in the store
-            decision = self.apply.notifying.extend(loaded.task, decision)
+            decision = _extended(loaded.task, self.apply.notifying.extend(loaded.task, decision))
             life = SWEEP_LIFE if envelope.source is Source.SWEEP else MARK_LIFE
             await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now(), life=life)
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
@@ -159,6 +160,14 @@ class Process:
             return {"task": str(task)}
         number = number_of_branch(branch, self.policy.branch_prefix) if branch else None
         return {"task": f"{event.repository.full_name}#{number}"} if number else {}
+
+
+def _extended(before: TaskRecord | None, decision: Decision) -> Decision:
+    """Ask for what other tasks are to be told of this one."""
+    if not isinstance(decision.record, TaskRecord):
+        return decision
+    more = told(before, decision.record)
+    return replace(decision, effects=(*decision.effects, *more)) if more else decision
 
 
 def _dated(decision: Decision, before: TaskRecord | None, now: datetime) -> Decision:

@@ -22,7 +22,7 @@ from pydantic import (
     field_validator,
 )
 
-from app.domain.config_keys import KEYS, PERSON, MergeMethod, Outsiders, Profile
+from app.domain.config_keys import KEYS, PERSON, Autonomy, MergeMethod, Outsiders, Profile
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
@@ -248,6 +248,14 @@ class ServeSettings(RunnerSettings):
     max_day_cost: Decimal = Field(default=Decimal(200), gt=0, description="US dollars of one repository in a day (UTC)")
     max_month_cost: Decimal = Field(
         default=Decimal(2000), gt=0, description="US dollars of one installation in a month (UTC)"
+    )
+    autonomy: Autonomy = Field(
+        default="checkpoint",
+        description="what waits for a person: `manual` (plans and each sub-issue), `checkpoint` (plans) or `full`"
+        " (nothing: sub-issues are made at once, and their pull requests merged as soon as GitHub lets them be)",
+    )
+    integration: bool = Field(
+        default=True, description="have an agent check the whole of a planned issue when all its sub-issues are closed"
     )
     outsiders: Outsiders = Field(
         default="quote",

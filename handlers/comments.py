@@ -260,7 +260,7 @@ def not_on_ours(event: PullCommented, snapshot: Snapshot) -> str | None:
 HANDLERS = (
     Handler(
         Commented,
-        frozenset({Need.RECORD, Need.ISSUE, Need.STANDING, Need.CONFIG, Need.HEAD, Need.DECISIONS}),
+        frozenset({Need.RECORD, Need.ISSUE, Need.STANDING, Need.CONFIG, Need.HEAD, Need.DECISIONS, Need.POOL}),
         commented,
         not_ours,
         _is_settled,

@@ -145,6 +145,8 @@ def _give_in(record: TaskRecord) -> Decision:
 _READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
 
 HANDLERS = (
-    Handler(IssueLabeled, _READ | {Need.STANDING, Need.PULL, Need.HEAD, Need.GIVEN}, issue_labeled, not_ours),
+    Handler(
+        IssueLabeled, _READ | {Need.STANDING, Need.PULL, Need.HEAD, Need.GIVEN, Need.POOL}, issue_labeled, not_ours
+    ),
     Handler(IssueUnlabeled, _READ | {Need.STANDING}, issue_unlabeled, not_ours),
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.domain import life, missed
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
-from app.domain.events import Refresh, SlotWanted, TaskChecked
+from app.domain.events import Refresh, TaskChecked
 from app.domain.facts import CutOff, Issue
 from app.domain.jobs import run_job
 from app.domain.labels import status_label, statuses_on
@@ -12,7 +12,9 @@ from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.checked import follow_checks
-from app.domain.strategies.starting import SHOW, resume
+from app.domain.strategies.choosing import ask_again
+from app.domain.strategies.starting import SHOW, resume, slot_for
+from app.domain.strategies.waiting import assert_again, missed_links, needless
 from app.domain.task import AT_WORK, Status
 
 
@@ -63,7 +65,7 @@ def _missed(record: TaskRecord, was: CutOff | None, snapshot: Snapshot) -> Decis
     if was and record.status is Status.PAUSED:
         return _go_on(record, was, issue, snapshot)
     told = life.withdrawn(record, issue, trigger) or (pull and life.pull_followed(record, pull, trigger))
-    return told or life.edited(record, issue)
+    return told or life.edited(record, issue) or missed_links(record, snapshot)
 
 
 def _go_on(record: TaskRecord, was: CutOff, issue: Issue, snapshot: Snapshot) -> Decision:
@@ -97,22 +99,42 @@ def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
 
 
 def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
+    if unasked := ask_again(record, snapshot):
+        return unasked
     on = statuses_on(snapshot.issue.labels) if snapshot.issue else record.shown
     show = SHOW if on != (record.status,) else ()
-    wanted: tuple[Send, ...] = ()
+    wanted = assert_again(record, snapshot)
     if record.status in AT_WORK:
         job = run_job(record.task, record.attempt, record.purpose.value)
-        wanted = (Send(event=SlotWanted(job=job, since=record.created_at.timestamp(), most=snapshot.parallel)),)
+        wanted = (
+            *wanted,
+            Send(event=slot_for(record, job, snapshot, record.created_at)),
+        )
     if not show and not wanted:
         return nothing("nothing was missed")
     return Decision("mending what was missed", record.change(shown=on), (*wanted, *show))
 
 
+_CHECKED = frozenset(
+    {
+        Need.RECORD,
+        Need.ISSUE,
+        Need.PULL,
+        Need.COMMENTS,
+        Need.REVIEWS,
+        Need.CHECKS,
+        Need.CONFIG,
+        Need.BLOCKERS,
+        Need.CHILDREN,
+    }
+)
+
 HANDLERS = (
     Handler(Refresh, frozenset({Need.RECORD}), refresh),
     Handler(
         TaskChecked,
-        frozenset({Need.RECORD, Need.ISSUE, Need.PULL, Need.COMMENTS, Need.REVIEWS, Need.CHECKS, Need.CONFIG}),
+        _CHECKED,
         task_checked,
+        spares=lambda event, record: needless(record),
     ),
 )

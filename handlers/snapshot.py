@@ -12,8 +12,9 @@ from app.domain.errors import Missing
 from app.domain.events import Event, PullCommented
 from app.domain.facts import Comment, Identity, Issue, LabelGiven, Standing
 from app.domain.labels import is_same_label
-from app.domain.names import Repository, TaskRef, split_group
+from app.domain.names import ADMISSION, Repository, TaskRef, split_group
 from app.domain.policy import Policy
+from app.domain.pool import Pool, pool_of
 from app.domain.powers import is_named
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
@@ -76,10 +77,16 @@ class SnapshotLoader:
             ledger=loaded.ledger,
             file=loaded.file,
             given=await self._given(needs, event, loaded, outline.policy.trigger),
+            pool=await self._pool(needs),
             **await self._links(needs, event),
             found=await self.configs.find(_repository(event)) if Need.FILE in needs else None,
         )
         return snapshot, loaded
+
+    async def _pool(self, needs: Needs) -> Pool:
+        """Look at the head of the board for what is known of the agents."""
+        board = (await self.records.load(ADMISSION)).board if Need.POOL in needs else None
+        return pool_of(board) if board else Pool()
 
     async def _standing(self, needs: Needs, event: Any) -> Standing | None:
         if Need.STANDING not in needs or (event.actor.is_bot and not is_named(event.actor, self.policy)):

@@ -2,7 +2,9 @@
 
 from app.domain.effects import (
     AddComment,
+    CreateChild,
     Effect,
+    LinkChild,
     MergePull,
     MoveBranch,
     OpenPull,
@@ -13,21 +15,28 @@ from app.domain.effects import (
 )
 from app.domain.errors import HeadMoved, Permanent
 from app.domain.events import PullDue, SlotFreed
+from app.domain.graph import Graph, Node
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.task import Trigger, can
 from app.domain.text import one_line, sentence
 
 AFTER_PUSH = 15.0
 """Seconds until a pull request is looked at again whose head was another one."""
-ESSENTIAL = (MoveBranch, OpenPull)
+ESSENTIAL = (MoveBranch, OpenPull, CreateChild, LinkChild)
 
 
-def absorb(record: TaskRecord, effect: Effect, made: int | str | None) -> TaskRecord:
+Made = int | str | Node | None
+"""What an effect made: a number, a SHA, or a child."""
+
+
+def absorb(record: TaskRecord, effect: Effect, made: Made) -> TaskRecord:
     """Return the record after an effect was performed.
 
-    `made` is the number of the comment or pull request that it made, or the SHA of the commit.
+    `made` is the number of the comment or pull request that it made, the SHA of the commit, or the child.
     """
-    number, sha = (made, None) if isinstance(made, int) else (None, made)
+    number, sha = made if isinstance(made, int) else None, made if isinstance(made, str) else None
+    if isinstance(made, Node):
+        return _with_child(record, made)
     match effect:
         case SetLabels():
             return record.change(shown=(record.status,))
@@ -35,11 +44,8 @@ def absorb(record: TaskRecord, effect: Effect, made: int | str | None) -> TaskRe
             return record.change(comment_id=number)
         case MoveBranch():
             return _moved(record, effect.sha, sha or effect.sha)
-        case OpenPull() if can(record.status, Trigger.OPEN_PULL):
-            why = f"Pull request #{number} waits for review."
-            return record.advance(Trigger.OPEN_PULL, why, pull=number, pull_closed=False)
         case OpenPull():
-            return record.change(pull=number, pull_closed=False)
+            return _opened(record, number)
         case _:
             return record
 
@@ -57,10 +63,45 @@ def refuse(record: TaskRecord, effect: Effect, error: Permanent) -> tuple[TaskRe
     reason = str(error)
     if not isinstance(effect, ESSENTIAL) or not can(record.status, Trigger.PARK):
         return record, ()
-    parked = record.advance(Trigger.PARK, f"GitHub refused a step, so a person must act: {one_line(reason, 500)}")
+    if isinstance(effect, CreateChild | LinkChild):
+        record = _not_created(record)
+    parked = record.advance(Trigger.PARK, f"{_refused(record, effect)} {one_line(reason, 500)}")
     call = AddComment(task=record.task, key=f"refused-{effect.type}-{record.attempt}", body=parked.why)
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
     return parked, (*freed, SetLabels(), UpsertComment(), call)
+
+
+def _opened(record: TaskRecord, pull: int | None) -> TaskRecord:
+    if not can(record.status, Trigger.OPEN_PULL):
+        return record.change(pull=pull, pull_closed=False)
+    why = f"Pull request #{pull} waits for review."
+    return record.advance(Trigger.OPEN_PULL, why, pull=pull, pull_closed=False)
+
+
+def _refused(record: TaskRecord, effect: Effect) -> str:
+    if not isinstance(effect, CreateChild | LinkChild) or record.plan is None:
+        return "GitHub refused a step, so a person must act:"
+    made = len(record.graph.nodes) if record.graph else 0
+    return (
+        f"Not all sub-issues could be created ({made} of {len(record.plan.kept)} are there; an issue has at most "
+        "100, closed ones too, in at most 8 levels). `/approve` goes on with the rest. What GitHub said:"
+    )
+
+
+def _not_created(record: TaskRecord) -> TaskRecord:
+    """Let the plan wait for approval again: what is there already is not created twice."""
+    return record.change(plan=record.plan and record.plan.model_copy(update={"approved_by": ""}))
+
+
+def _with_child(record: TaskRecord, made: Node) -> TaskRecord:
+    """Add a child that was created, with what it waits for."""
+    graph, plan = record.graph or Graph(), record.plan
+    if any(node.key == made.key for node in graph.nodes):
+        return record
+    numbers = {node.key: node.number for node in graph.nodes}
+    before = next((item.depends_on for item in plan.kept if item.key == made.key), ()) if plan else ()
+    child = made.model_copy(update={"waits_for": tuple(f"#{numbers[key]}" for key in before if key in numbers)})
+    return record.change(graph=graph.model_copy(update={"nodes": (*graph.nodes, child)}))
 
 
 def _moved(record: TaskRecord, pushed: str, head: str) -> TaskRecord:

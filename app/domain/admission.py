@@ -29,7 +29,7 @@ class Board(Value):
     """Waiting jobs and locks by repository, held slots by job id, and whose turn it is.
 
     `installations` and `repositories` say at which `turn` each last got a slot; `parked` until when an agent gets none,
-    `late` since when a job is refused that was freed before it was wanted (Unix time, seconds).
+    `asked` how many jobs were wanted of each, `late` since when a job is refused that was freed before it was wanted (Unix time, seconds).
     """
 
     lines: Mapping[int, Line] = {}
@@ -38,6 +38,7 @@ class Board(Value):
     installations: Mapping[int, int] = {}
     repositories: Mapping[int, int] = {}
     parked: Mapping[str, float] = {}
+    asked: Mapping[str, int] = {}
     late: Mapping[str, float] = {}
 
     @property
@@ -73,8 +74,13 @@ class Board(Value):
         job = wanted.job
         if job.id in self.holding or now - self.late.get(job.id, now - LATE) < LATE:
             return self
-        line = self.line(job.task.repository).want(wanted)
-        return self.put(line if line.most == most else line.model_copy(update={"most": most}))
+        before = self.line(job.task.repository)
+        line = before.want(wanted)
+        board = self if before.find(job.id) or not wanted.agent else self._count(wanted.agent)
+        return board.put(line if line.most == most else line.model_copy(update={"most": most}))
+
+    def _count(self, agent: str) -> "Board":
+        return self.model_copy(update={"asked": {**self.asked, agent: self.asked.get(agent, 0) + 1}})
 
     def limit(self, repository_id: int, most: int | None) -> "Board":
         """Give a repository another limit of its own."""

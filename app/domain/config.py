@@ -21,7 +21,7 @@ LIMITS = (
     *("max_attempts", "max_rounds", "max_parallel"),
     *("wall_seconds", "max_cost", "max_task_cost", "max_day_cost"),
 )
-ORDERS = ("profile", "outsiders")
+ORDERS = ("profile", "outsiders", "autonomy")
 PEOPLE = ("budget_approvers", "mergers")
 OF_RUNS = {"max_cost": "cost", "wall_seconds": "wall_seconds"}
 """Keys whose value is one of a run's limits."""

@@ -10,10 +10,12 @@ from app.domain.base import Value
 
 Profile = Literal["trusted", "headless-permissive", "headless-safe", "plan-readonly"]
 Outsiders = Literal["quote", "omit"]
+Autonomy = Literal["full", "checkpoint", "manual"]
 MergeMethod = Literal["squash", "merge", "rebase"]
 WORDS: dict[str, tuple[str, ...]] = {
     "profile": get_args(Profile),
     "outsiders": get_args(Outsiders),
+    "autonomy": get_args(Autonomy),
     "merge_method": get_args(MergeMethod),
 }
 """What the keys may say that have a few words to choose from, from the loosest to the strictest."""
@@ -103,6 +105,11 @@ class RepoConfig(Value):
         default=None,
         description="What agents get of comments by people without write access: `quote` marks them as no instructions,"
         " `omit` leaves them out and is the stricter.",
+    )
+    autonomy: Autonomy | None = Field(
+        default=None,
+        description="What waits for a person: with `full` nothing, with `checkpoint` plans, with `manual` plans and"
+        " each sub-issue; each is stricter than the one before, and none may be looser than the operator's.",
     )
     merge_method: MergeMethod | None = Field(
         default=None, description="How Orch merges when it is told to: `squash`, `merge` or `rebase`."

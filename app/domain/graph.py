@@ -39,13 +39,15 @@ class Node(Value):
     """A child: its issue, and what its task told last; `status` None is no task of Orch's.
 
     `repository` is None in the parent's own. `id` is the issue's database id, 0 where it is not known, `key` its name
-    in the plan. `waits_for` names the issues that block it, as `describe_issue` does. `cost` is None if unknown.
+    in the plan, `digest` that of its text as the plan has it. `waits_for` names the issues that block it, as
+    `describe_issue` does. `cost` is None if unknown.
     """
 
     number: int
     id: int = 0
     repository: Repository | None = None
     key: str = ""
+    digest: str = ""
     title: str
     state: NodeState = NodeState.OPEN
     status: Status | None = None

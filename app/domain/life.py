@@ -3,6 +3,7 @@
 Each function returns None where the fact changes nothing (any more), so that telling it again does no harm.
 """
 
+from app.domain.admission_events import LocksKept
 from app.domain.effects import (
     AddComment,
     CloseIssue,
@@ -238,6 +239,17 @@ def _left(record: TaskRecord) -> str:
 def has_open_pull(record: TaskRecord) -> bool:
     """Say whether a pull request of the task is open, as far as known."""
     return record.pull is not None and not record.pull_closed
+
+
+def holds_paths(record: TaskRecord) -> bool:
+    """Say whether the paths that the task is expected to touch are its own: from its run until it is merged or ends."""
+    at_work = record.status in (*AT_WORK, Status.IN_REVIEW)
+    return bool(record.locks) and (at_work or (has_open_pull(record) and not record.status.is_final))
+
+
+def keep_paths(record: TaskRecord) -> Effect:
+    """Tell admission that the task holds its paths."""
+    return Send(event=LocksKept(task=record.task, paths=record.locks))
 
 
 def tell(record: TaskRecord, *instructions: Instruction) -> tuple[Effect, ...]:

@@ -40,8 +40,9 @@ class Policy(Value):
     empty. `bots` are logins of bots that may instruct. `keep_failed` is how long a failed attempt's worktree is kept.
     `model` is the first agent's, None leaves it to how that agent is set up. `router` chooses an agent where nobody
     names one; `provider_pause` is how long an agent is left alone whose provider takes no more calls and does not say
-    until when. `stated` are the settings that the operator set, `in_file` those of them in his file; the others are
-    Orch's defaults.
+    until when. `autonomy` says what waits for a person: with `manual` plans and each sub-issue, with `checkpoint`
+    plans, with `full` nothing; `integration` that a parent is checked as a whole at its end. `stated` are the settings
+    that the operator set, `in_file` those of them in his file; the others are Orch's defaults.
     """
 
     trigger: str = "orch"
@@ -78,5 +79,7 @@ class Policy(Value):
     run_lease: float = 30
     router: RouterPolicy = RouterPolicy()
     provider_pause: float = 3600
+    autonomy: str = "checkpoint"
+    integration: bool = True
     stated: frozenset[str] = frozenset()
     in_file: frozenset[str] = frozenset()

@@ -1,8 +1,9 @@
 """What admission knows of the agents, for those who choose one."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
+from app.domain.admission import Board
 from app.domain.base import Value
 
 
@@ -34,3 +35,10 @@ class Pool(Value):
         """Return the agent that was asked for least; of several, the first. One that is new begins where others are."""
         least = min((self.asked[agent] for agent in agents if agent in self.asked), default=0)
         return min(agents, key=lambda agent: self.asked.get(agent, least))
+
+
+def pool_of(board: Board) -> Pool:
+    """Read what the board knows of agents."""
+    return Pool(
+        parked={agent: datetime.fromtimestamp(until, UTC) for agent, until in board.parked.items()}, asked=board.asked
+    )

@@ -23,7 +23,7 @@ from app.domain.text import one_line
 
 COMPLEXITY_PREFIX, ROLE_PREFIX, PRIORITY_PREFIX = "complexity:", "role:", "priority:"
 NAMED = (Origin.LABELS, Origin.COMMAND)
-NO_POOL = Pool()
+NOT_KNOWN = Pool()
 NOBODY = Choice()
 IN_TURN = "in turn"
 T = TypeVar("T")
@@ -78,7 +78,9 @@ class _Words:
     remarks: tuple[str, ...]
 
 
-def route(resolved: Resolved, facts: Facts, now: datetime, pool: Pool = NO_POOL, advice: Advice | None = None) -> Route:
+def route(
+    resolved: Resolved, facts: Facts, now: datetime, pool: Pool = NOT_KNOWN, advice: Advice | None = None
+) -> Route:
     """Choose agent, model, complexity, role and priority; never an agent that the operator does not allow."""
     router, words = resolved.policy.router, _read(facts.labels, resolved.policy.router)
     agents = resolved.policy.agents

@@ -26,7 +26,10 @@ from app.domain.facts import (
 )
 from app.domain.ledger import Ledger
 from app.domain.policy import Policy
+from app.domain.pool import Pool
 from app.domain.record import TaskRecord
+
+NO_POOL = Pool()
 
 
 class Need(Enum):
@@ -52,6 +55,7 @@ class Need(Enum):
     BLOCKERS = auto()
     BLOCKING = auto()
     CHILDREN = auto()
+    POOL = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Snapshot:
     those of the record's head, `merge` what stands before a merge,
     `comments` those on the issue, `pull_comments` and `reviews` those of the pull request. `given` is who put the
     trigger on a task that it may take up again, and when. `blockers` are the issues that block the event's, `blocking`
-    those that it blocks, `children` its sub-issues.
+    those that it blocks, `children` its sub-issues. `pool` is what is known of the agents.
     """
 
     now: datetime
@@ -93,6 +97,7 @@ class Snapshot:
     blockers: tuple[LinkedIssue, ...] | None = None
     blocking: tuple[LinkedIssue, ...] = ()
     children: tuple[SubIssue, ...] | None = None
+    pool: Pool = NO_POOL
 
     def with_record(self, record: TaskRecord) -> "Snapshot":
         """Return the same with another record."""

@@ -44,7 +44,7 @@ class Trigger(StrEnum):
 
 AT_WORK = (Status.ROUTED, Status.IN_PROGRESS)
 _ACTIVE = (*AT_WORK, Status.IN_REVIEW)
-_OPEN = (*_ACTIVE, Status.NEEDS_REVIEW, Status.BLOCKED)
+_OPEN = (Status.NEW, *_ACTIVE, Status.NEEDS_REVIEW, Status.BLOCKED)
 _UNFINISHED = (*_OPEN, Status.PAUSED)
 _WAITS = tuple(status for status in Status if status is not Status.IN_REVIEW)
 
@@ -67,7 +67,7 @@ TRANSITIONS: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
         **{(status, Trigger.PARK): Status.NEEDS_REVIEW for status in _OPEN},
         **{(status, Trigger.HOLD): Status.NEEDS_REVIEW for status in (Status.NEW, Status.BLOCKED, Status.PAUSED)},
         **{(status, Trigger.BLOCK): Status.BLOCKED for status in _WAITS},
-        **{(status, Trigger.PAUSE): Status.PAUSED for status in (*_ACTIVE, Status.BLOCKED)},
+        **{(status, Trigger.PAUSE): Status.PAUSED for status in (Status.NEW, *_ACTIVE, Status.BLOCKED)},
         **{(status, Trigger.MERGE): Status.DONE for status in _UNFINISHED},
         **{(status, Trigger.COMPLETE): Status.DONE for status in _UNFINISHED},
         **{(status, Trigger.CANCEL): Status.CANCELLED for status in _UNFINISHED},

@@ -21,6 +21,7 @@ from app.github.payloads import parse_webhook
 from app.leases import Leases
 from app.log import bound, log
 from app.notifying import Notifying
+from app.plan_effects import PlanEffects
 from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Notifier, Runs, Store
 from app.process import Process, parser
 from app.pull_effects import PullEffects
@@ -151,6 +152,7 @@ async def build_core(
         keyring=keyring,
         reconcile=reconcile,
         pulls=PullEffects(ports.github, ports.events, ports.clock, identity, policy, signing),
+        plans=PlanEffects(ports.github, ports.artifacts, identity, keyring),
         show_log=log_shower(ports.artifacts),
         notifying=_notifying(settings, notifier),
     )

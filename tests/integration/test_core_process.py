@@ -22,6 +22,7 @@ from app.github.faults import Answer, fault_of
 from app.leases import Leases
 from app.ports import Artifacts, GitHub, Lease
 from app.process import Process, parser
+from app.plan_effects import PlanEffects
 from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
 from app.records import Loaded, Records
@@ -97,6 +98,7 @@ def build(
         keyring=Keyring((b"key",)),
         reconcile=cast(Reconcile, None),
         pulls=PullEffects(port, stage.events, stage.clock, IDENTITY, POLICY, cast(Signing, None)),
+        plans=PlanEffects(port, stage.artifacts, IDENTITY, Keyring((b"key",))),
         show_log=no_log,
     )
 

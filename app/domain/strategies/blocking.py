@@ -33,7 +33,9 @@ def describe_blockers(record: TaskRecord) -> str:
     waiting = open_blockers(record.blockers)
     names = [describe_issue(one.task, record.task) for one in waiting]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    parts = [f"It waits until {', '.join(names[:NAMED])}{more} {'is' if len(names) == 1 else 'are'} closed as completed."]
+    parts = [
+        f"It waits until {', '.join(names[:NAMED])}{more} {'is' if len(names) == 1 else 'are'} closed as completed."
+    ]
     parts += [_say(one, record) for one in waiting if one.stuck or one.state is NodeState.DROPPED][:NAMED]
     return " ".join(parts)
 

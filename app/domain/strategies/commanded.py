@@ -28,8 +28,7 @@ from app.domain.strategies.listening import (
     take_up,
     was_merged,
 )
-from app.domain.strategies.single import keep_said
-from app.domain.strategies.starting import SHOW, begin, resume, show_soon
+from app.domain.strategies.starting import SHOW, begin, keep_said, resume, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line
 

@@ -9,8 +9,8 @@ from app.domain.instructions import MOST_WAITING, Instruction, Kind, waiting, wi
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.single import Request, admit, keep_said
-from app.domain.strategies.starting import resume, rework
+from app.domain.strategies.single import Request, admit
+from app.domain.strategies.starting import keep_said, resume, rework
 from app.domain.task import AT_WORK, Status
 from app.domain.text import one_line
 

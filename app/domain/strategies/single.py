@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from app.domain.approvals import Question, describe_question
 from app.domain.comment import describe_agent
-from app.domain.config import Resolved
 from app.domain.effects import (
     AddComment,
     AddLabel,
@@ -28,12 +27,14 @@ from app.domain.facts import Actor
 from app.domain.graph import Blocker, read_blockers
 from app.domain.instructions import Instruction, delivered, for_now, given_back, waiting, with_new
 from app.domain.jobs import Purpose
-from app.domain.layers import describe_chooser, for_task
 from app.domain.names import TaskRef, branch_of, digest_of, run_ref
 from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.starting import SHOW, begin, drop_unfinished, show_soon
+from app.domain.strategies.choosing import ask, choose, chosen, must_ask, say_chosen
+from app.domain.strategies.family import checked
+from app.domain.strategies.planning import planned
+from app.domain.strategies.starting import SHOW, begin, drop_unfinished, keep_said, show_soon
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence, subject
 from app.domain.untrusted import was_hidden
@@ -81,42 +82,20 @@ class Request:
 
 
 def admit(request: Request, snapshot: Snapshot) -> Decision:
-    """Take a task on, or take it up again: choose the agent, keep the text, ask for a slot."""
-    known = (snapshot.record or _new(request, snapshot)).change(**request.more)
-    resolved = _layers(request, known, snapshot)
-    policy = resolved.policy if resolved else snapshot.policy
-    digest = request.text_digest
-    is_new = digest != known.admitted
+    """Take a task on, or take it up again: choose the agent, keep the text, ask for a slot, or for advice first."""
+    known = (snapshot.record or _new(request, snapshot)).change(**request.more).change(title=request.title)
+    is_new = request.text_digest != known.admitted
+    by = choose(known, snapshot)
     dropped = drop_unfinished(known) if is_new else ()
-    record = known.change(agent=policy.agents[0], model=policy.model, unfinished=None if dropped else known.unfinished)
-    fresh: dict[str, object] = {"answers": (), "first_attempt": record.attempt + 1} if is_new else {}
-    why = f"Agent {describe_agent(record)} was chosen {describe_chooser(resolved)}; the task waits for a runner."
-    routed, effects = begin(
-        record,
-        snapshot,
-        why,
-        purpose=request.purpose or (known.purpose if _has_open_pull(known) and not is_new else Purpose.WORK),
-        changes={
-            "task": request.task,
-            "title": request.title,
-            "admitted": digest,
-            "edited": snapshot.issue is not None and digest_of(snapshot.issue.title, snapshot.issue.body) != digest,
-            "label": request.label,
-            "head_sha": snapshot.head,
-            "own_head": snapshot.head is None or snapshot.head in record.own_heads,
-            "requested_by": request.actor.login,
-            "requested_by_id": request.actor.id,
-            "remarks": (*(resolved.remarks if resolved else snapshot.remarks), *_hidden(request)),
-            "question": request.question,
-            "commented": known.attempt > 0 or snapshot.issue is None or snapshot.issue.comments > 0,
-            "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
-            "blockers": _blockers(known, snapshot),
-            **fresh,
-            **request.more,
-        },
-    )
-    text = () if request.digest else (KeepText(digest=digest, title=request.title, body=request.body),)
-    kept = (*text, *keep_said(request.said))
+    record = chosen(known, by).change(unfinished=None if dropped else known.unfinished)
+    purpose = request.purpose or (known.purpose if _has_open_pull(known) and not is_new else Purpose.WORK)
+    changes = {**_admitted(request, record, snapshot), "remarks": (*by.remarks, *_hidden(request)), **request.more}
+    if must_ask(record, snapshot):
+        routed, effects = ask(record.change(purpose=purpose, **changes), snapshot)
+    else:
+        routed, effects = begin(record, snapshot, say_chosen(record, snapshot), purpose=purpose, changes=changes)
+    text = KeepText(digest=request.text_digest, title=request.title, body=request.body)
+    kept = (*(() if request.digest else (text,)), *keep_said(request.said))
     label = (AddLabel(task=request.task, label=request.label),) if request.puts_on else ()
     shown = Send(event=Refresh(task=request.task), delay=snapshot.policy.settle)
     return Decision(
@@ -124,9 +103,25 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
     )
 
 
-def keep_said(said: tuple[tuple[Instruction, str], ...]) -> tuple[Effect, ...]:
-    """Keep the texts of instructions where a run finds them by their digests."""
-    return tuple(KeepText(digest=one.digest, title="", body=text) for one, text in said if one.digest)
+def _admitted(request: Request, record: TaskRecord, snapshot: Snapshot) -> dict[str, object]:
+    """Return what changes in the record with the text that is to be followed from now on."""
+    digest, issue = request.text_digest, snapshot.issue
+    fresh = {"answers": (), "first_attempt": record.attempt + 1} if digest != record.admitted else {}
+    return {
+        "task": request.task,
+        "admitted": digest,
+        "edited": issue is not None and digest_of(issue.title, issue.body) != digest,
+        "label": request.label,
+        "head_sha": snapshot.head,
+        "own_head": snapshot.head is None or snapshot.head in record.own_heads,
+        "requested_by": request.actor.login,
+        "requested_by_id": request.actor.id,
+        "question": request.question,
+        "commented": record.attempt > 0 or issue is None or issue.comments > 0,
+        "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
+        "blockers": _blockers(record, snapshot),
+        **fresh,
+    }
 
 
 def _new(request: Request, snapshot: Snapshot) -> TaskRecord:
@@ -159,14 +154,6 @@ def _blockers(known: TaskRecord, snapshot: Snapshot) -> tuple[Blocker, ...]:
     return known.blockers if snapshot.blockers is None else read_blockers(snapshot.blockers, known.blockers)
 
 
-def _layers(request: Request, record: TaskRecord, snapshot: Snapshot) -> Resolved | None:
-    """Lay the issue's labels and what commands chose over the repository's configuration."""
-    if snapshot.config is None:
-        return None
-    labels = snapshot.issue.labels if snapshot.issue else frozenset[str]()
-    return for_task(snapshot.config, labels, record.choice)
-
-
 def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Say what follows from the end of a run: deliver, answer, try again, or ask a person."""
     result = event.result
@@ -175,6 +162,8 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     record = _counted(event, record)
     if result.outcome is Outcome.DELIVERED and result.head_sha:
         return _deliver(event, record, first, result.head_sha)
+    if result.plan is not None or result.verdict is not None:
+        return _of_a_whole(event, record, first, snapshot)
     record, replaced = _keep_unfinished(event, record)
     if result.outcome is Outcome.REVIEWED and record.pull and not record.pull_closed:
         return _reviewed(event, record, record.pull, first)
@@ -183,6 +172,14 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
     if result.outcome in TRY_AGAIN and record.tries < snapshot.policy.max_attempts:
         return _try_again(event, record, (*first, *replaced), snapshot)
     return _ask(event, record, (*first, *replaced), snapshot)
+
+
+def _of_a_whole(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
+    """Follow a plan that was made of the task, or what a check of all its parts found."""
+    result = event.result
+    if result.outcome is Outcome.PLANNED and result.plan is not None:
+        return planned(event, result.plan, record, first, snapshot)
+    return checked(record, result, first)
 
 
 def _counted(event: RunFinished, record: TaskRecord) -> TaskRecord:

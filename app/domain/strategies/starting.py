@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from app.domain.effects import AddComment, Decision, DeleteRef, Effect, Send, SetLabels, UpsertComment
+from app.domain.effects import AddComment, Decision, DeleteRef, Effect, KeepText, Send, SetLabels, UpsertComment
 from app.domain.events import Refresh, SlotWanted
-from app.domain.instructions import Kind, waiting
-from app.domain.jobs import Purpose, run_job
+from app.domain.instructions import Instruction, Kind, waiting
+from app.domain.jobs import Job, Purpose, run_job
 from app.domain.names import run_ref
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
@@ -50,8 +50,20 @@ def begin(
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
     numbers["commented"] = True
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
-    wanted = SlotWanted(job=job, since=snapshot.now.timestamp(), most=snapshot.parallel)
-    return routed, (Send(event=wanted, delay=delay),)
+    return routed, (Send(event=slot_for(routed, job, snapshot, snapshot.now), delay=delay),)
+
+
+def slot_for(record: TaskRecord, job: Job, snapshot: Snapshot, since: datetime) -> SlotWanted:
+    """Return what asks admission for the slot in which the task's agent does the job."""
+    reviewer = record.reviewer.agent if record.purpose is Purpose.REVIEW else None
+    return SlotWanted(
+        job=job,
+        since=since.timestamp(),
+        most=snapshot.parallel,
+        priority=record.priority,
+        agent=reviewer or record.agent,
+        locks=record.locks,
+    )
 
 
 def go_on_from_blockers(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
@@ -119,6 +131,11 @@ def show_soon(record: TaskRecord, snapshot: Snapshot) -> tuple[Effect, ...]:
     if record.status is not Status.ROUTED:
         return SHOW
     return (Send(event=Refresh(task=record.task), delay=snapshot.policy.settle),)
+
+
+def keep_said(said: tuple[tuple[Instruction, str], ...]) -> tuple[Effect, ...]:
+    """Keep the texts of instructions where a run finds them by their digests."""
+    return tuple(KeepText(digest=one.digest, title="", body=text) for one, text in said if one.digest)
 
 
 def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:
