@@ -16,13 +16,13 @@ async def child(stage: Stage, parent: int, title: str = "Add a hinge") -> Linked
     return await stage.github.create_sub_issue(stage.repository, parent, title, f"{title}, please.")
 
 
-async def elsewhere(stage: Stage) -> tuple[Repository, Any]:
-    """Open an issue in another repository of the same owner, where the App is installed too."""
-    await stage.manage("POST", "/repositories", {"owner": "acme", "name": "gears"})
-    there = Stage(stage.hub, stage.github, stage.repository.model_copy(update={"name": "gears"}), stage.session)
-    made = await there.act("acme", "POST", "/issues", {"title": "Cut a gear"})
-    found = await stage.github.repository(there.repository)
-    return found, made
+async def elsewhere(stage: Stage, *, private: bool) -> tuple[Repository, Any]:
+    """Open an issue in another repository of the same owner, where the App is not installed."""
+    made = await stage.manage("POST", "/repositories", {"owner": "acme", "name": "gears", "private": private})
+    await stage.manage("PUT", "/repositories/acme/gears/collaborators/writer", {"permission": "write"})
+    repository = stage.repository.model_copy(update={"id": made["id"], "name": "gears"})
+    there = Stage(stage.hub, stage.github, repository, stage.session)
+    return repository, await there.act("writer", "POST", "/issues", {"title": "Cut a gear"})
 
 
 def linked(issue: Any, repository: Repository, **changes: Any) -> LinkedIssue:
@@ -79,7 +79,7 @@ async def test_what_blocks_an_issue_is_seen_from_both_ends_and_once(stage: Stage
 
 async def test_links_lead_to_other_repositories(stage: Stage) -> None:
     parent = await stage.open_issue()
-    repository, issue = await elsewhere(stage)
+    repository, issue = await elsewhere(stage, private=False)
     made = await child(stage, parent)
     for number in (parent, made.number):
         await stage.github.add_blocked_by(stage.repository, number, issue["id"])
@@ -87,6 +87,18 @@ async def test_links_lead_to_other_repositories(stage: Stage) -> None:
     assert list(await stage.github.blocked_by(stage.repository, parent)) == [expected]
     (under,) = await stage.github.sub_issues(stage.repository, parent)
     assert under.blocked_by == (expected,)
+
+
+async def test_links_to_what_the_app_may_not_see_are_left_out(stage: Stage) -> None:
+    parent = await stage.open_issue()
+    _, issue = await elsewhere(stage, private=True)
+    await stage.act("writer", "POST", f"/issues/{parent}/sub_issues", {"sub_issue_id": issue["id"]})
+    made = await child(stage, parent)
+    for number in (parent, made.number):
+        await stage.act("writer", "POST", f"/issues/{number}/dependencies/blocked_by", {"issue_id": issue["id"]})
+    (under,) = await stage.github.sub_issues(stage.repository, parent)
+    assert (under.id, under.blocked_by) == (made.id, ())
+    assert list(await stage.github.blocked_by(stage.repository, parent)) == []
 
 
 async def test_an_issue_that_is_nowhere_has_no_links(stage: Stage) -> None:
