@@ -134,6 +134,7 @@ def pack_head(board: Board) -> Body:
         "installations": [*board.installations.items()],
         "repositories": [*board.repositories.items()],
         "parked": dict(board.parked),
+        "asked": dict(board.asked),
         "late": dict(board.late),
     }
 
@@ -149,6 +150,7 @@ def unpack_head(body: Body, lines: Iterable[Line]) -> Board:
         installations=dict(body["installations"]),
         repositories=dict(body["repositories"]),
         parked=body["parked"],
+        asked=body.get("asked", {}),
         late=body["late"],
     )
 

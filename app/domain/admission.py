@@ -29,7 +29,8 @@ class Board(Value):
     """Waiting jobs and locks by repository, held slots by job id, and whose turn it is.
 
     `installations` and `repositories` say at which `turn` each last got a slot; `parked` until when an agent gets none,
-    `asked` how many jobs were wanted of each, `late` since when a job is refused that was freed before it was wanted (Unix time, seconds).
+    `asked` how many jobs were wanted of each, `late` since when a job is refused that was freed before it was wanted
+    (Unix time, seconds).
     """
 
     lines: Mapping[int, Line] = {}

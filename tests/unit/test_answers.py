@@ -49,7 +49,7 @@ def test_an_answer_lets_the_task_go_on(body: str, did: str, allowed: bool, reaso
     why = f"`writer` {did} what the agent asked for; the task waits for a runner."
     answer = Answer(key="k1", text="bash: git push", allowed=allowed, reason=reason)
     record = build.record(Status.ROUTED, why=why, attempt=2, job_id=AGAIN.id, answers=(answer,))
-    wanted = Send(event=SlotWanted(job=AGAIN, since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=AGAIN, since=NOW.timestamp(), agent="script"))
     assert say(body, waiting()) == Step(record, (wanted, build.SOON))
 
 

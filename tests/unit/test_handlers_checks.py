@@ -53,7 +53,7 @@ def test_failed_checks_are_another_round() -> None:
     job = run_job(TASK, 2, "rework")
     changes = {"attempt": 2, "job_id": job.id, "purpose": Purpose.REWORK, "rounds": 1, "checked": SHA}
     routed = build.record(Status.ROUTED, why=why, pull=30, head_sha=SHA, **changes)
-    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"))
     assert decide(IN_REVIEW, PASSED, *checks) == Decision(why, routed, (wanted, build.SOON))
 
 

@@ -20,7 +20,8 @@ from tests.unit.build import BODY, NOW, ROBOT, SELF, STRANGER, TASK, TITLE, WRIT
 from tests.unit.draw import examine
 
 LABELED = build.issue("orch")
-CHOSEN = "Agent `script` (no model) was chosen as the operator's default; the task waits for a runner."
+DEFAULT = "as the operator's default"
+CHOSEN = f"Agent `script` (no model) was chosen {DEFAULT}; the task waits for a runner."
 OUTSIDERS = [None, Permission.NONE, Permission.READ]
 LABELS = ("orch", "status:done", "status:routed", "bug")
 
@@ -29,14 +30,14 @@ def asked(attempt: int, title: str = TITLE, body: str = BODY) -> tuple[KeepText 
     """List what an admission asks for."""
     return (
         KeepText(digest=digest_of(title, body), title=title, body=body),
-        Send(event=SlotWanted(job=run_job(TASK, attempt), since=NOW.timestamp())),
+        Send(event=SlotWanted(job=run_job(TASK, attempt), since=NOW.timestamp(), agent="script")),
         Send(event=Refresh(task=TASK), delay=2),
     )
 
 
 def test_the_trigger_starts_a_task() -> None:
     decision = issue_labeled(build.labeled(), build.snapshot(at=LABELED, permission=Permission.WRITE))
-    record = build.record(Status.ROUTED, why=CHOSEN)
+    record = build.record(Status.ROUTED, why=CHOSEN, chosen=DEFAULT)
     assert decision == Decision("writer asked for it with the label orch", record, asked(1))
 
 
@@ -44,7 +45,7 @@ def test_the_trigger_in_capitals_starts_a_task() -> None:
     event, issue = build.labeled("Orch"), build.issue("Orch")
     assert not_ours(event, build.snapshot()) is None
     decision = issue_labeled(event, build.snapshot(at=issue, permission=Permission.ADMIN))
-    assert decision.record == build.record(Status.ROUTED, why=CHOSEN, label="Orch")
+    assert decision.record == build.record(Status.ROUTED, why=CHOSEN, chosen=DEFAULT, label="Orch")
 
 
 def test_a_parked_task_is_taken_up_again_with_the_text_and_the_person_of_now() -> None:
@@ -55,6 +56,7 @@ def test_a_parked_task_is_taken_up_again_with_the_text_and_the_person_of_now() -
     assert decision.record == build.record(
         Status.ROUTED,
         why=CHOSEN,
+        chosen=DEFAULT,
         title="New",
         attempt=4,
         first_attempt=4,

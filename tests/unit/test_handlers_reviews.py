@@ -79,7 +79,7 @@ def test_a_review_that_asks_for_something_is_another_round(state: ReviewState) -
     changes = {"attempt": 2, "job_id": job.id, "purpose": Purpose.REWORK, "rounds": 1}
     routed = build.record(Status.ROUTED, why=why, pull=30, head_sha=SHA, reviews=(4,), instructions=(TOLD,), **changes)
     kept = KeepText(digest=digest_of("", "Hm."), title="", body="Hm.")
-    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"))
     assert decision == Decision("`writer` reviewed the pull request", routed, (kept, wanted, build.SOON))
 
 

@@ -20,7 +20,7 @@ from tests.unit.build import NOW, TASK
 SHOW = (SetLabels(), UpsertComment())
 CHECK = TaskChecked(task=TASK)
 SECOND = TaskChecked(task=TASK, again=True)
-IDLE = [status for status in Status if status not in (Status.ROUTED, Status.IN_PROGRESS)]
+IDLE = [status for status in Status if status not in (Status.NEW, Status.BLOCKED, Status.ROUTED, Status.IN_PROGRESS)]
 
 
 def here(status: Status, shown: Status | None = None) -> Issue:
@@ -65,7 +65,7 @@ def test_i4_a_status_label_that_is_wrong_is_put_right(status: Status) -> None:
 
 @pytest.mark.parametrize("status", [Status.ROUTED, Status.IN_PROGRESS])
 def test_a_task_that_needs_a_slot_asks_for_it_again(status: Status) -> None:
-    wanted = Send(event=SlotWanted(job=run_job(TASK, 2), since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=run_job(TASK, 2), since=NOW.timestamp(), agent="script"))
     record = build.record(status, attempt=2, shown=(status,))
     decision = task_checked(CHECK, build.snapshot(record, here(status)))
     assert decision == Decision("mending what was missed", record, (wanted,))

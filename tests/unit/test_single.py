@@ -85,7 +85,7 @@ def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
     record = build.record(
         Status.ROUTED, why=why, attempt=2, tries=2, job_id=job.id, run_id=None, runs=(summed_up(result),)
     )
-    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"))
     assert decide(result) == Decision(why, record, (FREED, SPENT, wanted, build.SOON))
 
 
@@ -231,7 +231,7 @@ def test_a_stopped_task_goes_on_with_another_attempt_at_the_same_text() -> None:
     paused = build.record(Status.PAUSED, attempt=2, cut_off=CutOff.ARCHIVED)
     job = run_job(TASK, 3)
     routed = build.record(Status.ROUTED, why="On.", attempt=3, job_id=job.id)
-    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"))
     assert resume(paused, build.snapshot(), "On.") == Decision("On.", routed, (wanted, build.SOON))
 
 

@@ -43,7 +43,7 @@ def test_a_run_is_a_new_attempt_with_a_job_of_its_own(status: Status) -> None:
     after, effects = begin(known, SNAPSHOT, "So.", purpose=Purpose.REBASE, rounds=1, delay=7)
     changes = {"attempt": 2, "job_id": job.id, "purpose": Purpose.REBASE, "tries": 1, "rounds": 1}
     assert after == build.record(Status.ROUTED, why="So.", **changes)
-    assert effects == (Send(event=SlotWanted(job=job, since=NOW.timestamp()), delay=7),)
+    assert effects == (Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"), delay=7),)
 
 
 def test_what_else_changes_is_written_down_with_it() -> None:
@@ -75,7 +75,7 @@ def test_another_round_begins_on_an_open_pull_request() -> None:
     known = build.record(Status.IN_REVIEW, rounds=1)
     job = run_job(TASK, 2, "rework")
     changes = {"attempt": 2, "job_id": job.id, "purpose": Purpose.REWORK, "rounds": 2, "checked": SHA}
-    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp()))
+    wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"))
     expected = Decision("So.", build.record(Status.ROUTED, why="So.", **changes), (wanted, build.SOON))
     assert rework(known, SNAPSHOT, "So.", changes={"checked": SHA}) == expected
 
