@@ -4,7 +4,6 @@ All of it is raw: an agent wrote it after it read the issue and the repository. 
 it, takes it through `app.domain.text` first.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -13,7 +12,8 @@ from pydantic import Field, StrictBool, StringConstraints, ValidationError
 from app.domain.base import Value
 from app.domain.complexity import Complexity
 from app.domain.json_answer import NoAnswer, read_object
-from app.domain.schemas import describe_errors, schema_of, show
+from app.domain.locks import take_paths
+from app.domain.schemas import describe_errors, schema_of
 from app.domain.text import neutralise, one_line, subject
 
 MOST_CHILDREN = 30
@@ -172,7 +172,7 @@ def _problems(children: Sequence[PlannedChild]) -> Iterator[str]:
         if child.key in keys[:index]:
             yield f"{at}.key: `{child.key}` is the key of children[{keys.index(child.key)}] too; give each its own."
         yield from _text_problems(child, at)
-        yield from (f"{at}.paths: {problem}" for path in child.paths if (problem := _path_problem(path)))
+        yield from (f"{at}.paths: {problem}." for path in child.paths if (problem := _path_problem(path)))
         yield from (
             f"{at}.depends_on: `{name}` is the key of no child; name children by their keys."
             for name in child.depends_on
@@ -193,25 +193,16 @@ def _text_problems(child: PlannedChild, at: str) -> Iterator[str]:
 
 
 def _path_problem(path: str) -> str | None:
-    """Say why a path names nothing inside the repository."""
-    parts = _parts(path)
-    if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path) or "\\" in path:
-        return f"{show(path)} must be relative to the repository's root, with `/` between its parts."
-    if ".." in parts or ".git" in (part.lower() for part in parts):
-        return f"{show(path)} leads out of the repository's files; name what is changed itself."
-    if not parts or not path.isprintable():
-        return f"{show(path)} names nothing; name a file or a directory, or leave it out."
+    try:
+        take_paths([path])
+    except ValueError as error:
+        return str(error)
     return None
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.strip().split("/") if part not in ("", ".")]
 
 
 def _tidy(child: PlannedChild) -> PlannedChild:
     """Return the child with each path and each dependency once, and paths without what says nothing."""
-    paths = dict.fromkeys("/".join(_parts(path)) for path in child.paths)
-    changes = {"paths": tuple(paths), "depends_on": tuple(dict.fromkeys(child.depends_on))}
+    changes = {"paths": take_paths(child.paths), "depends_on": tuple(dict.fromkeys(child.depends_on))}
     return child.model_copy(update={**changes, "title": child.title.strip()})
 
 

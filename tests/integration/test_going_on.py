@@ -88,6 +88,7 @@ async def test_a_run_that_the_runner_could_not_begin_changes_nothing_of_that(sta
         ran(Outcome.TIMED_OUT, "s2", 2, agent="other"),
         ran(Outcome.DELIVERED, attempt=2),
         ran(Outcome.CANCELLED, attempt=2).model_copy(update={"purpose": Purpose.REVIEW}),  # it only read
+        ran(Outcome.CANCELLED, attempt=2).model_copy(update={"purpose": Purpose.PLAN}),
     ],
 )
 async def test_after_any_other_end_a_session_begins_anew(stage: Stage, last: RunSummary) -> None:
@@ -106,3 +107,9 @@ async def test_what_was_pushed_is_unfinished_until_the_branch_is_there(
     left = Unfinished(run_id="r1", sha=SHA)
     grant = await grant_after(stage, ran(Outcome.TIMED_OUT), head_sha=head, unfinished=left)
     assert grant.unfinished == (left if granted else None)
+
+
+async def test_a_check_begins_at_the_base_branch_and_without_notes_on_its_plan(stage: Stage) -> None:
+    planned = ran(Outcome.PLANNED, attempt=2).model_copy(update={"purpose": Purpose.PLAN})
+    grant = await grant_after(stage, ran(Outcome.TIMED_OUT), planned, head_sha=SHA, purpose=Purpose.INTEGRATION)
+    assert (grant.start_sha, grant.session, grant.notes) == (None, None, ())

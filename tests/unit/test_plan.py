@@ -140,26 +140,21 @@ def test_each_problem_says_where_and_what_to_do(wrong: dict[str, Any], says: str
     assert problems(answer(child() | wrong)) == (says,)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "~/x", "C:/x", "src\\a.py"])
-def test_a_path_is_relative_to_the_repository(path: str) -> None:
-    [problem] = problems(answer(child(paths=[path])))
-    assert problem.endswith("must be relative to the repository's root, with `/` between its parts.")
-
-
-@pytest.mark.parametrize("path", ["../x", "src/../../x", ".git/hooks/pre-commit", "sub/.GIT"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "~/x", "src\\a.py", "../x", "src/../../x"])
 def test_a_path_leads_not_out_of_the_repository(path: str) -> None:
-    assert "leads out of the repository's files" in problems(answer(child(paths=[path])))[0]
+    [problem] = problems(answer(child(paths=["src", path])))
+    assert problem.startswith(f"children[0].paths: `{path}` must be relative to the root of the repository")
 
 
-@pytest.mark.parametrize("path", [".", " ", "//", "a\nb"])
+@pytest.mark.parametrize("path", [" ", "a\nb"])
 def test_a_path_names_something(path: str) -> None:
-    assert problems(answer(child(paths=["src", path])))[0].startswith("children[0].paths: `")
+    assert " is no path: " in problems(answer(child(paths=["src", path])))[0]
 
 
 def test_all_problems_are_said_at_once() -> None:
     wrong = answer(child("a", depends_on=["b"]), child("b", depends_on=["a"], paths=["/x"]), child("a"))
     assert problems(wrong) == (
-        "children[1].paths: `/x` must be relative to the repository's root, with `/` between its parts.",
+        "children[1].paths: `/x` must be relative to the root of the repository, without `..` or a backslash.",
         "children[2].key: `a` is the key of children[0] too; give each its own.",
     )
 

@@ -224,3 +224,20 @@ async def test_it_keeps_both_sides_of_a_conflict(tmp_path: Path) -> None:
     torn.write_text("a\n<<<<<<< 1\nb\n=======\nc\n>>>>>>> 2\nd\n")
     events, _ = await run("", tmp_path, conflicts=("torn", "gone"))
     assert (torn.read_text(), texts(events)) == ("a\nb\nc\nd\n", ["kept both sides of torn", "gone is not there"])
+
+
+async def test_asked_for_a_plan_it_says_the_last_that_it_was_given_and_runs_no_other_block(tmp_path: Path) -> None:
+    body = "```sh\necho 1\n```\n```plan\n{1}\n```\n"
+    told = ("```plan\n{2}\n```\n```verdict\n{3}\n```", "Why?")
+    assert texts((await run(body, tmp_path, wanted="plan"))[0]) == ["{1}\n"]
+    assert texts((await run(body, tmp_path, told=told, wanted="plan"))[0]) == ["{2}\n"]
+
+
+async def test_asked_for_a_verdict_it_says_what_a_block_with_a_shebang_prints(tmp_path: Path) -> None:
+    events, ended = await run("```verdict\n#!/bin/bash\necho $((1 + 2))\n```", tmp_path, wanted="verdict")
+    assert (texts(events), ended.code) == (["3"], 0)
+
+
+async def test_without_a_plan_it_has_nothing_to_answer(tmp_path: Path) -> None:
+    events, _ = await run("```sh\necho 1\n```", tmp_path, wanted="plan")
+    assert (texts(events), events[-1]) == ([], Ended(EndStatus.FAILED, "nothing_to_run"))
