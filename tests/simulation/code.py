@@ -8,14 +8,15 @@ from typing import Any
 from app.domain.errors import HeadMoved, Missing, NotMergeable, Permanent
 from tests.simulation import payloads
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.issues import BOT, REPOSITORY, WRITER, Issues
+from tests.simulation.issues import BOT, REPOSITORY, WRITER
+from tests.simulation.links import Links
 from tests.simulation.rows import CommitRow, Person, PullRow
 
 NOBODY = "0" * 40
 CLOSES = re.compile(r"(?i)\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?) #([0-9]+)")
 
 
-class Code(Issues):
+class Code(Links):
     """The repository's code: `refs` by their full names, and files of the default branch."""
 
     def __init__(self, clock: SimulatedClock, chance: Random, say: Callable[[str, int], None]) -> None:

@@ -26,19 +26,16 @@ from app.domain.facts import (
 from app.domain.grants import RunToken
 from app.domain.labels import Label
 from app.domain.names import Repository
-from tests.simulation.code import Code
 from tests.simulation.issues import BOT, REPOSITORY
+from tests.simulation.linking import MemoryLinks
 from tests.simulation.rows import CommentRow, IssueRow, PullRow
 
 IDENTITY = Identity(app_id=1, slug="orch", bot_id=BOT.id, bot_login=BOT.login)
 AN_HOUR = timedelta(hours=1)
 
 
-class MemoryGitHub:
+class MemoryGitHub(MemoryLinks):
     """Implement `app.ports.GitHub` for one repository; lists show at once what was made."""
-
-    def __init__(self, place: Code) -> None:
-        self._place = place
 
     async def identity(self) -> Identity:
         return IDENTITY

@@ -15,6 +15,7 @@ from tests.simulation.payloads import Json
 from tests.simulation.rows import CommentRow, Hook, IssueRow, LabelRow, Person, PullRow
 
 REPOSITORY = Repository(id=7, installation_id=3, owner="acme", name="widgets")
+ECHOES = {("issues", "labeled"), ("issues", "unlabeled"), ("issue_comment", "created"), ("issue_comment", "edited")}
 BOT = Person(99, "orch[bot]", Permission.WRITE, is_bot=True)
 WRITER = Person(11, "writer", Permission.WRITE)
 OUTSIDER = Person(12, "outsider", Permission.READ)
@@ -23,7 +24,8 @@ OUTSIDER = Person(12, "outsider", Permission.READ)
 class Issues:
     """One repository's issues. `lines` says what happened and when; `wire` holds the webhooks that are on their way.
 
-    `lost` and `doubled` are the shares of webhooks that are never sent, and sent twice.
+    `lost` and `doubled` are the shares of webhooks that are never sent, and sent twice. Without `echoes` Orch hears
+    nothing of its own labels and comments, which mean nothing to it and cost a quarter of the time.
     """
 
     def __init__(self, clock: SimulatedClock, chance: Random, say: Callable[[str, int], None]) -> None:
@@ -34,6 +36,7 @@ class Issues:
         self.written: dict[int, CommentRow] = {}
         self.wire: list[Hook] = []
         self.lost = self.doubled = 0.0
+        self.echoes = True
         self._last_id = 1000
 
     def now(self) -> datetime:
@@ -54,6 +57,8 @@ class Issues:
 
     def send(self, event: str, action: str | None, by: Person, **about: Any) -> None:
         """Put a webhook on the wire."""
+        if not self.echoes and by is BOT and (event, action) in ECHOES:
+            return
         payload = {
             **({"action": action} if action else {}),
             **about,

@@ -66,6 +66,22 @@ class People:
         self.clock.advance(PAUSE)
         self.place.merge(pull, self.place.people[by])
 
+    async def add_sub_issue(self, parent: int, child: int, by: str = "writer") -> None:
+        self.clock.advance(PAUSE)
+        self.place.add_sub_issue(parent, child, self.place.people[by])
+
+    async def remove_sub_issue(self, parent: int, child: int, by: str = "writer") -> None:
+        self.clock.advance(PAUSE)
+        self.place.remove_sub_issue(parent, child, self.place.people[by])
+
+    async def add_blocked_by(self, number: int, blocker: int, by: str = "writer") -> None:
+        self.clock.advance(PAUSE)
+        self.place.add_blocked_by(number, blocker, self.place.people[by])
+
+    async def remove_blocked_by(self, number: int, blocker: int, by: str = "writer") -> None:
+        self.clock.advance(PAUSE)
+        self.place.remove_blocked_by(number, blocker, self.place.people[by])
+
     async def push_to_base(self, *files: str, by: str = "writer") -> None:
         """Push a commit that changes those files to the default branch."""
         self.clock.advance(PAUSE)

@@ -140,7 +140,7 @@ class World(People):
         return endings[job.attempt - 1] if job.attempt <= len(endings) else self.script(job, grant)
 
     async def _step(self) -> bool:
-        steps = [self.runner.end, self._review, self._deliver, self._handle, self.runner.take]
+        steps = [self.runner.end, self._review, self.deliver, self._handle, self.runner.take]
         if self.shuffled:
             self.chance.shuffle(steps)
         for step in steps:
@@ -148,7 +148,7 @@ class World(People):
                 return True
         return False
 
-    async def _deliver(self) -> bool:
+    async def deliver(self) -> bool:
         """Deliver a webhook: the first, or any if they are shuffled; it is on the wire until it is taken."""
         wire = self.place.wire
         if not wire:
