@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from app.domain.errors import Permanent
-from infra.hub.api import ROUTES, actions, ci, protection
+from infra.hub.api import ROUTES, actions, ci, happenings, protection
 from infra.hub.api.admin import ROUTES as ADMIN_ROUTES
 from infra.hub.api.admin import describe
 from infra.hub.delivering import deliver_forever
@@ -101,7 +101,7 @@ def _bind(settings: HubSettings) -> socket.socket:
 
 def _application(world: World) -> web.Application:
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[local_only])
-    for routes in (ADMIN_ROUTES, ci.ROUTES, protection.ADMIN_ROUTES, actions.LOG_ROUTES):
+    for routes in (ADMIN_ROUTES, ci.ROUTES, protection.ADMIN_ROUTES, actions.LOG_ROUTES, happenings.ROUTES):
         mount_admin(app, world, routes)
     mount(app, world, [*ROUTES, *GRAPHQL_ROUTES])
     mount_git(app, world)

@@ -121,6 +121,10 @@ class State:
         rows = self._db.execute(sql, (cls.__name__, LAST_ID if before is None else before, limit)).fetchall()
         return [adapter(cls).validate_json(row[0]) for row in rows]
 
+    def after(self, cls: type[R], row_id: int) -> list[R]:
+        """List the rows of a kind under any parent whose id is higher, oldest first."""
+        return self._select(cls, "id > ?", (row_id,))
+
     def count(self, cls: type[R], parent: int = 0, state: str | None = None) -> int:
         """Count the rows under a parent, all or those of one `state`."""
         sql = "SELECT count(*) FROM documents WHERE kind = ? AND parent = ?"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from infra.hub.pages.links import links_to_show
 from infra.hub.pages.rendering import issue_path
 from infra.hub.pages.timeline import timeline
 from infra.hub.pages.visit import PageHandler, Visit
@@ -50,6 +51,7 @@ async def show_issue(visit: Visit) -> web.Response:
         "issue.html.j2",
         repository,
         issue=issue,
+        links=links_to_show(visit.world.state, issue),
         labels=labels_of(visit.world, issue),
         choice=labels_to_choose(visit, repository),
         timeline=timeline(visit.world.state, issue),

@@ -34,6 +34,7 @@ def make_templates(world: World) -> Environment:
         "ago": lambda moment: ago(world.now() - moment, moment),
         "chip_style": chip_style,
         "diff_lines": diff_lines,
+        "linked": partial(_linked, world),
         "login": lambda user_id: world.state.load(User, user_id).login,
         "markdown": partial(_markdown, world),
         "moment": moment_text,
@@ -72,6 +73,16 @@ def _luminance(color: str) -> float:
 
 def issue_path(issue: Issue, repository: Repository) -> str:
     return f"/{repository.full_name}/{'pull' if issue.is_pull else 'issues'}/{issue.number}"
+
+
+def _linked(world: World, issue_id: int, repository: Repository | None) -> Markup:
+    """Name an issue as a link to it, with its repository's name where that is another than the page's."""
+    issue = world.state.get(Issue, issue_id)
+    if issue is None:
+        return Markup("(deleted)")
+    home = world.state.load(Repository, issue.repository_id)
+    name = "" if home == repository else home.full_name
+    return Markup('<a href="{}">{}#{}</a>').format(issue_path(issue, home), name, issue.number)
 
 
 def _markdown(world: World, text: str | None, repository: Repository) -> Markup:

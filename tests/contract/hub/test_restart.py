@@ -100,14 +100,18 @@ async def test_it_prints_how_to_reach_it_and_ends_on_sigterm(tmp_path: Path, ses
 
 async def test_a_killed_hub_comes_back_with_everything(tmp_path: Path, session: aiohttp.ClientSession) -> None:
     process = Process.start(tmp_path / "hub")
-    assert await Client(session, process.info).open_issue("Kept") == 1
+    client = Client(session, process.info)
+    assert [await client.open_issue(title) for title in ("Kept", "Below")] == [1, 2]
+    below = await client.call("GET", "/repos/acme/widgets/issues/2")
+    await client.call("POST", "/repos/acme/widgets/issues/1/sub_issues", {"sub_issue_id": below["id"]})
     assert process.end(signal.SIGKILL) == -signal.SIGKILL
     again = Process.start(tmp_path / "hub")
     same = ("app_id", "installation_id", "tokens", "key_file", "repository")
     assert {key: again.info[key] for key in same} == {key: process.info[key] for key in same}
     client = Client(session, again.info)
     assert (await client.call("GET", "/repos/acme/widgets/issues/1"))["title"] == "Kept"
-    assert await client.open_issue("Next") == 2
+    assert (await client.call("GET", "/repos/acme/widgets/issues/2/parent"))["number"] == 1
+    assert await client.open_issue("Next") == 3
     assert again.end(signal.SIGTERM) == 0
 
 
