@@ -220,8 +220,12 @@ def _may_speak(event: Commented | PullCommented) -> bool:
 
 def _spares(event: Commented, record: TaskRecord | None) -> frozenset[Need]:
     """Do without issue and branch on a pull request, and without what was decided if nobody asks why."""
-    on_pull = frozenset({Need.ISSUE, Need.HEAD}) if event.pull is not None else frozenset[Need]()
-    return on_pull if "/why" in event.body.lower() else on_pull | {Need.DECISIONS}
+    spared = {Need.ISSUE, Need.HEAD} if event.pull is not None else set[Need]()
+    if event.blocked_by in (0, None):
+        spared.add(Need.BLOCKERS)
+    if "/why" not in event.body.lower():
+        spared.add(Need.DECISIONS)
+    return frozenset(spared)
 
 
 def _spares_pull(event: PullCommented, record: TaskRecord | None) -> frozenset[Need]:
@@ -260,7 +264,9 @@ def not_on_ours(event: PullCommented, snapshot: Snapshot) -> str | None:
 HANDLERS = (
     Handler(
         Commented,
-        frozenset({Need.RECORD, Need.ISSUE, Need.STANDING, Need.CONFIG, Need.HEAD, Need.DECISIONS, Need.POOL}),
+        frozenset(
+            {Need.RECORD, Need.ISSUE, Need.STANDING, Need.CONFIG, Need.HEAD, Need.BLOCKERS, Need.DECISIONS, Need.POOL}
+        ),
         commented,
         not_ours,
         _is_settled,

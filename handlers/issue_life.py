@@ -3,7 +3,9 @@
 from app.domain import life
 from app.domain.effects import AddComment, Decision, Effect, RemoveLabel, Send, nothing
 from app.domain.events import IssueClosed, IssueDeleted, IssueEdited, IssueReopened, IssueTransferred, MergeAwaited
-from app.domain.labels import STATUS_PREFIX, is_same_label, status_label
+from app.domain.graph import state_of
+from app.domain.graph_events import IssueMoved
+from app.domain.labels import PLAN_LABEL, STATUS_PREFIX, is_same_label, status_label
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.task import Status
@@ -21,8 +23,8 @@ def issue_edited(event: IssueEdited, snapshot: Snapshot) -> Decision:
 def issue_closed(event: IssueClosed, snapshot: Snapshot) -> Decision:
     """End the task of an issue that a person closed; whether a merge did it is found out first."""
     record, issue = snapshot.record, snapshot.issue
-    if record is None:
-        return NO_TASK
+    if record is None or event.actor.id == snapshot.identity.bot_id:
+        return _tell_others(event, record)
     if record.status.is_final:
         return nothing(f"the task is {record.status.value} already")
     if record.pull is not None and not event.again:
@@ -31,6 +33,19 @@ def issue_closed(event: IssueClosed, snapshot: Snapshot) -> Decision:
         return nothing("the issue is not there any more")
     finished = life.merged(record, snapshot.pull) or life.closed(record, issue, event.actor.login)
     return finished or nothing("the issue was reopened meanwhile")
+
+
+def _tell_others(event: IssueClosed | IssueReopened, record: TaskRecord | None) -> Decision:
+    """Have those told who wait for an issue, as far as its task does not tell them itself."""
+    known = 0 if record is None else len(record.dependents)
+    parent = event.parent if record is None or record.parent is None else None
+    if event.blocking <= known and parent is None:
+        return NO_TASK if record is None else nothing("who waits for it is told by its task")
+    state = state_of(isinstance(event, IssueReopened), event.state_reason)
+    moved = IssueMoved(
+        task=event.task, state=state, blocking=event.blocking if event.blocking > known else 0, parent=parent
+    )
+    return Decision("others may wait for the issue", effects=(Send(event=moved),))
 
 
 def _await_merge(event: IssueClosed, pull: int) -> Decision:
@@ -46,7 +61,9 @@ def merge_awaited(event: MergeAwaited, snapshot: Snapshot) -> Decision:
 
 def issue_reopened(event: IssueReopened, snapshot: Snapshot) -> Decision:
     """Let the task wait for a person with write access, and say how it is taken up again."""
-    if snapshot.record is None or snapshot.issue is None:
+    if snapshot.record is None:
+        return _tell_others(event, None)
+    if snapshot.issue is None:
         return NO_TASK
     trigger = snapshot.policy.trigger
     decision = life.reopened(snapshot.record, snapshot.issue, snapshot.pull, trigger)
@@ -89,13 +106,25 @@ LifeEvent = IssueEdited | IssueClosed | IssueReopened | IssueTransferred | Issue
 
 
 def not_ours(event: LifeEvent, snapshot: Snapshot) -> str | None:
-    """Skip issues that are no tasks, going by their labels, and what Orch did itself."""
+    """Skip issues that are no tasks and that nobody waits for, going by labels and links, and what Orch did itself."""
+    if isinstance(event, IssueClosed | IssueReopened) and (event.blocking or event.parent):
+        return None
     if event.actor.id == snapshot.identity.bot_id:
         return "Orch did it itself"
-    trigger = snapshot.policy.trigger
-    if any(is_same_label(label, trigger) or label.lower().startswith(STATUS_PREFIX) for label in event.labels):
-        return None
-    return "the issue has no label of Orch's"
+    return None if _has_label(event, snapshot) else "the issue has no label of Orch's"
+
+
+def _has_label(event: LifeEvent, snapshot: Snapshot) -> bool:
+    ours = (snapshot.policy.trigger, PLAN_LABEL)
+    return any(
+        label.lower().startswith(STATUS_PREFIX) or any(is_same_label(label, one) for one in ours)
+        for label in event.labels
+    )
+
+
+def _is_only_known(event: LifeEvent, snapshot: Snapshot) -> bool:
+    """Look for no record on GitHub of an issue that somebody merely waits for."""
+    return not _has_label(event, snapshot)
 
 
 def _is_over(event: IssueClosed, record: TaskRecord) -> bool:
@@ -110,8 +139,8 @@ _READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
 
 HANDLERS = (
     Handler(IssueEdited, _READ, issue_edited, not_ours),
-    Handler(IssueClosed, _READ | {Need.PULL}, issue_closed, not_ours, _is_over),
-    Handler(IssueReopened, _READ | {Need.PULL}, issue_reopened, not_ours, _is_not_over),
+    Handler(IssueClosed, _READ | {Need.PULL}, issue_closed, not_ours, _is_over, _is_only_known),
+    Handler(IssueReopened, _READ | {Need.PULL}, issue_reopened, not_ours, _is_not_over, _is_only_known),
     Handler(IssueTransferred, frozenset({Need.RECORD, Need.CONFIG}), issue_transferred, not_ours),
     Handler(IssueDeleted, frozenset({Need.RECORD, Need.CONFIG}), issue_deleted, not_ours),
     Handler(MergeAwaited, frozenset(), merge_awaited),

@@ -6,13 +6,15 @@ from datetime import timedelta
 from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled
-from app.domain.labels import AUTOMERGE, STATUS_PREFIX, is_same_label, statuses_on
+from app.domain.graph import Graph
+from app.domain.jobs import Purpose
+from app.domain.labels import AUTOMERGE, PLAN_LABEL, STATUS_PREFIX, is_same_label, statuses_on
 from app.domain.missed import is_followed
 from app.domain.names import digest_of
 from app.domain.powers import Power, refusal
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies import single
+from app.domain.strategies import family, single
 from app.domain.strategies.merge import wish
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status, Trigger, can
@@ -29,7 +31,7 @@ def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
     """Start the task if the event's own label is the trigger, put on by a person who may write."""
     if is_same_label(event.label, AUTOMERGE):
         return _merge_asked(event, snapshot)
-    if not is_same_label(event.label, snapshot.policy.trigger):
+    if not _starts(event, snapshot):
         return _drifted(event, snapshot)
     refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)
     if refused:
@@ -49,7 +51,13 @@ def _request(event: IssueLabeled) -> single.Request:
         body=event.body,
         how=f"with the label {event.label}",
         label=event.label,
+        purpose=Purpose.PLAN if is_same_label(event.label, PLAN_LABEL) else None,
+        more={"parent": event.task.model_copy(update={"number": event.parent})} if event.parent else {},
     )
+
+
+def _starts(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> bool:
+    return is_same_label(event.label, snapshot.policy.trigger) or is_same_label(event.label, PLAN_LABEL)
 
 
 def _merge_asked(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> Decision:
@@ -64,6 +72,8 @@ def _merge_asked(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> De
 def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Go on with a task that waits: finish it, have its pull request reviewed again, or begin another attempt."""
     digest = digest_of(event.title, event.body)
+    if record.graph is not None and record.graph.started and not record.status.is_final:
+        return _go_on(record, record.graph, snapshot)
     if record.status is Status.DONE and life.has_open_pull(record):
         return nothing("the pull request was merged; only a reopened issue is taken up again")
     if not can(record.status, Trigger.ROUTE):
@@ -72,6 +82,13 @@ def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Dec
         return nothing("the label was put on before the task came to wait, and was followed then")
     waiting = life.merged(record, snapshot.pull) or life.reviewed_again(record, snapshot.pull, digest)
     return waiting or single.admit(_request(event), replace(snapshot, record=record.change(rounds=0)))
+
+
+def _go_on(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Decision:
+    """Go on with a planned task that was stopped; one that waits for its children does so already."""
+    if record.status is not Status.PAUSED or is_followed(record, snapshot.given):
+        return nothing("the task was planned already")
+    return family.go_on(record, graph, snapshot, "The label was put on again.")
 
 
 def _start_anew(event: IssueLabeled, record: TaskRecord, digest: str, snapshot: Snapshot) -> Decision:
@@ -89,7 +106,7 @@ def issue_unlabeled(event: IssueUnlabeled, snapshot: Snapshot) -> Decision:
     """Stop the work if the trigger was taken off; put a status label back."""
     if is_same_label(event.label, AUTOMERGE):
         return _merge_asked(event, snapshot)
-    if not is_same_label(event.label, snapshot.policy.trigger):
+    if not _starts(event, snapshot):
         return _drifted(event, snapshot)
     if snapshot.record is None or snapshot.issue is None:
         return nothing("no task, so nothing to stop")
@@ -103,7 +120,7 @@ def not_ours(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> str | 
         return "Orch changed the label itself"
     if event.label.lower().startswith(STATUS_PREFIX):
         return None
-    if is_same_label(event.label, snapshot.policy.trigger) or is_same_label(event.label, AUTOMERGE):
+    if _starts(event, snapshot) or is_same_label(event.label, AUTOMERGE):
         return None
     return f"the label {event.label} is nothing to Orch"
 
@@ -142,11 +159,20 @@ def _give_in(record: TaskRecord) -> Decision:
     return Decision(why, record.change(notice=GIVEN_IN), (UpsertComment(),))
 
 
+def _spares(event: IssueLabeled, record: TaskRecord | None) -> frozenset[Need]:
+    """Do without the list of what blocks the issue where GitHub said with the label that nothing does."""
+    return frozenset({Need.BLOCKERS}) if event.blocked_by == 0 else frozenset()
+
+
 _READ = frozenset({Need.RECORD, Need.ISSUE, Need.CONFIG})
 
 HANDLERS = (
     Handler(
-        IssueLabeled, _READ | {Need.STANDING, Need.PULL, Need.HEAD, Need.GIVEN, Need.POOL}, issue_labeled, not_ours
+        IssueLabeled,
+        _READ | {Need.STANDING, Need.PULL, Need.HEAD, Need.GIVEN, Need.POOL, Need.BLOCKERS},
+        issue_labeled,
+        not_ours,
+        spares=_spares,
     ),
     Handler(IssueUnlabeled, _READ | {Need.STANDING}, issue_unlabeled, not_ours),
 )

@@ -11,7 +11,7 @@ from app.domain.config import resolve
 from app.domain.errors import Missing
 from app.domain.events import Event, PullCommented
 from app.domain.facts import Comment, Identity, Issue, LabelGiven, Standing
-from app.domain.labels import is_same_label
+from app.domain.labels import PLAN_LABEL, is_same_label
 from app.domain.names import ADMISSION, Repository, TaskRef, split_group
 from app.domain.policy import Policy
 from app.domain.pool import Pool, pool_of
@@ -156,7 +156,7 @@ class SnapshotLoader:
         """Ask when the trigger was put on, where it may take a task up again: its webhook may be an old one."""
         if Need.GIVEN not in needs or loaded.task is None or not can(loaded.task.status, Trigger.ROUTE):
             return None
-        if not is_same_label(event.label, trigger):
+        if not any(is_same_label(event.label, one) for one in (trigger, PLAN_LABEL)):
             return None
         return await self.github.label_given(event.task.repository, event.task.number, event.label)
 

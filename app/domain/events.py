@@ -36,10 +36,16 @@ from app.domain.task_events import TaskEvent
 
 
 class IssueLabeled(TaskEvent):
-    """A label was put on an issue; title and body are those of that moment."""
+    """A label was put on an issue; title and body are those of that moment.
+
+    `blocked_by` counts the issues that block it, None if GitHub does not tell; `parent` is the issue of the same
+    repository that it is a sub-issue of.
+    """
 
     type: Literal["issue_labeled"] = "issue_labeled"
     label: str
+    blocked_by: int | None = None
+    parent: int | None = None
     actor: Actor
     title: str
     body: str
@@ -158,6 +164,7 @@ class Commented(TaskEvent):
     editor_unknown: bool = False
     title: str | None = None
     text: str | None = None
+    blocked_by: int | None = None
 
 
 class Reviewed(TaskEvent):

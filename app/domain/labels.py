@@ -1,10 +1,17 @@
 """Labels: what Orch calls them, and which to add and take off."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from app.domain.base import Value
 from app.domain.task import Status
+from app.domain.text import one_line
 
 STATUS_PREFIX = "status:"
+COMPLEXITY_PREFIX, ROLE_PREFIX, PRIORITY_PREFIX = "complexity:", "role:", "priority:"
+NO_ROLES: Mapping[str, str] = MappingProxyType({})
 AUTOMERGE = "automerge"
+PLAN_LABEL = "plan"
 
 
 class Label(Value):
@@ -27,16 +34,33 @@ STATUS_LABELS = (
     Label(name="status:cancelled", color="ffffff", description="Not wanted any more"),
 )
 
+ROUTE_LABELS = (
+    Label(name="complexity:simple", color="bfe5bf", description="Little is asked of the agent"),
+    Label(name="complexity:medium", color="fef2c0", description="Something is asked of the agent"),
+    Label(name="complexity:complex", color="f9d0c4", description="Much is asked of the agent"),
+    Label(name="priority:high", color="e99695", description="Goes before what waits in this repository"),
+    Label(name="priority:low", color="c2e0c6", description="Waits for what else there is in this repository"),
+)
+"""What may be put on an issue before the trigger, and counts when that is put on."""
+LONGEST_DESCRIPTION = 100
+
 
 def status_label(status: Status) -> str:
     """Name the label of a status."""
     return STATUS_PREFIX + status.value
 
 
-def repository_labels(trigger: str) -> tuple[Label, ...]:
+def repository_labels(trigger: str, roles: Mapping[str, str] = NO_ROLES) -> tuple[Label, ...]:
     """List the labels Orch creates in a repository it is installed on."""
     merge = Label(name=AUTOMERGE, color="0e8a16", description="Orch merges it once it is approved and green")
-    return (Label(name=trigger, color="5319e7", description="Orch works on this issue"), *STATUS_LABELS, merge)
+    return (Label(name=trigger, color="5319e7", description="Orch works on this issue"), *STATUS_LABELS, *ROUTE_LABELS, *_role_labels(roles), merge)
+
+
+def _role_labels(roles: Mapping[str, str]) -> tuple[Label, ...]:
+    return tuple(
+        Label(name=f"{ROLE_PREFIX}{name}", color="d4c5f9", description=one_line(said, LONGEST_DESCRIPTION))
+        for name, said in roles.items()
+    )
 
 
 def statuses_on(labels: frozenset[str]) -> tuple[Status, ...]:

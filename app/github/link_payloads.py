@@ -19,6 +19,12 @@ def read_links(issue: Json) -> Mapping[str, Any]:
     }
 
 
+def read_blocked(issue: Json) -> int | None:
+    """Return how many issues block an issue, closed ones too; None if GitHub does not tell."""
+    count: int | None = (issue.get("issue_dependencies_summary") or {}).get("total_blocked_by")
+    return count
+
+
 def _children(payload: Json, group: str) -> Event:
     added = payload["action"] == "sub_issue_added"
     return SubIssuesChanged(**_own(payload, "parent_issue"), child=_other(payload, "sub_issue"), added=added)

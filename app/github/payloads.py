@@ -40,7 +40,7 @@ from app.domain.events import (
 from app.domain.facts import CutOff
 from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_author, read_repository
-from app.github.link_payloads import LINK_READERS, read_links
+from app.github.link_payloads import LINK_READERS, read_blocked, read_links
 
 Json = Mapping[str, Any]
 _CLOSES = re.compile(r"\nCloses #([1-9][0-9]{0,9})\s*\Z")
@@ -78,7 +78,9 @@ def _label(payload: Json, group: str) -> Event:
     if payload["action"] == "unlabeled":
         return IssueUnlabeled(task=task, label=label, actor=actor)
     issue = payload["issue"]
-    return IssueLabeled(task=task, label=label, actor=actor, title=issue["title"], body=issue["body"] or "")
+    parent, blocked_by = read_links(issue)["parent"], read_blocked(issue)
+    text = {"title": issue["title"], "body": issue["body"] or ""}
+    return IssueLabeled(task=task, label=label, actor=actor, blocked_by=blocked_by, parent=parent, **text)
 
 
 def _issue(payload: Json, group: str) -> Event:
@@ -121,7 +123,8 @@ def _comment(payload: Json, group: str) -> Event:
             task_number=int(closes[1]) if closes else None,
             **facts,
         )
-    return Commented(task=_task(payload), title=issue["title"], text=issue["body"] or "", **facts)
+    text = {"title": issue["title"], "text": issue["body"] or ""}
+    return Commented(task=_task(payload), blocked_by=read_blocked(issue), **text, **facts)
 
 
 def _review(payload: Json, group: str) -> Event:

@@ -14,7 +14,6 @@ from app.domain.snapshot import Snapshot
 from app.domain.strategies.starting import SHOW, begin, keep_said, show_soon
 from app.domain.task import Status, Trigger
 
-PLAN_LABEL = "plan"
 BY_ITSELF = "the setting `autonomy: full`"
 WAITS = (
     "The plan waits for a person with write access: `/approve` creates the sub-issues, `/deny REASON` has it planned "
