@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from app.domain import effects as do
 from app.domain.absorb import Made, absorb, refuse
+from app.domain.advice import Advice, RouteQuestion
 from app.domain.comment import render_comment
 from app.domain.effects import Effect
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
@@ -16,18 +17,19 @@ from app.domain.markers import Keyring
 from app.domain.names import TaskRef
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
+from app.domain.routing_events import TaskRouted
 from app.domain.strategies.telling import told
 from app.leases import Leases
 from app.log import bound, log
 from app.notifying import SILENT, Notifying
 from app.onboarding import open_onboarding
 from app.plan_effects import PlanEffects
-from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue
+from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Router
 from app.pull_effects import PullEffects, hidden_key
 from app.rebuild import find_record
 from app.reconcile import Reconcile
 from app.records import Loaded, Pending, Records
-from app.texts import keep_text, tell
+from app.texts import keep_text, read_text, tell
 
 CREATES = (do.CreateChild, do.UpsertComment, do.AddComment, do.OpenPull, do.AnswerThreads, do.SubmitReview, do.ShowLog)
 """Effects that would make a second thing when repeated: a repetition looks first."""
@@ -52,6 +54,7 @@ class Apply:
     plans: PlanEffects
     show_log: Callable[[str], Awaitable[str]]
     notifying: Notifying = SILENT
+    router: Router | None = None
 
     async def drain(self, group: str) -> None:
         """Perform the group's outbox in order; raises Retryable with what is left still in it.
@@ -116,8 +119,8 @@ class Apply:
         match pending.effect:
             case do.Send(event=event, delay=delay):
                 await self.events.send(enclose(event, pending.id, self.clock.now(), delay))
-            case do.Enqueue(job=job):
-                await self.jobs.send(job)
+            case do.Enqueue() | do.AskRouter() as effect:
+                await self._ask(effect, pending.id)
             case do.KeepText(title=title, body=body):
                 await keep_text(self.artifacts, title, body)
             case do.CreateLabels() | do.OpenOnboarding() as effect:
@@ -140,10 +143,28 @@ class Apply:
                 return await self._perform_for(effect, record, looks) if record else None
         return None
 
+    async def _ask(self, effect: do.Enqueue | do.AskRouter, identity: str) -> None:
+        """Ask the runners, or a model and tell the task what that said; of two answers, the task heeds the first."""
+        match effect:
+            case do.Enqueue(job=job):
+                await self.jobs.send(job)
+            case do.AskRouter(task=task, digest=digest):
+                routed = TaskRouted(task=task, digest=digest, advice=await self._advice(effect))
+                await self.events.send(enclose(routed, identity, self.clock.now()))
+
+    async def _advice(self, effect: do.AskRouter) -> Advice:
+        text, router = await read_text(self.artifacts, effect.digest), self.policy.router
+        if self.router is None or text is None:
+            return Advice(failed="no model is set up to be asked" if text else "the text to ask about was lost")
+        agents = {agent: router.about.get(agent, "") for agent in effect.agents}
+        return await self.router.choose(
+            RouteQuestion(title=text[0], body=text[1], agents=agents, roles=dict(router.roles))
+        )
+
     async def _prepare(self, effect: do.CreateLabels | do.OpenOnboarding) -> None:
         match effect:
             case do.CreateLabels(repository=repository, trigger=trigger):
-                labels = repository_labels(trigger or self.policy.trigger)
+                labels = repository_labels(trigger or self.policy.trigger, self.policy.router.roles)
                 await self.github.create_missing_labels(repository, labels)
             case do.OpenOnboarding(repository=repository):
                 await open_onboarding(self.github, self.identity, self.policy, repository)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from app.domain.advice import Advice, RouteQuestion
 from app.domain.effects import ThreadAnswer
 from app.domain.envelope import DeadLetter, Envelope
 from app.domain.facts import (
@@ -433,6 +434,14 @@ class Told:
 
     rule: str
     failed: str | None
+
+
+class Router(Protocol):
+    """Asks a model how a new task is best done."""
+
+    async def choose(self, question: RouteQuestion) -> Advice:
+        """Choose out of what the question names, within a bounded time; a failure is in the answer, and not raised."""
+        ...
 
 
 class Notifier(Protocol):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -26,6 +27,7 @@ from app.domain.config_keys import KEYS, PERSON, Autonomy, MergeMethod, Outsider
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
+from app.domain.router import RouterPolicy, misfits, read_router
 from app.notify_rules import HOLDS_SECRETS, Rules
 from app.sources import PREFIX, Sources, gather, read_dot_env
 
@@ -54,6 +56,13 @@ def _listed(value: object) -> object:
     if value.lstrip().startswith("["):
         return json.loads(value)
     return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _routed(value: object) -> RouterPolicy:
+    """Take the mode alone as well as a mapping, which is JSON in the environment."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return read_router(json.loads(value))
+    return read_router(value)
 
 
 class StateSettings(BaseModel):
@@ -270,6 +279,17 @@ class ServeSettings(RunnerSettings):
     )
     mergers: list[Person] = Field(default=["write"], description="who may have Orch merge, in the same words")
     bots: list[Bot] = Field(default=[], description="bots that may start and steer work, as in `renovate[bot]`")
+    router: Annotated[RouterPolicy, BeforeValidator(_routed)] = Field(
+        default=RouterPolicy(),
+        description="how an agent is chosen where nobody names one: `fixed` (the first), `round_robin`, or in the file"
+        " a mapping with `mode`, `rules`, `model_map`, `roles`, `about`, `llm`, in the environment as JSON; see"
+        " [Routing](#routing)",
+    )
+    provider_pause: float = Field(
+        default=3600,
+        gt=0,
+        description="seconds that an agent is left alone whose provider takes no more calls, and says not until when",
+    )
     keep_failed: float = Field(default=3600, ge=0, description="seconds that a failed attempt's worktree is kept")
     onboarding: bool = Field(
         default=True, description="open one pull request with a commented `.orch.yml` where Orch is newly installed"
@@ -297,6 +317,13 @@ class ServeSettings(RunnerSettings):
     @classmethod
     def _split_people(cls, value: object) -> object:
         return _listed(value)
+
+    @field_validator("router")
+    @classmethod
+    def _fits(cls, router: RouterPolicy, info: ValidationInfo) -> RouterPolicy:
+        if problems := list(misfits(router, info.data.get("agents", ()))):
+            raise ValueError("; ".join(problems))
+        return router
 
     @field_validator("private_key_file")
     @classmethod

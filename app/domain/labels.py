@@ -1,15 +1,12 @@
 """Labels: what Orch calls them, and which to add and take off."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 from app.domain.base import Value
 from app.domain.task import Status
-from app.domain.text import one_line
 
 STATUS_PREFIX = "status:"
 COMPLEXITY_PREFIX, ROLE_PREFIX, PRIORITY_PREFIX = "complexity:", "role:", "priority:"
-NO_ROLES: Mapping[str, str] = MappingProxyType({})
 AUTOMERGE = "automerge"
 PLAN_LABEL = "plan"
 
@@ -42,7 +39,6 @@ ROUTE_LABELS = (
     Label(name="priority:low", color="c2e0c6", description="Waits for what else there is in this repository"),
 )
 """What may be put on an issue before the trigger, and counts when that is put on."""
-LONGEST_DESCRIPTION = 100
 
 
 def status_label(status: Status) -> str:
@@ -50,16 +46,22 @@ def status_label(status: Status) -> str:
     return STATUS_PREFIX + status.value
 
 
-def repository_labels(trigger: str, roles: Mapping[str, str] = NO_ROLES) -> tuple[Label, ...]:
+def repository_labels(trigger: str, roles: Iterable[str] = ()) -> tuple[Label, ...]:
     """List the labels Orch creates in a repository it is installed on."""
     merge = Label(name=AUTOMERGE, color="0e8a16", description="Orch merges it once it is approved and green")
-    return (Label(name=trigger, color="5319e7", description="Orch works on this issue"), *STATUS_LABELS, *ROUTE_LABELS, *_role_labels(roles), merge)
+    return (
+        Label(name=trigger, color="5319e7", description="Orch works on this issue"),
+        *STATUS_LABELS,
+        *ROUTE_LABELS,
+        *_role_labels(roles),
+        merge,
+    )
 
 
-def _role_labels(roles: Mapping[str, str]) -> tuple[Label, ...]:
+def _role_labels(roles: Iterable[str]) -> tuple[Label, ...]:
     return tuple(
-        Label(name=f"{ROLE_PREFIX}{name}", color="d4c5f9", description=one_line(said, LONGEST_DESCRIPTION))
-        for name, said in roles.items()
+        Label(name=f"{ROLE_PREFIX}{name}", color="d4c5f9", description=f"The agent works in the role {name}")
+        for name in roles
     )
 
 

@@ -16,12 +16,12 @@ from app.domain.choice import Choice
 from app.domain.complexity import Complexity
 from app.domain.config import Origin, Resolved, Setting
 from app.domain.jobs import PRIORITIES, Priority
+from app.domain.labels import COMPLEXITY_PREFIX, PRIORITY_PREFIX, ROLE_PREFIX
 from app.domain.layers import describe_chooser, for_task, with_agent
 from app.domain.pool import Pool
 from app.domain.router import Mode, RouterPolicy, Rule
 from app.domain.text import one_line
 
-COMPLEXITY_PREFIX, ROLE_PREFIX, PRIORITY_PREFIX = "complexity:", "role:", "priority:"
 NAMED = (Origin.LABELS, Origin.COMMAND)
 NOT_KNOWN = Pool()
 NOBODY = Choice()

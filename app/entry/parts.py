@@ -15,6 +15,7 @@ from app.cursor import Cursor
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.policy import Policy
+from app.domain.router import Mode
 from app.entry.shown_log import log_shower
 from app.github.api import open_github
 from app.github.payloads import parse_webhook
@@ -22,7 +23,7 @@ from app.leases import Leases
 from app.log import bound, log
 from app.notifying import Notifying
 from app.plan_effects import PlanEffects
-from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Notifier, Runs, Store
+from app.ports import Artifacts, Clock, EventQueue, GitHub, JobQueue, Notifier, Router, Runs, Store
 from app.process import Process, parser
 from app.pull_effects import PullEffects
 from app.rebuild import Rebuild
@@ -30,7 +31,7 @@ from app.reconcile import Reconcile
 from app.records import Records
 from app.replay import Replay
 from app.runs import LocalRuns
-from app.settings import ServeSettings
+from app.settings import ServeSettings, provider_key
 from app.signing import Signing
 from app.standings import Standings
 from handlers.registry import HANDLERS
@@ -47,6 +48,8 @@ T = TypeVar("T")
 Wrap = Callable[[str, Any], Any]
 AGAIN = 2.0
 SELDOM = 15.0
+SHARE = 1 / 3
+"""Of the time that handling an event may take, what a model may take that is asked about a task."""
 WITHIN_LEASE = 0.75
 """The share of an event's lease that handling it may take."""
 
@@ -155,6 +158,7 @@ async def build_core(
         plans=PlanEffects(ports.github, ports.artifacts, identity, keyring),
         show_log=log_shower(ports.artifacts),
         notifying=_notifying(settings, notifier),
+        router=await _router(settings),
     )
     rebuild = Rebuild(ports.github, identity, keyring)
     loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs, standings)
@@ -170,6 +174,16 @@ async def build_core(
         deadline=settings.event_lease * WITHIN_LEASE,
     )
     return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy, standings)))
+
+
+async def _router(settings: ServeSettings) -> Router | None:
+    """Return what asks a model about new tasks, None if none is to be asked; raises UserError if it cannot."""
+    router = settings.router
+    if router.mode is not Mode.LLM or router.llm is None:
+        return None
+    from infra.router.asking import open_router  # noqa: PLC0415 - off by default, and memory is short
+
+    return await open_router(router.llm, provider_key(router.llm.key), settings.event_lease * WITHIN_LEASE * SHARE)
 
 
 def _notifying(settings: ServeSettings, notifier: Notifier | None) -> Notifying:
