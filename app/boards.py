@@ -1,6 +1,6 @@
 """The board in the store: a small head that says which state counts, and a document per repository."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -87,9 +87,15 @@ class _Places:
 
     def __init__(self) -> None:
         self._numbers = dict[Repository, int]()
+        self._seen = dict[int, int]()
 
     def number(self, repository: Repository) -> int:
-        return self._numbers.setdefault(repository, len(self._numbers))
+        """Compare by content only what is not the same object as before: that takes a while."""
+        number = self._seen.get(id(repository))
+        if number is None:
+            number = self._numbers.setdefault(repository, len(self._numbers))
+            self._seen[id(repository)] = number
+        return number
 
     def pack(self) -> list[Body]:
         return [repository.model_dump(mode="json") for repository in self._numbers]
@@ -100,10 +106,9 @@ def pack_line(line: Line) -> Body:
     places = _Places()
     here = places.number(line.repository)
     waiting = [
-        [*_pack_job(one.job, places), one.since, one.priority, one.agent, list(one.locks), list(one.told)]
-        for one in line.waiting
+        [*_pack_job(one.job, places), one.since, one.priority, one.agent, one.locks, one.told] for one in line.waiting
     ]
-    locks = [[lock.number, list(lock.paths), lock.sure] for lock in line.locks]
+    locks = [[lock.number, lock.paths, lock.sure] for lock in line.locks]
     rest = {"most": line.most, "look_at": line.look_at}
     return {"repository": here, "places": places.pack(), "waiting": waiting, "locks": locks, **rest}
 
@@ -168,8 +173,9 @@ def _unpack_places(body: Body) -> Sequence[Repository]:
     return [Repository.model_validate(place) for place in body["places"]]
 
 
-def _pack_job(job: Job, places: _Places) -> Iterator[object]:
-    yield from (job.id, job.kind.value, places.number(job.task.repository), job.task.number, job.attempt, job.step)
+def _pack_job(job: Job, places: _Places) -> tuple[object, ...]:
+    task = job.task
+    return job.id, job.kind.value, places.number(task.repository), task.number, job.attempt, job.step
 
 
 def _unpack_job(row: Sequence[Any], places: Sequence[Repository]) -> Job:

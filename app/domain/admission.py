@@ -1,7 +1,8 @@
 """Who goes next: the board of those who wait for a slot and those who have one."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import groupby
 
 from app.domain.base import Value
 from app.domain.jobs import Job
@@ -152,16 +153,15 @@ class _Round:
         self._installations = Counter(repository.installation_id for repository, _ in held)
         self._repositories = Counter(repository.id for repository, _ in held)
         self._agents = Counter(agent for _, agent in held if agent)
-        self._firsts = dict[int, Waiting | None]()
 
     def step(self) -> bool:
         """Give one slot away; say whether there was one, and somebody for it."""
         if len(self.board.holding) >= self._policy.max_parallel:
             return False
-        found = min(self._candidates(), key=self._rank, default=None)
+        found = self._next()
         if found is None:
             return False
-        self._give(found[1])
+        self._give(found)
         return True
 
     def _give(self, one: Waiting) -> None:
@@ -171,18 +171,15 @@ class _Round:
         self._installations[repository.installation_id] += 1
         self._repositories[repository.id] += 1
         self._agents[agent] += bool(agent)
-        if agent and self._agents[agent] == self._policy.max_per_agent:
-            self._firsts.clear()
-        self._firsts.pop(repository.id, None)
 
-    def _candidates(self) -> Iterator[tuple[Line, Waiting]]:
-        for key, line in self.board.lines.items():
-            if line.waiting and self._has_room(line):
-                if key not in self._firsts:
-                    self._firsts[key] = self._first(line)
-                first = self._firsts[key]
-                if first is not None:
-                    yield line, first
+    def _next(self) -> Waiting | None:
+        """Look at those whose turn it is first: what stops a job is found out only for them."""
+        lines = [line for line in self.board.lines.values() if line.waiting and self._has_room(line)]
+        for _, group in groupby(sorted(lines, key=self._turn), key=self._turn):
+            firsts = [first for line in group if (first := self._first(line))]
+            if firsts:
+                return min(firsts, key=lambda one: one.rank)
+        return None
 
     def _has_room(self, line: Line) -> bool:
         here, installation = self._repositories[line.repository.id], line.repository.installation_id
@@ -204,15 +201,13 @@ class _Round:
             return False
         return claims is None or not one.locks or claims.stopping(one.job.task.number, one.locks) is None
 
-    def _rank(self, found: tuple[Line, Waiting]) -> tuple[object, ...]:
-        line, first = found
+    def _turn(self, line: Line) -> tuple[int, int, int, int]:
         repository = line.repository
         return (
             self._installations[repository.installation_id],
             self.board.installations.get(repository.installation_id, 0),
             self._repositories[repository.id],
             self.board.repositories.get(repository.id, 0),
-            *first.rank,
         )
 
 

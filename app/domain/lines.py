@@ -61,10 +61,14 @@ class Line(Value):
 
     def want(self, wanted: Waiting) -> "Line":
         """Add a job; one that waits already keeps its age, and what its task was told."""
-        known = self.find(wanted.job.id)
+        known, job = self.find(wanted.job.id), wanted.job
+        if known is None and job.task.repository == self.repository:
+            wanted = wanted.model_copy(update={"job": _in_place(job, self.repository)})
         if known is not None:
             wanted = wanted.model_copy(update={"job": known.job, "since": known.since, "told": known.told})
-        return self if wanted == known else self.drop(wanted.job.id)._insert(wanted)
+            if wanted == known:
+                return self
+        return (self if known is None else self.drop(wanted.job.id))._insert(wanted)
 
     def _insert(self, wanted: Waiting) -> "Line":
         waiting = list(self.waiting)
@@ -119,3 +123,8 @@ class Line(Value):
             for lock in self.locks
             if lock.number in in_the_way and now - lock.sure >= DOUBT_AFTER
         ]
+
+
+def _in_place(job: Job, repository: Repository) -> Job:
+    """Return the job with the very object that the others of its repository have: one for all is enough."""
+    return job.model_copy(update={"task": job.task.model_copy(update={"repository": repository})})

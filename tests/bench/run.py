@@ -8,7 +8,18 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench import gateway, github_requests, label_start, memory, noop, queues, startup, supervision, webhook
+from tests.bench import (
+    admission,
+    gateway,
+    github_requests,
+    label_start,
+    memory,
+    noop,
+    queues,
+    startup,
+    supervision,
+    webhook,
+)
 from tests.bench.figures import Bench, Part, Skipped
 from tests.bench.machine import describe
 from tests.bench.processes import TREE
@@ -21,6 +32,7 @@ PARTS: Mapping[str, Part] = {
     "no-op": noop.measure,
     "requests": github_requests.measure,
     "queues": queues.measure,
+    "admission": admission.measure,
     "memory": memory.measure,
     "help": startup.measure,
     "supervision": supervision.measure,
