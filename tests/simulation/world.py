@@ -225,7 +225,11 @@ async def open_world(seed: int = 1, **settings: Any) -> AsyncIterator[World]:
 def _quiet() -> Iterator[None]:
     """Log errors only: the rest, written for people, costs a tenth of the time."""
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, plain],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )
     log.cache_clear()
     try:
         yield
