@@ -20,9 +20,9 @@ from app.domain.policy import Policy
 from app.domain.snapshot import Handler, Snapshot
 from app.github.faults import Answer, fault_of
 from app.leases import Leases
+from app.plan_effects import PlanEffects
 from app.ports import Artifacts, GitHub, Lease
 from app.process import Process, parser
-from app.plan_effects import PlanEffects
 from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
 from app.records import Loaded, Records
