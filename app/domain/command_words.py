@@ -7,8 +7,6 @@ from enum import StrEnum
 from app.domain.powers import Power
 
 MOST_DOLLARS = 10_000
-RESERVED = {"plan": "`/plan` comes with a later version: nothing was planned"}
-"""Words that nobody may take to be ignored, each with what people are told."""
 
 
 class Word(StrEnum):
@@ -28,6 +26,7 @@ class Word(StrEnum):
     REBASE = "rebase"
     MERGE = "merge"
     OK_TO_RUN = "ok-to-run"
+    PLAN = "plan"
     LOG = "log"
 
 
@@ -84,8 +83,16 @@ _KINDS = (
     ),
     CommandKind(Word.CANCEL, "End the task; its pull request stays open.", Power.WRITE),
     CommandKind(
+        Word.PLAN,
+        "Have an agent plan the issue as sub-issues; text says what to change in a plan that waits for approval.",
+        Power.WRITE,
+        Takes.REASON,
+        "[change]",
+        "/plan split the second one by module",
+    ),
+    CommandKind(
         Word.APPROVE,
-        "Allow the tool call that the task waits with; with `budget`, let it spend that many more US dollars.",
+        "Allow the plan or tool call that the task waits with; with `budget`, let it spend that many more US dollars.",
         Power.WRITE,
         Takes.BUDGET,
         "[budget AMOUNT]",
@@ -93,7 +100,7 @@ _KINDS = (
     ),
     CommandKind(
         Word.DENY,
-        "Refuse the tool call that the task waits with.",
+        "Refuse the plan, which is made anew by the reason, or the tool call that the task waits with.",
         Power.WRITE,
         Takes.REASON,
         "[reason]",

@@ -11,7 +11,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from app.domain.command_help import help_rows, readme_table, render_mistake
-from app.domain.command_words import COMMANDS, MOST_DOLLARS, RESERVED, CommandKind, Takes, Word
+from app.domain.command_words import COMMANDS, MOST_DOLLARS, CommandKind, Takes, Word
 from app.domain.markdown import Line, lines_of, mask
 from app.domain.powers import Power
 from app.domain.said import Command, Mistake, Said, fresh, key_of
@@ -109,7 +109,7 @@ class _Words:
 
     def _concerns_us(self, word: str) -> bool:
         if word not in self._judged:
-            self._judged[word] = word in RESERVED or _word(word) is not None or _nearest(word, _NAMES) is not None
+            self._judged[word] = _word(word) is not None or _nearest(word, _NAMES) is not None
         return self._judged[word]
 
     def around_mention(self, lines: Iterable[Line]) -> str:
@@ -206,8 +206,6 @@ class _Reader:
 
 def _no_command(statement: _Statement) -> Mistake:
     wrong, name = f"/{statement.word}", statement.word.lower()
-    if name in RESERVED:
-        return statement.mistake(wrong, RESERVED[name])
     nearest = _nearest(name, _NAMES)
     return statement.mistake(wrong, f"`{wrong}` is no command", f"/{nearest}")
 

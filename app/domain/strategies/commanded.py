@@ -13,21 +13,23 @@ from app.domain.effects import RemoveLabel, Send, ShowLog, UpdateBranch, UpsertC
 from app.domain.events import Commented, PullDue
 from app.domain.explaining import describe_leave, describe_why
 from app.domain.grants import Stop
-from app.domain.instructions import Instruction, Kind, waiting, with_new
+from app.domain.instructions import waiting, with_new
 from app.domain.jobs import Purpose
 from app.domain.outcomes import Outcome
 from app.domain.record import MergeWish, TaskRecord
+from app.domain.strategies import family
 from app.domain.strategies.listening import (
     REOPEN,
     Scene,
     Step,
     begun,
-    instruct,
     is_open,
     step_of,
     take_up,
     was_merged,
 )
+from app.domain.strategies.plan_commands import approve_plan, change_plan, check_again, deny_plan, no, said_with
+from app.domain.strategies.planning import waits_for_approval
 from app.domain.strategies.starting import SHOW, begin, keep_said, resume, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line
@@ -36,11 +38,6 @@ CLOSED = "the issue is closed; reopen it first."
 ENDS_WITHIN = timedelta(minutes=20)
 """How long a run that was told to stop may take, with a push that is tried for a quarter of an hour."""
 Obey = Callable[[Command, TaskRecord, Scene], Step]
-
-
-def no(record: TaskRecord | None, command: Command, why: str) -> Step:
-    """Do nothing, and say why and what is possible."""
-    return Step(record, reply=f"`/{command.word.value}` did nothing: {why}", done=False)
 
 
 def obey(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
@@ -56,7 +53,7 @@ def _without_task(command: Command, scene: Scene) -> Step:
             return Step(None, reply=describe_leave(None, scene.event.actor, scene.snapshot))
         case Word.WHY:
             return Step(None, reply=describe_why(None, scene.snapshot))
-        case Word.OK_TO_RUN:
+        case Word.OK_TO_RUN | Word.PLAN:
             return _admit(command, None, scene)
         case _:
             label = scene.snapshot.policy.trigger
@@ -87,12 +84,9 @@ def _admit(command: Command, record: TaskRecord | None, scene: Scene) -> Step:
         return no(record, command, "say it (again) on the issue itself, whose text of that moment is followed.")
     if not is_open(snapshot):
         return no(record, command, CLOSED)
-    return take_up(scene, record, f"with `/{command.word.value}`", _said(command, scene))
-
-
-def _said(command: Command, scene: Scene) -> tuple[tuple[Instruction, str], ...]:
-    """Return what stands behind a command as an instruction to the agent."""
-    return (instruct(scene.event, command.text, Kind.COMMENT),) if command.text else ()
+    plans = command.word is Word.PLAN or (record is not None and record.purpose is Purpose.PLAN)
+    purpose = Purpose.PLAN if plans else None
+    return take_up(scene, record, f"with `/{command.word.value}`", said_with(command, scene), purpose=purpose)
 
 
 def _ok_to_run(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -106,6 +100,8 @@ def _retry(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return no(record, command, "an agent is at work on it. `/stop` ends that first.")
     if was_merged(record):
         return no(record, command, f"the task is done with pull request #{record.pull}. {REOPEN}")
+    if record.graph is not None and record.graph.started and not record.status.is_final:
+        return check_again(command, record, scene)
     step = _retry_parked(command, _chosen(command, record), scene)
     return step if step.done else replace(step, record=record)
 
@@ -130,7 +126,7 @@ def _chosen(command: Command, record: TaskRecord) -> TaskRecord:
 
 def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
     """Rework the open pull request by what is said behind the command."""
-    said = _said(command, scene)
+    said = said_with(command, scene)
     if not said:
         return no(record, command, "its pull request waits for review. Say what is to be different: `/retry TEXT`.")
     why = f"{scene.by} asked for another round."
@@ -143,7 +139,7 @@ def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
 
 def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
     """Begin another attempt at the text that is followed already."""
-    said = _said(command, scene)
+    said = said_with(command, scene)
     told = with_new(record.instructions, *(one for one, _ in said))
     why = f"{scene.by} asked for another attempt; the task waits for a runner."
     changed, effects = begin(
@@ -186,9 +182,11 @@ def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return no(record, command, ending)
     if record.asked:
         return no(record, command, "the agent waits for an answer. Say `/approve` or `/deny REASON`.")
-    said = _said(command, scene)
+    if record.graph is not None and record.graph.started:
+        return step_of(family.go_on(record, record.graph, scene.snapshot, f"{scene.by} had it go on."))
+    said = said_with(command, scene)
     told = with_new(record.instructions, *(one for one, _ in said))
-    with_said = record.change(instructions=told)
+    with_said = record.change(instructions=told, held=False, halted=False)
     if _only_review(with_said):
         why = f"Pull request #{record.pull} waits for review."
         return Step(with_said.advance(Trigger.REVIEW, why), SHOW)
@@ -222,6 +220,8 @@ def _cancel(command: Command, record: TaskRecord, scene: Scene) -> Step:
 def _approve(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if command.amount is not None:
         return _allow(command, record, scene, command.amount)
+    if record.plan is not None and not record.asked:
+        return approve_plan(command, record, scene)
     return _answered(command, record, scene, allowed=True)
 
 
@@ -240,6 +240,8 @@ def _allow(command: Command, record: TaskRecord, scene: Scene, amount: Decimal) 
 
 
 def _deny(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if waits_for_approval(record):
+        return deny_plan(command, record, scene)
     return _answered(command, record, scene, allowed=False)
 
 
@@ -272,7 +274,7 @@ def _agent(command: Command, record: TaskRecord, scene: Scene) -> Step:
 def _review(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status is not Status.IN_REVIEW or not life.has_open_pull(record):
         return no(record, command, f"there is no open pull request in review: the task is `{record.status.value}`.")
-    said = _said(command, scene)
+    said = said_with(command, scene)
     told = with_new(record.instructions, *(one for one, _ in said))
     why = f"{scene.by} asked for a review by the agent."
     changed, effects = begin(
@@ -302,6 +304,18 @@ def _merge(command: Command, record: TaskRecord, scene: Scene) -> Step:
     return Step(record.change(merge=wish), (Send(event=PullDue(task=record.task)),))
 
 
+def _plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if record.graph is not None and record.graph.started:
+        return no(record, command, "its sub-issues are there: add, close or link them on GitHub as you like.")
+    if waits_for_approval(record):
+        return change_plan(command, record, scene)
+    if record.status in (*AT_WORK, Status.IN_REVIEW, Status.BLOCKED):
+        return no(record, command, f"the task is `{record.status.value}`. `/stop` or `/cancel` ends that first.")
+    if was_merged(record):
+        return no(record, command, f"the task is done with pull request #{record.pull}. {REOPEN}")
+    return _admit(command, record, scene)
+
+
 _OBEY: Mapping[Word, Obey] = {
     Word.ORCH: _orch,
     Word.WHY: _why,
@@ -318,4 +332,5 @@ _OBEY: Mapping[Word, Obey] = {
     Word.REBASE: _rebase,
     Word.MERGE: _merge,
     Word.OK_TO_RUN: _ok_to_run,
+    Word.PLAN: _plan,
 }

@@ -6,6 +6,7 @@ from app.domain import life
 from app.domain.effects import Decision, Effect, UpsertComment
 from app.domain.events import Commented
 from app.domain.instructions import MOST_WAITING, Instruction, Kind, waiting, with_new
+from app.domain.jobs import Purpose
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
@@ -85,6 +86,7 @@ def take_up(
     said: tuple[tuple[Instruction, str], ...],
     *,
     question: bool = False,
+    purpose: Purpose | None = None,
 ) -> Step:
     """Take an open issue up with its text of this moment, which the comment's own webhook tells."""
     event, snapshot = scene.event, scene.snapshot
@@ -101,6 +103,7 @@ def take_up(
         puts_on=not life.has_label(snapshot.issue, snapshot.policy.trigger),
         question=question,
         said=said,
+        purpose=purpose,
     )
     return step_of(admit(request, snapshot if record is None else snapshot.with_record(record)))
 

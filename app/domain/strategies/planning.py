@@ -7,6 +7,7 @@ from app.domain.graph_events import GraphDue
 from app.domain.instructions import Instruction, with_new
 from app.domain.jobs import Purpose
 from app.domain.names import digest_of
+from app.domain.outcomes import Outcome
 from app.domain.plan import Plan
 from app.domain.proposal import propose
 from app.domain.record import TaskRecord
@@ -45,7 +46,8 @@ def _call(count: int) -> str:
 
 def waits_for_approval(record: TaskRecord) -> bool:
     """Say whether the task stands still because nobody has agreed to its plan yet."""
-    return record.plan is not None and not record.plan.approved_by and record.status is Status.NEEDS_REVIEW
+    made = bool(record.runs) and record.runs[-1].outcome is Outcome.PLANNED
+    return made and record.plan is not None and not record.plan.approved_by and record.status is Status.NEEDS_REVIEW
 
 
 def create(record: TaskRecord, by: str) -> Decision:

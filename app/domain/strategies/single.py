@@ -120,6 +120,8 @@ def _admitted(request: Request, record: TaskRecord, snapshot: Snapshot) -> dict[
         "commented": record.attempt > 0 or issue is None or issue.comments > 0,
         "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
         "blockers": _blockers(record, snapshot),
+        "held": False,
+        **({} if request.purpose is Purpose.PLAN else {"plan": None, "graph": None}),
         **fresh,
     }
 

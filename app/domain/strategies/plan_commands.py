@@ -1,0 +1,60 @@
+"""What people say of plans, and of tasks that have children."""
+
+from app.domain.commands import Command
+from app.domain.instructions import Instruction, Kind
+from app.domain.record import TaskRecord
+from app.domain.strategies import family
+from app.domain.strategies.listening import Scene, Step, instruct, step_of
+from app.domain.strategies.planning import create, plan_again, waits_for_approval
+from app.domain.task import Status
+
+
+def no(record: TaskRecord | None, command: Command, why: str) -> Step:
+    """Do nothing, and say why and what is possible."""
+    return Step(record, reply=f"`/{command.word.value}` did nothing: {why}", done=False)
+
+
+def said_with(command: Command, scene: Scene) -> tuple[tuple[Instruction, str], ...]:
+    """Return what stands behind a command as an instruction to the agent."""
+    return (instruct(scene.event, command.text, Kind.COMMENT),) if command.text else ()
+
+
+def approve_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Create what the plan keeps; of a whole that was checked, take what is there as enough."""
+    if record.graph is not None and record.graph.started:
+        return _take_as_enough(command, record, scene)
+    if not waits_for_approval(record) or record.plan is None:
+        return no(record, command, f"no plan waits for it: the task is `{record.status.value}`.")
+    if record.since is not None and scene.event.written_at < record.since.replace(microsecond=0):
+        return no(record, command, "the plan is a newer one than what it was said of. Look at it, and say it again.")
+    if not record.plan.kept:
+        return no(record, command, "every sub-issue of the plan is dropped. Tick one, or say `/plan CHANGE`.")
+    return step_of(create(record, scene.by))
+
+
+def _take_as_enough(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    if record.status is not Status.NEEDS_REVIEW or record.graph is None or record.graph.open:
+        return no(record, command, f"nothing waits for it here: the task is `{record.status.value}`.")
+    return step_of(family.complete(record, f"{scene.by} takes it as enough: all sub-issues are closed."))
+
+
+def deny_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Have it planned anew, by the reason that was given."""
+    why = f"{scene.by} refused the plan; it is made anew as soon as a runner is free."
+    return step_of(plan_again(record, scene.snapshot, why, said_with(command, scene)))
+
+
+def change_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Have the plan changed as a person says."""
+    said = said_with(command, scene)
+    if not said:
+        return no(record, command, "a plan waits for approval. Say what is to be different: `/plan CHANGE`.")
+    why = f"{scene.by} asked for a change of the plan; it is made as soon as a runner is free."
+    return step_of(plan_again(record, scene.snapshot, why, said))
+
+
+def check_again(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Have the whole checked again after its children are closed."""
+    if record.graph is None or record.graph.open or record.status is not Status.NEEDS_REVIEW:
+        return no(record, command, "it waits for its sub-issues. Say `/retry` on the one that is to be tried again.")
+    return step_of(family.integrate(record, scene.snapshot))
