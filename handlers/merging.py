@@ -1,6 +1,6 @@
 """Pull requests on their way into the base branch: conflicts, and merges that people wish for."""
 
-from app.domain.effects import Decision, Send, nothing
+from app.domain.effects import Decision, Send, UpdateBranch, nothing
 from app.domain.events import BaseMoved, MergeAsked, PullDue, PullLabeled
 from app.domain.labels import AUTOMERGE, is_same_label
 from app.domain.names import TaskRef, number_of_task
@@ -43,9 +43,12 @@ def merge_asked(event: MergeAsked, snapshot: Snapshot) -> Decision:
 def base_moved(event: BaseMoved, snapshot: Snapshot) -> Decision:
     """Look at each pull request in review, a little later, when GitHub knows whether it still merges."""
     open_tasks = [one for one in snapshot.tasks if one.status is Status.IN_REVIEW and one.task.number > event.after]
-    left = sorted((one.task for one in open_tasks), key=lambda task: task.number)
-    told = tuple(Send(event=PullDue(task=task), delay=wait(0, snapshot)) for task in left[:AT_ONCE])
-    more = event.model_copy(update={"after": left[AT_ONCE - 1].number}) if len(left) > AT_ONCE else None
+    left = sorted(open_tasks, key=lambda one: one.task.number)
+    told = tuple(
+        Send(event=PullDue(task=one.task, update=one.parent is not None), delay=wait(0, snapshot))
+        for one in left[:AT_ONCE]
+    )
+    more = event.model_copy(update={"after": left[AT_ONCE - 1].task.number}) if len(left) > AT_ONCE else None
     return Decision(f"{len(left)} pull requests may conflict", effects=(*told, *((Send(event=more),) if more else ())))
 
 
@@ -62,6 +65,9 @@ def pull_due(event: PullDue, snapshot: Snapshot) -> Decision:
         return resolve_conflict(record, snapshot)
     if pull.mergeable is None:
         return look_again(event, snapshot)
+    if event.update:
+        update = UpdateBranch(pull=pull.number, sha=pull.head_sha)
+        return Decision("its siblings' work is brought in, and its checks run again", effects=(update,))
     return nothing("the pull request merges, and nobody wants that yet")
 
 

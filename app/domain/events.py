@@ -201,10 +201,14 @@ class TaskChecksEnded(TaskEvent):
 
 
 class PullDue(TaskEvent):
-    """Look whether the task's pull request conflicts, or can be merged; `look` counts how often that was not known."""
+    """Look whether the task's pull request conflicts, or can be merged; `look` counts how often that was not known.
+
+    With `update` its branch is to have all of its base.
+    """
 
     type: Literal["pull_due"] = "pull_due"
     look: int = 0
+    update: bool = False
 
 
 class FeedbackDue(TaskEvent):
