@@ -7,6 +7,7 @@ from app.domain.instructions import delivered, given_back, waiting
 from app.domain.jobs import cleanup_job
 from app.domain.ledger import Ledger
 from app.domain.names import run_ref
+from app.domain.outcomes import SUCCEEDED, Outcome
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
@@ -55,6 +56,9 @@ def spent(event: Spent, snapshot: Snapshot) -> Decision:
     """Count what a run cost for its repository and installation."""
     ledger = snapshot.ledger or Ledger()
     after = ledger.add(event.run_id, event.repository.id, event.cost, event.at)
+    if after != ledger and event.agent and event.outcome is not None and event.seconds is not None:
+        succeeded = event.outcome in SUCCEEDED
+        after = after.learn(event.agent, event.complexity, event.cost, event.seconds, succeeded=succeeded)
     return nothing("the run was counted") if after == ledger else Decision("a run was counted", after)
 
 
@@ -75,10 +79,15 @@ def _pushed_in_vain(event: RunFinished, record: TaskRecord | None) -> tuple[Effe
     return (DeleteRef(ref=run_ref(event.run_id)),)
 
 
+def _spares(event: RunFinished, record: TaskRecord | None) -> frozenset[Need]:
+    """Look at the other agents only where one of them may have to go on."""
+    return frozenset() if event.result.outcome is Outcome.PROVIDER_LIMITED else frozenset({Need.POOL})
+
+
 HANDLERS = (
     Handler(RunStarted, frozenset({Need.RECORD}), run_started),
     Handler(RunProgressed, frozenset({Need.RECORD}), run_progressed),
     Handler(WorkspaceExpired, frozenset({Need.RECORD}), workspace_expired),
     Handler(Spent, frozenset({Need.LEDGER}), spent),
-    Handler(RunFinished, frozenset({Need.RECORD, Need.CONFIG}), run_finished),
+    Handler(RunFinished, frozenset({Need.RECORD, Need.CONFIG, Need.POOL}), run_finished, spares=_spares),
 )

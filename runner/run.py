@@ -28,6 +28,7 @@ from runner.planning import ANSWERS, ending_of, read_answer, story_for
 from runner.preparing import WORKING, Place, prepare
 from runner.pulse import Pulse, Verdict
 from runner.replies import replies_to
+from runner.resets import limited_until
 from runner.story import TEXT_LIMIT, Story
 from runner.touched import touched
 from runner.working import Working
@@ -259,6 +260,11 @@ class Run:
         by = f", agent {grant.agent}" if place.needs_agent else ""
         return f"{title}\n\nOrch run {grant.run_id} for #{number}{by}."
 
+    def _limited_until(self, report: Report, outcome: Outcome, reason: str) -> datetime | None:
+        if outcome is not Outcome.PROVIDER_LIMITED:
+            return None
+        return limited_until(report.story, reason, self.clock.now())
+
     def _result(self, report: Report, outcome: Outcome, reason: str) -> RunResult:
         """Say how the run ended, without secrets: people will read it on GitHub."""
         hide, found = self.equipment.redaction.text, report.found
@@ -277,6 +283,7 @@ class Run:
             plan=found if isinstance(found, Plan) else None,
             verdict=found if isinstance(found, Checked) else None,
             touched=report.touched,
+            limited_until=self._limited_until(report, outcome, reason),
             started_at=report.started_at,
             ended_at=self.clock.now(),
         )

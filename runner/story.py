@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from app.domain.approvals import AskedCall
-from runner.agents.base import AgentEvent, Ended, Heard, Refused, Retry, Started, Text, Unknown
+from runner.agents.base import AgentEvent, Ended, Heard, Limited, Refused, Retry, Started, Text, Unknown
 
 TEXT_LIMIT = 4000
 NAME_LIMIT = 200
@@ -27,6 +27,7 @@ class Story:
     ended: Ended | None = None
     asked: AskedCall | None = None
     refused: int = 0
+    limited: float | None = None
     retries: int = 0
     unknown: int = 0
 
@@ -49,6 +50,8 @@ class Story:
                 self.ended = event
             case Heard():
                 self.ended = None  # a turn follows, which has a last word of its own
+            case Limited(until=until):
+                self.limited = max(until, self.limited or until)
             case Refused():
                 self.refused += 1
             case Retry():

@@ -202,6 +202,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """The provider takes no more calls of the account until then (Unix time, seconds)."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A tool call was refused, by the agent itself or by whom it asked."""
 
@@ -259,6 +266,7 @@ AgentEvent = (
     | ToolResult
     | UsageReport
     | Retry
+    | Limited
     | Refused
     | Heard
     | Asked

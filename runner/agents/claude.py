@@ -34,7 +34,7 @@ from runner.agents.base import (
     Wire,
     base_environment,
 )
-from runner.agents.claude_result import ending, used
+from runner.agents.claude_result import ending, limits, used
 from runner.agents.reading import amount, count, mapping, mappings, number, read_object, text, write_object
 from runner.agents.telling import plain_line
 from runner.supervision import Stream
@@ -140,6 +140,8 @@ class ClaudeAgent:
                 yield from self._system(said)
             case "control_request":
                 yield from self._requested(said)
+            case "rate_limit_event":
+                yield from limits(said)
             case "command_lifecycle":
                 yield from self._progressed(said)
             case "result":

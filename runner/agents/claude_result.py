@@ -1,10 +1,11 @@
 """Read the last word of Claude Code: how a run ended, and what it used."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from runner.agents.base import Ended, EndStatus, UsageReport
-from runner.agents.reading import amount, count, mapping, text
+from runner.agents.base import Ended, EndStatus, Limited, UsageReport
+from runner.agents.reading import amount, count, mapping, number, text
 
 _LIMITED_STATUSES = (429, 529)
 _LIMITED_ERRORS = ("rate_limit", "overloaded", "billing_error")
@@ -26,6 +27,14 @@ def used(said: dict[str, Any], before: Decimal | None) -> UsageReport:
         tokens_cached=cached,
         cost=_difference(amount(said.get("total_cost_usd")), before),
     )
+
+
+def limits(said: dict[str, Any]) -> Iterator[Limited]:
+    """Tell until when the account's limit is reached; that it is near means nothing yet."""
+    info = mapping(said.get("rate_limit_info"))
+    until = number(info.get("resetsAt"))
+    if info.get("status") == "rejected" and until:
+        yield Limited(until)
 
 
 def ending(said: dict[str, Any], error: str) -> Ended:

@@ -16,6 +16,7 @@ from runner.agents.base import (
     Ended,
     EndStatus,
     Hangup,
+    Limited,
     Refused,
     Retry,
     Send,
@@ -23,7 +24,7 @@ from runner.agents.base import (
     Unknown,
 )
 from runner.agents.codex_items import Items, Tokens, failed, read_tokens, status_in
-from runner.agents.reading import count, mapping, read_object, text, write_object
+from runner.agents.reading import count, mapping, number, read_object, text, write_object
 
 _CLIENT = {"name": "orch", "title": "Orch", "version": "1"}
 _APPROVALS = {"item/commandExecution/requestApproval", "item/fileChange/requestApproval"}
@@ -37,7 +38,6 @@ _CUT_REQUEST = re.compile(rb'^\{"method":"(item/\w+/requestApproval)","id":(\d{1
 _TOO_LONG = "the request was too long to be read"
 _LIMITED = {"usageLimitExceeded", "rateLimitExceeded", "serverOverloaded", "flexUnavailable"}
 _SILENT = {
-    "account/rateLimits/updated",
     "item/agentMessage/delta",
     "item/commandExecution/outputDelta",
     "item/fileChange/outputDelta",
@@ -160,6 +160,8 @@ class Dialogue:
     def _told(self, method: str, params: dict[str, Any]) -> Iterator[AgentEvent]:
         if known := self._notified.get(method):
             yield from known(params)
+        elif method == "account/rateLimits/updated":
+            yield from _limits(mapping(params.get("rateLimits")))
         elif method not in _SILENT:
             yield Unknown(method)
 
@@ -228,3 +230,12 @@ def _call(number: Request, method: str, params: dict[str, Any]) -> bytes:
 
 def _reply(request: object, result: dict[str, Any]) -> bytes:
     return write_object({"id": request, "result": result})
+
+
+def _limits(windows: dict[str, Any]) -> Iterator[AgentEvent]:
+    """Tell until when a window of the account is used up; how full another one is means nothing yet."""
+    for name in ("primary", "secondary"):
+        window = mapping(windows.get(name))
+        until, used = number(window.get("resetsAt")), number(window.get("usedPercent"))
+        if until and used is not None and used >= 100:
+            yield Limited(until)

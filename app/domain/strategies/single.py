@@ -33,6 +33,7 @@ from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.choosing import ask, choose, chosen, must_ask, say_chosen
 from app.domain.strategies.family import checked
+from app.domain.strategies.limited import is_limited, may_pass_on, park, pass_on
 from app.domain.strategies.planning import planned
 from app.domain.strategies.starting import SHOW, begin, drop_unfinished, keep_said, show_soon
 from app.domain.task import Status, Trigger
@@ -42,7 +43,7 @@ from app.domain.untrusted import was_hidden
 TITLE_LENGTH = 256
 LONGEST_REVIEW = 60_000
 
-TRY_AGAIN = (Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT, Outcome.PROVIDER_LIMITED)
+TRY_AGAIN = (Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT)
 _ASKS = {
     Outcome.DELIVERED: "The run says that it delivered, but names no commit:",
     Outcome.NO_CHANGE: "Nothing was changed:",
@@ -51,6 +52,7 @@ _ASKS = {
     Outcome.BUDGET_SPENT: "A limit was reached:",
     Outcome.APPROVAL_NEEDED: "The agent wants to do what only a person may allow:",
     Outcome.CANCELLED: "The run was stopped:",
+    Outcome.PROVIDER_LIMITED: "Providers took no more calls again and again:",
 }
 
 
@@ -159,8 +161,7 @@ def _blockers(known: TaskRecord, snapshot: Snapshot) -> tuple[Blocker, ...]:
 def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Say what follows from the end of a run: deliver, answer, try again, or ask a person."""
     result = event.result
-    spent = Spent(repository=record.task.repository, run_id=event.run_id, cost=result.usage.cost, at=result.ended_at)
-    first = (Send(event=SlotFreed(job_id=event.job_id)), Send(event=spent))
+    first = (Send(event=SlotFreed(job_id=event.job_id)), Send(event=spent_by(event, record)), *park(event, snapshot))
     record = _counted(event, record)
     if result.outcome is Outcome.DELIVERED and result.head_sha:
         return _deliver(event, record, first, result.head_sha)
@@ -171,9 +172,28 @@ def after_run(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> Dec
         return _reviewed(event, record, record.pull, first)
     if result.outcome is Outcome.ANSWERED and (record.question or _has_open_pull(record)):
         return _answer(event, record, first, snapshot)
-    if result.outcome in TRY_AGAIN and record.tries < snapshot.policy.max_attempts:
+    if may_pass_on(event, record) or _may_try_again(event, record, snapshot):
         return _try_again(event, record, (*first, *replaced), snapshot)
     return _ask(event, record, (*first, *replaced), snapshot)
+
+
+def _may_try_again(event: RunFinished, record: TaskRecord, snapshot: Snapshot) -> bool:
+    return event.result.outcome in TRY_AGAIN and record.tries < snapshot.policy.max_attempts
+
+
+def spent_by(event: RunFinished, record: TaskRecord) -> Spent:
+    """Return what tells of a run's cost; those that were for something else than the task itself are no example."""
+    result, is_example = event.result, record.purpose is Purpose.WORK
+    return Spent(
+        repository=record.task.repository,
+        run_id=event.run_id,
+        cost=result.usage.cost,
+        at=result.ended_at,
+        agent=result.agent if is_example else "",
+        complexity=record.complexity,
+        outcome=result.outcome,
+        seconds=(result.ended_at - result.started_at).total_seconds(),
+    )
 
 
 def _of_a_whole(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
@@ -236,9 +256,7 @@ def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
         instructions=_told(event, record),
         allowance=_left_of(record.allowance, result.usage.cost),
     )
-    spent = Send(
-        event=Spent(repository=record.task.repository, run_id=event.run_id, cost=result.usage.cost, at=result.ended_at)
-    )
+    spent = Send(event=spent_by(event, record))
     pushed: tuple[Effect, ...] = ()
     if result.head_sha and keeps:
         pushed = drop_unfinished(record)
@@ -359,9 +377,10 @@ def pull_body(event: RunFinished, record: TaskRecord) -> str:
 
 
 def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], snapshot: Snapshot) -> Decision:
+    if is_limited(event):
+        return pass_on(event, record, first, snapshot)
     ended = f"Attempt {record.tries} ended as `{event.result.outcome.value}`"
     why = f"{ended}: {sentence(event.result.reason)} Trying again."
-    limited = event.result.outcome is Outcome.PROVIDER_LIMITED
     retried, effects = begin(
         record,
         snapshot,
@@ -369,7 +388,6 @@ def _try_again(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...]
         purpose=record.purpose,
         tries=record.tries + 1,
         rounds=record.rounds,
-        delay=snapshot.policy.retry_cap if limited else 0,
         changes={"remarks": snapshot.remarks},
     )
     return Decision(why, retried, (*first, *effects, *show_soon(retried, snapshot)))
