@@ -14,7 +14,7 @@ NOTHING = Decimal(0)
 
 
 class Experience(Value):
-    """What an agent's runs at tasks of one complexity came to; `cost` sums up the `priced` ones, whose cost is known."""
+    """What an agent's runs at tasks of one complexity came to; `cost` is that of the `priced` ones, where it is known."""
 
     runs: int = 0
     successes: int = 0

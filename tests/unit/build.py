@@ -17,6 +17,7 @@ from app.domain.events import (
     Refresh,
     RunFinished,
     RunStarted,
+    Spent,
 )
 from app.domain.facts import (
     Actor,
@@ -141,6 +142,20 @@ def result(outcome: Outcome = Outcome.DELIVERED, **changes: object) -> RunResult
         ended_at=NOW,
     )
     return made.model_copy(update=changes)
+
+
+def spent(outcome: Outcome = Outcome.DELIVERED, **changes: object) -> Send:
+    """Make what tells the ledger of `result(outcome)`."""
+    made = Spent(
+        repository=TASK.repository,
+        run_id=RUN,
+        cost=USAGE.cost,
+        at=NOW,
+        agent="script",
+        outcome=outcome,
+        seconds=90,
+    )
+    return Send(event=made.model_copy(update=changes))
 
 
 def summary(run_id: str = RUN, **changes: object) -> RunSummary:

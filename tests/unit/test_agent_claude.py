@@ -337,7 +337,7 @@ def test_it_is_interrupted_by_a_message() -> None:
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
-        (b'{"type":"rate_limit_event"}', "rate_limit_event"),
+        (b'{"type":"novelty"}', "novelty"),
         (b'{"type":"system","subtype":"task_started"}', "system/task_started"),
         (b'{"type":7}', "unreadable"),
         (b"{}", "unreadable"),

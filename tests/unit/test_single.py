@@ -14,7 +14,7 @@ from app.domain.effects import (
     Send,
 )
 from app.domain.errors import Permanent
-from app.domain.events import SlotFreed, SlotWanted, Spent, WorkspaceExpired
+from app.domain.events import SlotFreed, SlotWanted, WorkspaceExpired
 from app.domain.facts import CutOff
 from app.domain.jobs import run_job
 from app.domain.outcomes import Outcome, RunResult
@@ -33,7 +33,6 @@ MORE = (
     "goes on within the limits there are."
 )
 LAST = build.POLICY.max_attempts
-SPENT = Send(event=Spent(repository=TASK.repository, run_id=RUN, cost=build.USAGE.cost, at=NOW))
 
 
 def expires(attempt: int = 1) -> Send:
@@ -58,7 +57,7 @@ def test_what_was_delivered_becomes_a_pull_request(previous: str | None) -> None
     record = build.record(run_id=None, head_sha=previous, runs=(build.summary(),), unfinished=pushed)
     effects = (
         FREED,
-        SPENT,
+        build.spent(),
         MoveBranch(branch=record.branch, sha=SHA, previous=previous),
         OpenPull(branch=record.branch, title=build.TITLE, body=pull_body(build.finished(result), record)),
         *SHOW,
@@ -74,7 +73,7 @@ def test_i8_a_delivery_without_a_commit_is_none(sha: str | None) -> None:
     summary = build.summary(head_sha=sha)
     call = AddComment(task=TASK, key=f"ended-{RUN}", body=why)
     record = build.record(Status.NEEDS_REVIEW, why=why, runs=(summary,))
-    assert decision == Decision(why, record, (FREED, SPENT, *SHOW, call, expires()))
+    assert decision == Decision(why, record, (FREED, build.spent(), *SHOW, call, expires()))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.AGENT_FAILED, Outcome.STALLED, Outcome.TIMED_OUT])
@@ -86,13 +85,7 @@ def test_a_failed_attempt_is_followed_by_another(outcome: Outcome) -> None:
         Status.ROUTED, why=why, attempt=2, tries=2, job_id=job.id, run_id=None, runs=(summed_up(result),)
     )
     wanted = Send(event=SlotWanted(job=job, since=NOW.timestamp(), agent="script"))
-    assert decide(result) == Decision(why, record, (FREED, SPENT, wanted, build.SOON))
-
-
-def test_a_provider_that_limits_is_given_time() -> None:
-    decision = decide(build.result(Outcome.PROVIDER_LIMITED))
-    [delay] = [one.delay for one in decision.effects if isinstance(one, Send) and isinstance(one.event, SlotWanted)]
-    assert delay == build.POLICY.retry_cap
+    assert decide(result) == Decision(why, record, (FREED, build.spent(outcome), wanted, build.SOON))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.STALLED, Outcome.BUDGET_SPENT])
@@ -164,7 +157,7 @@ def test_what_a_person_must_settle_parks_the_task_and_calls_one(outcome: Outcome
         Status.NEEDS_REVIEW, why=why, attempt=attempt, tries=attempt, run_id=None, runs=(summed_up(result, attempt),)
     )
     assert decide(result, attempt=attempt, tries=attempt) == Decision(
-        why, record, (FREED, SPENT, *SHOW, call, expires(attempt))
+        why, record, (FREED, build.spent(outcome), *SHOW, call, expires(attempt))
     )
 
 
@@ -189,7 +182,7 @@ def test_i12_a_task_taken_up_again_after_its_last_attempt_gets_one_more() -> Non
 def test_every_outcome_ends_the_run_and_frees_its_slot_first(outcome: Outcome) -> None:
     decision = decide(build.result(outcome))
     assert isinstance(decision.record, TaskRecord)
-    assert (decision.record.run_id, decision.effects[:2]) == (None, (FREED, SPENT))
+    assert (decision.record.run_id, decision.effects[:2]) == (None, (FREED, build.spent(outcome)))
 
 
 def test_the_body_of_a_pull_request_says_where_it_comes_from() -> None:

@@ -15,7 +15,7 @@ from app.domain.effects import (
     ThreadAnswer,
     UpsertComment,
 )
-from app.domain.events import FeedbackDue, PullDue, SlotFreed, SlotWanted, Spent, WorkspaceExpired
+from app.domain.events import FeedbackDue, PullDue, SlotFreed, SlotWanted, WorkspaceExpired
 from app.domain.jobs import Purpose
 from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage
 from app.domain.record import MergeWish, TaskRecord, Unfinished
@@ -23,11 +23,10 @@ from app.domain.strategies.single import Request, admit, after_run, after_stop
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from tests.unit import build
-from tests.unit.build import JOB, NOW, OTHER_SHA, RUN, SHA, TASK
+from tests.unit.build import JOB, OTHER_SHA, RUN, SHA, TASK
 
 FREED = Send(event=SlotFreed(job_id=JOB.id))
 AGAIN = "To start it again, say `/retry`, or take the label off and put it on again."
-SPENT = Send(event=Spent(repository=TASK.repository, run_id=RUN, cost=build.USAGE.cost, at=NOW))
 
 
 def expires(attempt: int = 1) -> Send:
@@ -70,7 +69,7 @@ def test_a_question_that_was_answered_is_done() -> None:
     summary = build.summary(outcome=Outcome.ANSWERED, head_sha=None)
     done = build.record(Status.DONE, why=why, question=True, runs=(summary,), left_open=True)
     off = RemoveLabel(task=TASK, label="orch")
-    assert decision == Decision("the agent answered", done, (FREED, SPENT, reply, *SHOW, off))
+    assert decision == Decision("the agent answered", done, (FREED, build.spent(Outcome.ANSWERED), reply, *SHOW, off))
     assert decide(build.result(Outcome.ANSWERED), question=True, label="").effects[-1] == SHOW[-1]
 
 
@@ -107,7 +106,7 @@ def test_a_review_is_submitted_and_people_review_on() -> None:
     review = SubmitReview(pull=30, key=f"review-{RUN}", body=body)
     why = "The agent reviewed pull request #30, which waits for people to review it."
     assert (after(decision).status, after(decision).why) == (Status.IN_REVIEW, why)
-    assert decision.effects == (FREED, SPENT, review, *SHOW)
+    assert decision.effects == (FREED, build.spent(Outcome.REVIEWED, agent=""), review, *SHOW)
 
 
 @pytest.mark.parametrize("known", [{}, {"pull": 30, "pull_closed": True}])
@@ -187,7 +186,7 @@ def test_what_a_stopped_run_did_is_gone_on_from_in_its_session() -> None:
     assert (kept.unfinished, kept.runs[-1].session) == (Unfinished(run_id=RUN, sha=SHA), "s1")
     assert (kept.stopping, kept.stop_keeps) == (None, False)
     assert kept.notice == "What the agent did so far is kept; `/resume` goes on from there."
-    assert decision.effects == (SPENT, UpsertComment(), DeleteRef(ref="refs/orch/runs/run-0"))
+    assert decision.effects == (build.spent(Outcome.CANCELLED), UpsertComment(), DeleteRef(ref="refs/orch/runs/run-0"))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +206,7 @@ def test_i8_a_run_that_was_done_as_it_was_told_to_stop_has_delivered_nothing(
 def test_a_stopped_run_that_did_nothing_leaves_what_was_there() -> None:
     decision = after_stop(build.finished(build.result(Outcome.CANCELLED, session="s1")), KEEPS)
     assert (after(decision).unfinished, after(decision).notice) == (KEEPS.unfinished, "")
-    assert decision.effects == (SPENT, UpsertComment())
+    assert decision.effects == (build.spent(Outcome.CANCELLED), UpsertComment())
 
 
 @pytest.mark.parametrize("status", [Status.ROUTED, Status.CANCELLED])
