@@ -128,6 +128,7 @@ class LocalRuns:
             session=_session(record),
             notes=_notes(record),
             answers=record.answers,
+            role=policy.router.roles.get(record.role or "", ""),
             **await self.briefing(record, policy),
         )
 

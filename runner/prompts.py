@@ -45,6 +45,7 @@ there."""
 WANTED = {Purpose.PLAN: "plan", Purpose.INTEGRATION: "verdict"}
 """What a run's agent answers in JSON."""
 NOTHING_ABSENT = Absent()
+ROLED = (Purpose.WORK, Purpose.REWORK, Purpose.REVIEW)
 KEPT = "The working directory holds what the last attempt left unfinished: look at it, and go on from there."
 
 
@@ -76,6 +77,8 @@ def first_prompt(grant: Grant, scene: Scene, told: Collection[Told]) -> Prompt:
             parts = [*_whole(grant, told), f"# How you work\n\n{check_rules()}"]
         case Purpose.WORK:
             parts = [*_issue(grant), *_said(grant), *_asked(told), f"# How you work\n\n{RULES}"]
+    if grant.role and grant.purpose in ROLED:
+        parts.append(f"# Your role\n\n{grant.role}")
     if grant.notes:
         parts.append(
             "\n".join(["# What was tried before", "", *(f"* {clean_code(note, REMARK)}" for note in grant.notes)])

@@ -60,6 +60,7 @@ def _visible(record: TaskRecord) -> str:
     rows = [
         ("Status", f"`{record.status.value}`"),
         ("Agent", describe_agent(record)),
+        *_way(record),
         ("Attempt", _attempt(record)),
         ("Requested by", f"`{one_line(record.requested_by)}`"),
         ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
@@ -83,6 +84,14 @@ def _visible(record: TaskRecord) -> str:
     if record.runs or record.folded.runs:
         parts.append(_runs(record.runs, record.folded.runs))
     return "\n\n".join(parts)
+
+
+def _way(record: TaskRecord) -> list[tuple[str, str]]:
+    """Tell how the agent was chosen, and how the task is done."""
+    rows = [("Chosen", record.chosen), ("Complexity", f"`{record.complexity}`" if record.complexity else "")]
+    rows += [("Role", f"`{record.role}`" if record.role else "")]
+    rows += [("Priority", f"`{record.priority}`" if record.priority != "normal" else "")]
+    return [row for row in rows if row[1]]
 
 
 def _attempt(record: TaskRecord) -> str:

@@ -80,6 +80,7 @@ def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:
 
 def _details(record: TaskRecord) -> list[str]:
     lines = [f"Agent {describe_agent(record)}, attempt {record.tries}, round {record.rounds}."]
+    lines += describe_route(record)
     if record.merge:
         lines.append(f"`{record.merge.by}` wants it merged. {record.merge.waits}".strip())
     if left := waiting(record.instructions):
@@ -87,6 +88,14 @@ def _details(record: TaskRecord) -> list[str]:
             f"Not told to the agent yet: {len(left)} by {', '.join(sorted({f'`{one.author}`' for one in left}))}."
         )
     return lines
+
+
+def describe_route(record: TaskRecord) -> list[str]:
+    """Say how the agent was chosen, and what is known of the way the task is done."""
+    chosen = [f"That agent was chosen {record.chosen}."] if record.chosen else []
+    known = {"complexity": record.complexity, "role": record.role, "priority": record.priority}
+    said = ", ".join(f"{name} `{value}`" for name, value in known.items() if value and value != "normal")
+    return [*chosen, *([f"It counts as: {said}."] if said else [])]
 
 
 def _last(decisions: Sequence[tuple[datetime, str]]) -> str:

@@ -9,6 +9,7 @@ from app.domain.config import FILE, Origin, Resolved, Setting, apply_settings
 from app.domain.text import one_line
 
 AGENT_PREFIX = "agent:"
+BY_COMMAND = "by a command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def describe_chooser(resolved: Resolved | None) -> str:
     agent = resolved.settings["agent"] if resolved else Setting("", Origin.DEFAULT)
     match agent.origin:
         case Origin.COMMAND:
-            return "by a command"
+            return BY_COMMAND
         case Origin.LABELS:
             return f"by the label `{AGENT_PREFIX}{agent.value}`"
         case Origin.REPOSITORY:

@@ -14,7 +14,7 @@ NOTHING = Decimal(0)
 
 
 class Experience(Value):
-    """What an agent's runs at tasks of one complexity came to; `cost` is that of the `priced` ones, where it is known."""
+    """What an agent's runs at tasks of one complexity came to; `cost` is that of those that are `priced`."""
 
     runs: int = 0
     successes: int = 0

@@ -106,7 +106,7 @@ def test_a_review_is_submitted_and_people_review_on() -> None:
     review = SubmitReview(pull=30, key=f"review-{RUN}", body=body)
     why = "The agent reviewed pull request #30, which waits for people to review it."
     assert (after(decision).status, after(decision).why) == (Status.IN_REVIEW, why)
-    assert decision.effects == (FREED, build.spent(Outcome.REVIEWED, agent=""), review, *SHOW)
+    assert decision.effects == (FREED, build.spent(Outcome.REVIEWED), review, *SHOW)
 
 
 @pytest.mark.parametrize("known", [{}, {"pull": 30, "pull_closed": True}])

@@ -15,6 +15,7 @@ from app.domain.explaining import describe_leave, describe_why
 from app.domain.grants import Stop
 from app.domain.instructions import waiting, with_new
 from app.domain.jobs import Purpose
+from app.domain.layers import BY_COMMAND
 from app.domain.outcomes import Outcome
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.strategies import family
@@ -132,7 +133,12 @@ def _once_more(command: Command, record: TaskRecord, scene: Scene) -> Step:
     why = f"{scene.by} asked for another round."
     told = with_new(record.instructions, *(one for one, _ in said))
     changed, effects = begin(
-        record, scene.snapshot, why, purpose=Purpose.REWORK, rounds=1, changes={"instructions": told, **_worker(record)}
+        record,
+        scene.snapshot,
+        why,
+        purpose=Purpose.REWORK,
+        rounds=1,
+        changes={"instructions": told, **_worker(record, scene)},
     )
     return begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
@@ -143,15 +149,18 @@ def _again(command: Command, record: TaskRecord, scene: Scene) -> Step:
     told = with_new(record.instructions, *(one for one, _ in said))
     why = f"{scene.by} asked for another attempt; the task waits for a runner."
     changed, effects = begin(
-        record, scene.snapshot, why, purpose=record.purpose, changes={"instructions": told, **_worker(record)}
+        record, scene.snapshot, why, purpose=record.purpose, changes={"instructions": told, **_worker(record, scene)}
     )
     return begun(changed, (*keep_said(said), *effects, *show_soon(changed, scene.snapshot)))
 
 
-def _worker(record: TaskRecord) -> dict[str, object]:
-    if record.choice.agent is not None:
-        return {"agent": record.choice.agent, "model": record.choice.model}
-    return {"model": record.choice.model} if record.choice.model else {}
+def _worker(record: TaskRecord, scene: Scene) -> dict[str, object]:
+    """Return what changes with the agent or the model that a person named."""
+    choice = record.choice
+    if choice.agent is None:
+        return {"model": choice.model} if choice.model else {}
+    model = choice.model or scene.snapshot.policy.router.model_of(choice.agent, record.complexity)
+    return {"agent": choice.agent, "model": model, "named": True, "chosen": BY_COMMAND}
 
 
 def _stop(command: Command, record: TaskRecord, scene: Scene) -> Step:
@@ -267,7 +276,7 @@ def _agent(command: Command, record: TaskRecord, scene: Scene) -> Step:
     chosen = _chosen(command, record)
     when = "from the next attempt on; the one under way is not touched" if record.status in AT_WORK else "from now on"
     notice = f"{scene.by} chose the agent `{command.agent}`, {when}."
-    now = {} if record.status in AT_WORK else _worker(chosen)
+    now = {} if record.status in AT_WORK else _worker(chosen, scene)
     return Step(chosen.change(notice=notice, **now), (UpsertComment(),))
 
 
