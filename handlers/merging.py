@@ -2,6 +2,7 @@
 
 from app.domain.effects import Decision, Send, UpdateBranch, nothing
 from app.domain.events import BaseMoved, MergeAsked, PullDue, PullLabeled
+from app.domain.facts import Pull
 from app.domain.labels import AUTOMERGE, is_same_label
 from app.domain.names import TaskRef, number_of_task
 from app.domain.record import TaskRecord
@@ -65,10 +66,13 @@ def pull_due(event: PullDue, snapshot: Snapshot) -> Decision:
         return resolve_conflict(record, snapshot)
     if pull.mergeable is None:
         return look_again(event, snapshot)
-    if event.update:
-        update = UpdateBranch(pull=pull.number, sha=pull.head_sha)
-        return Decision("its siblings' work is brought in, and its checks run again", effects=(update,))
-    return nothing("the pull request merges, and nobody wants that yet")
+    return _bring_in(pull) if event.update else nothing("the pull request merges, and nobody wants that yet")
+
+
+def _bring_in(pull: Pull) -> Decision:
+    """Have what was merged brought into a branch that is part of the same plan."""
+    update = UpdateBranch(pull=pull.number, sha=pull.head_sha)
+    return Decision("its siblings' work is brought in, and its checks run again", effects=(update,))
 
 
 def _is_settled(event: PullDue, record: TaskRecord) -> bool:

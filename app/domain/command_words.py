@@ -19,6 +19,7 @@ class Word(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    PLAN = "plan"
     APPROVE = "approve"
     DENY = "deny"
     AGENT = "agent"
@@ -26,7 +27,6 @@ class Word(StrEnum):
     REBASE = "rebase"
     MERGE = "merge"
     OK_TO_RUN = "ok-to-run"
-    PLAN = "plan"
     LOG = "log"
 
 

@@ -127,8 +127,8 @@ def test_a_mistake_says_what_is_wrong() -> None:
     assert mistake("  /retyr codex") == Mistake("  /retyr codex", 2, 6, "`/retyr` is no command", "/retry")
 
 
-def test_a_word_kept_for_later_says_so() -> None:
-    assert mistake("/plan it").why == "`/plan` comes with a later version: nothing was planned"
+def test_what_is_to_be_planned_otherwise_is_said_behind_the_command() -> None:
+    assert commands("/plan one for the docs") == (Command(Word.PLAN, text="one for the docs"),)
 
 
 def test_a_question_mark_asks_and_does_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.config_files import ConfigFiles
 from app.domain.effects import Decision, nothing
 from app.domain.events import IssueLabeled
-from app.domain.facts import Issue, LabelGiven, Permission, Standing
+from app.domain.facts import Issue, LabelGiven, LinkedIssue, Permission, Standing
 from app.domain.missed import is_followed
 from app.domain.names import Repository
 from app.domain.record import MergeWish
@@ -88,6 +88,9 @@ class Given:
 
     async def issue(self, repository: Repository, number: int) -> Issue:
         return self.issues[number]
+
+    async def blocked_by(self, repository: Repository, number: int) -> tuple[LinkedIssue, ...]:
+        return ()
 
     async def standing(self, repository: Repository, login: str) -> Standing:
         return build.standing(Permission.WRITE)
