@@ -81,7 +81,8 @@ def _pushed_in_vain(event: RunFinished, record: TaskRecord | None) -> tuple[Effe
 
 def _spares(event: RunFinished, record: TaskRecord | None) -> frozenset[Need]:
     """Look at the other agents only where one of them may have to go on."""
-    return frozenset() if event.result.outcome is Outcome.PROVIDER_LIMITED else frozenset({Need.POOL})
+    spared = set[Need]() if event.result.outcome is Outcome.PROVIDER_LIMITED else {Need.POOL}
+    return frozenset(spared if event.result.plan else spared | {Need.EXPERIENCE})
 
 
 HANDLERS = (
@@ -89,5 +90,7 @@ HANDLERS = (
     Handler(RunProgressed, frozenset({Need.RECORD}), run_progressed),
     Handler(WorkspaceExpired, frozenset({Need.RECORD}), workspace_expired),
     Handler(Spent, frozenset({Need.LEDGER}), spent),
-    Handler(RunFinished, frozenset({Need.RECORD, Need.CONFIG, Need.POOL}), run_finished, spares=_spares),
+    Handler(
+        RunFinished, frozenset({Need.RECORD, Need.CONFIG, Need.POOL, Need.EXPERIENCE}), run_finished, spares=_spares
+    ),
 )

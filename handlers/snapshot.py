@@ -12,7 +12,8 @@ from app.domain.errors import Missing
 from app.domain.events import Event, PullCommented
 from app.domain.facts import Comment, Identity, Issue, LabelGiven, Standing
 from app.domain.labels import PLAN_LABEL, is_same_label
-from app.domain.names import ADMISSION, Repository, TaskRef, split_group
+from app.domain.ledger import Ledger
+from app.domain.names import ADMISSION, Repository, TaskRef, ledger_group, split_group
 from app.domain.policy import Policy
 from app.domain.pool import Pool, pool_of
 from app.domain.powers import is_named
@@ -74,7 +75,7 @@ class SnapshotLoader:
             comments=await self._comments(needs, event, loaded),
             decisions=await self._decisions(needs, event),
             board=loaded.board,
-            ledger=loaded.ledger,
+            ledger=loaded.ledger or await self._experience(needs, event),
             file=loaded.file,
             given=await self._given(needs, event, loaded, outline.policy.trigger),
             pool=await self._pool(needs),
@@ -159,6 +160,12 @@ class SnapshotLoader:
         if not any(is_same_label(event.label, one) for one in (trigger, PLAN_LABEL)):
             return None
         return await self.github.label_given(event.task.repository, event.task.number, event.label)
+
+    async def _experience(self, needs: Needs, event: Any) -> Ledger | None:
+        """Read what the installation's runs came to so far."""
+        if Need.EXPERIENCE not in needs:
+            return None
+        return (await self.records.load(ledger_group(_repository(event).installation_id))).ledger
 
     async def _links(self, needs: Needs, event: Any) -> dict[str, Any]:
         """Read what the issue is linked with."""

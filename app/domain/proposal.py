@@ -1,6 +1,7 @@
 """A plan as the parent's record holds it: what is proposed, what was dropped from it, and who agreed."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from graphlib import TopologicalSorter
 
 from app.domain.base import Value
@@ -29,12 +30,16 @@ class Item(Value):
 
 
 class Proposal(Value):
-    """A plan: `digest` names the artifact that holds all of it. `approved_by` is empty while it waits for a person."""
+    """A plan: `digest` names the artifact that holds all of it. `approved_by` is empty while it waits for a person.
+
+    `estimate` is what all of it may cost in US dollars, None if that is not known.
+    """
 
     digest: str
     summary: str
     items: tuple[Item, ...]
     approved_by: str = ""
+    estimate: Decimal | None = None
 
     @property
     def kept(self) -> tuple[Item, ...]:

@@ -55,6 +55,7 @@ class Need(Enum):
     BLOCKERS = auto()
     BLOCKING = auto()
     CHILDREN = auto()
+    EXPERIENCE = auto()
     POOL = auto()
 
 

@@ -1,15 +1,18 @@
 """From a large issue to its sub-issues: an agent plans, a person agrees, Orch creates."""
 
+from decimal import Decimal
+
 from app.domain.effects import AddComment, CreateChild, Decision, Effect, KeepText, LinkChild, Send
 from app.domain.events import RunFinished, WorkspaceExpired
 from app.domain.graph import Graph
 from app.domain.graph_events import GraphDue
 from app.domain.instructions import Instruction, with_new
 from app.domain.jobs import Purpose
+from app.domain.ledger import Ledger
 from app.domain.names import digest_of
 from app.domain.outcomes import Outcome
 from app.domain.plan import Plan
-from app.domain.proposal import propose
+from app.domain.proposal import Item, Proposal, propose
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.starting import SHOW, begin, keep_said, show_soon
@@ -29,7 +32,7 @@ def planned(
     body = plan.model_dump_json()
     digest = digest_of("", body)
     kept = KeepText(digest=digest, title="", body=body)
-    proposed = record.change(plan=propose(plan, digest))
+    proposed = record.change(plan=_estimated(propose(plan, digest), record, snapshot))
     if snapshot.policy.autonomy == "full":
         created = create(proposed, BY_ITSELF)
         return Decision(created.why, created.record, (*first, kept, *created.effects))
@@ -38,6 +41,19 @@ def planned(
     expired = WorkspaceExpired(task=record.task, attempt=record.attempt)
     tidy = Send(event=expired, delay=max(snapshot.policy.keep_failed, 1))
     return Decision("the agent made a plan", parked, (*first, kept, *SHOW, call, tidy))
+
+
+def _estimated(plan: Proposal, record: TaskRecord, snapshot: Snapshot) -> Proposal:
+    """Add up what runs like those that are proposed cost so far; unknown as soon as that of one is."""
+    ledger = snapshot.ledger or Ledger()
+    costs = [_cost_of(item, item.agent or record.agent, ledger) for item in plan.items]
+    known = [cost for cost in costs if cost is not None]
+    return plan.model_copy(update={"estimate": sum(known, Decimal(0)) if len(known) == len(costs) else None})
+
+
+def _cost_of(item: Item, agent: str, ledger: Ledger) -> Decimal | None:
+    by_complexity = ledger.estimate(agent, item.complexity)
+    return by_complexity if by_complexity is not None else ledger.estimate(agent)
 
 
 def _call(count: int) -> str:
