@@ -1,6 +1,7 @@
 """Issues, labels and comments as GitHub keeps them, and the webhooks of what is done to them."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from random import Random
@@ -25,7 +26,7 @@ class Issues:
     """One repository's issues. `lines` says what happened and when; `wire` holds the webhooks that are on their way.
 
     `lost` and `doubled` are the shares of webhooks that are never sent, and sent twice. Without `echoes` Orch hears
-    nothing of its own labels and comments, which mean nothing to it and cost a quarter of the time.
+    nothing of its own labels and comments, which mean nothing to it and cost time.
     """
 
     def __init__(self, clock: SimulatedClock, chance: Random, say: Callable[[str, int], None]) -> None:
@@ -34,6 +35,7 @@ class Issues:
         self.issues: dict[int, IssueRow] = {}
         self.pulls: dict[int, PullRow] = {}
         self.written: dict[int, CommentRow] = {}
+        self._written_on: dict[int, list[CommentRow]] = defaultdict(list)
         self.wire: list[Hook] = []
         self.lost = self.doubled = 0.0
         self.echoes = True
@@ -80,7 +82,7 @@ class Issues:
         return payloads.show_issue(REPOSITORY, row, summaries, len(self.comments_on(row.number)))
 
     def comments_on(self, number: int) -> list[CommentRow]:
-        return [one for one in self.written.values() if one.number == number]
+        return self._written_on[number]
 
     def open_issue(self, title: str, body: str, by: Person) -> IssueRow:
         now = self.now()
@@ -125,6 +127,7 @@ class Issues:
         if number not in self.pulls:
             self.the_issue(number).updated = now
         self.written[row.id] = row
+        self._written_on[number].append(row)
         self.send("issue_comment", "created", by, issue=self._under(row), comment=payloads.show_comment(row))
         return row
 
