@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from app.domain import life
 from app.domain.approvals import Answer, Question, with_answer
+from app.domain.blocked import waits_for_approval
 from app.domain.choice import Choice
 from app.domain.commands import Command, Word
 from app.domain.effects import RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
@@ -30,7 +31,6 @@ from app.domain.strategies.listening import (
     was_merged,
 )
 from app.domain.strategies.plan_commands import approve_plan, change_plan, check_again, deny_plan, no, said_with
-from app.domain.strategies.planning import waits_for_approval
 from app.domain.strategies.starting import SHOW, begin, keep_said, resume, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line

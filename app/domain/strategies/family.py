@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.domain.blocked import NAMED, describe_children
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
 from app.domain.events import SlotFreed
 from app.domain.facts import SubIssue
@@ -11,7 +12,6 @@ from app.domain.jobs import Purpose
 from app.domain.life import tidy
 from app.domain.names import TaskRef
 from app.domain.outcomes import RunResult
-from app.domain.plan import find_ring
 from app.domain.proposal import Item
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
@@ -19,7 +19,6 @@ from app.domain.strategies.starting import SHOW, begin, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line, quote, sentence
 
-NAMED = 5
 SHOWN_EVERY = 5
 """How many times `settle` may pass before the living comment shows what children told."""
 
@@ -178,24 +177,6 @@ def go_on(record: TaskRecord, graph: Graph, snapshot: Snapshot, why: str) -> Dec
     if snapshot.policy.integration:
         return integrate(record, snapshot)
     return complete(record, "All sub-issues are closed.")
-
-
-def describe_children(record: TaskRecord, graph: Graph) -> str:
-    """Say how far the children are, and what a person must do."""
-    total, open_nodes = len(graph.nodes), graph.open
-    parts = [f"{total - len(open_nodes)} of {total} sub-issues are closed."]
-    if ring := find_ring(_waits(record, graph)):
-        parts.append(f"These wait for each other: {' → '.join(ring)}. A person takes one of the links out.")
-    asking = [node for node in open_nodes if node.status in (Status.NEEDS_REVIEW, Status.PAUSED)]
-    if asking:
-        names = ", ".join(describe_issue(node.ref(record.task), record.task) for node in asking[:NAMED])
-        parts.append(f"A person must act on {names}.")
-    return " ".join(parts)
-
-
-def _waits(record: TaskRecord, graph: Graph) -> dict[str, list[str]]:
-    names = {describe_issue(node.ref(record.task), record.task): node for node in graph.open}
-    return {name: [one for one in node.waits_for if one in names] for name, node in names.items()}
 
 
 def tell_about(issue: TaskRef, state: NodeState, blocking: Sequence[TaskRef], parent: TaskRef | None) -> Decision:

@@ -1,11 +1,12 @@
 """What people say of plans, and of tasks that have children."""
 
+from app.domain.blocked import waits_for_approval
 from app.domain.commands import Command
 from app.domain.instructions import Instruction, Kind
 from app.domain.record import TaskRecord
 from app.domain.strategies import family
 from app.domain.strategies.listening import Scene, Step, instruct, step_of
-from app.domain.strategies.planning import create, plan_again, waits_for_approval
+from app.domain.strategies.planning import create, plan_again
 from app.domain.task import Status
 
 

@@ -10,13 +10,12 @@ from app.domain.instructions import Instruction, with_new
 from app.domain.jobs import Purpose
 from app.domain.ledger import Ledger
 from app.domain.names import digest_of
-from app.domain.outcomes import Outcome
 from app.domain.plan import Plan
 from app.domain.proposal import Item, Proposal, propose
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.starting import SHOW, begin, keep_said, show_soon
-from app.domain.task import Status, Trigger
+from app.domain.task import Trigger
 
 BY_ITSELF = "the setting `autonomy: full`"
 WAITS = (
@@ -58,12 +57,6 @@ def _cost_of(item: Item, agent: str, ledger: Ledger) -> Decimal | None:
 
 def _call(count: int) -> str:
     return f"The agent proposes {count} sub-issues; Orch's comment above shows them. {WAITS}"
-
-
-def waits_for_approval(record: TaskRecord) -> bool:
-    """Say whether the task stands still because nobody has agreed to its plan yet."""
-    made = bool(record.runs) and record.runs[-1].outcome is Outcome.PLANNED
-    return made and record.plan is not None and not record.plan.approved_by and record.status is Status.NEEDS_REVIEW
 
 
 def create(record: TaskRecord, by: str) -> Decision:

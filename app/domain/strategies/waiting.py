@@ -1,12 +1,13 @@
 """Following what a task waits for: its blockers, its children, the creation of these."""
 
 from app.domain import life
+from app.domain.blocked import describe_blockers
 from app.domain.effects import Decision, Effect, Send, UpsertComment
 from app.domain.graph import open_blockers, read_blockers, read_graph
 from app.domain.jobs import run_job
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Need, Snapshot
-from app.domain.strategies.blocking import block, describe_blockers, must_wait, waits_for_blockers
+from app.domain.strategies.blocking import block, must_wait, waits_for_blockers
 from app.domain.strategies.family import evaluate, follow_links
 from app.domain.strategies.planning import creation, is_created
 from app.domain.strategies.starting import go_on_from_blockers, slot_for
