@@ -321,7 +321,8 @@ class ServeSettings(RunnerSettings):
     @field_validator("router")
     @classmethod
     def _fits(cls, router: RouterPolicy, info: ValidationInfo) -> RouterPolicy:
-        if problems := list(misfits(router, info.data.get("agents", ()))):
+        agents = info.data.get("agents")
+        if agents and (problems := list(misfits(router, agents))):
             raise ValueError("; ".join(problems))
         return router
 

@@ -11,6 +11,7 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 from app.domain.base import Value
 from app.domain.complexity import Complexity
 
+ORCH_FILE = ".orch.yml"
 LONGEST_PATTERN = 200
 LONGEST_MATCHED = 300
 """Characters of a title, a label or a path that a rule looks at."""
@@ -114,6 +115,23 @@ class RouterPolicy(Value):
 
     def __str__(self) -> str:
         return self.mode.value
+
+
+def describe_router(router: RouterPolicy) -> str:
+    """Say for the operator what the router does where nobody names an agent."""
+    match router.mode:
+        case Mode.FIXED:
+            said = "the first agent works"
+        case Mode.ROUND_ROBIN:
+            said = "the agents work in turn"
+        case Mode.RULES:
+            said = f"the first of {len(router.rules)} rules that matches chooses, else the first agent works"
+        case Mode.LLM:
+            model = router.llm.model if router.llm else "no model"
+            said = f"{model} is asked about each new task; without an answer the agents work in turn"
+    maps = [f"{len(router.model_map)} models by agent or complexity"] if router.model_map else []
+    roles = [f"roles: {', '.join(router.roles)}"] if router.roles else []
+    return "; ".join([f"where no command, label or {ORCH_FILE} names an agent, {said}", *maps, *roles])
 
 
 def read_router(value: object) -> RouterPolicy:

@@ -15,6 +15,7 @@ from app.domain.config_keys import KEYS
 from app.domain.errors import Missing, Unauthorized, UserError
 from app.domain.names import Repository
 from app.domain.policy import Policy
+from app.domain.router import describe_router
 from app.entry.configuration import setting_of, spell
 from app.entry.state import open_store
 from app.github.api import open_github
@@ -106,7 +107,7 @@ def lay(name: str | None, settings: ServeSettings, sources: Sources, file: RepoF
     resolved = resolve(policy, file)
     view = _View(settings, sources, policy, resolved, file)
     remarks = describe_problems(file, most=len(file.problems))
-    return Explanation(name, tuple(map(view.explain, KEYS)), remarks)
+    return Explanation(name, (*map(view.explain, KEYS), view.explain_router()), remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,13 @@ class _View:
         why = setting.note or (f"instead of {others}" if others else "")
         value = NOBODY if setting.value == () else None if setting.value in (None, "") else spell(setting.value)
         return Explained(key, value, setting.origin.value, self._where(key, setting), why)
+
+    def explain_router(self) -> Explained:
+        """Say by what an agent is chosen where nobody names one."""
+        router, given = self.policy.router, self.sources.given.get("router")
+        origin = Origin.DEFAULT if given is None else Origin.FILE if given.is_in_file else Origin.ENVIRONMENT
+        where = "default" if given is None else _place(given)
+        return Explained("router", router.mode.value, origin.value, where, describe_router(router))
 
     def _below(self, key: str) -> Laid:
         """Return what counts unless the repository says something; that of a model is what its agent is set up with."""
