@@ -15,7 +15,7 @@ from app.domain.errors import Permanent
 from app.domain.events import ConfigWanted, Event, RepositoriesAdded, TaskChecked
 from app.domain.facts import Issue
 from app.domain.internal import enclose
-from app.domain.labels import status_label
+from app.domain.labels import PLAN_LABEL, status_label
 from app.domain.names import Repository, TaskRef
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
@@ -69,7 +69,7 @@ class Reconcile:
         if file.digest != known_file.digest:
             await self._want_config(repository)
         trigger = resolve(self.policy, file).policy.trigger
-        labelled = {issue.number: issue for issue in await self.github.issues_labeled(repository, trigger, "open")}
+        labelled = await self._labelled(repository, [(trigger, "open"), (PLAN_LABEL, "open")])
         known = {one.task.number: one for one in await self.records.tasks(repository.partition)}
         open_tasks = {number for number, one in known.items() if not one.status.is_final}
         for number in sorted({*labelled, *open_tasks}):
@@ -119,14 +119,18 @@ class Reconcile:
 
     async def _check(self, repository: Repository, since: datetime | None) -> None:
         trigger = await self._trigger(repository)
-        labels = [(trigger, "open"), *((status_label(status), "all") for status in UNFINISHED)]
-        lists = await asyncio.gather(*(self.github.issues_labeled(repository, *label) for label in labels))
-        issues = {issue.number: issue for found in lists for issue in found}
+        statuses = ((status_label(status), "all") for status in UNFINISHED)
+        issues = await self._labelled(repository, [(trigger, "open"), (PLAN_LABEL, "open"), *statuses])
         known = {one.task.number: one for one in await self.records.tasks(repository.partition)}
         for number in sorted(issues):
             with _passing_over("issue not checked", task=f"{repository.full_name}#{number}"):
                 await self._check_issue(repository, number, issues[number], trigger, known.get(number))
         await self._hear(repository, since, issues)
+
+    async def _labelled(self, repository: Repository, labels: Sequence[tuple[str, str]]) -> dict[int, Issue]:
+        """List the issues with any of the labels, each with the state that is asked for."""
+        lists = await asyncio.gather(*(self.github.issues_labeled(repository, *label) for label in labels))
+        return {issue.number: issue for found in lists for issue in found}
 
     async def _trigger(self, repository: Repository) -> str:
         """Read `.orch.yml` for the trigger of now, and have its group take over what it says."""

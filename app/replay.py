@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from app.domain.commands import read_comment
 from app.domain.events import Commented, IssueLabeled
 from app.domain.facts import FoundComment, Identity, Issue
-from app.domain.labels import AUTOMERGE, is_same_label, statuses_on
+from app.domain.labels import AUTOMERGE, PLAN_LABEL, is_same_label, statuses_on
 from app.domain.missed import is_followed
 from app.domain.names import Repository, TaskRef
 from app.domain.record import TaskRecord
@@ -93,7 +93,10 @@ def _wanted(issue: Issue, trigger: str, record: TaskRecord | None) -> str | None
     if not issue.is_open:
         return None
     if record is None:
-        return None if statuses_on(issue.labels) else trigger
+        plans = any(is_same_label(one, PLAN_LABEL) for one in issue.labels)
+        return None if statuses_on(issue.labels) else PLAN_LABEL if plans else trigger
+    if record.status is Status.BLOCKED:
+        return None
     if can(record.status, Trigger.ROUTE):
         return record.label or trigger
     return AUTOMERGE if record.status is Status.IN_REVIEW and record.merge is None else None

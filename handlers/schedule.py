@@ -7,7 +7,7 @@ from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import Refresh, TaskChecked
 from app.domain.facts import CutOff, Issue
 from app.domain.jobs import run_job
-from app.domain.labels import status_label, statuses_on
+from app.domain.labels import PLAN_LABEL, status_label, statuses_on
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
@@ -81,6 +81,8 @@ def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:
     """Tell people about an issue that looks like a task and is none, if it still does after a redelivery had time."""
     issue, trigger = snapshot.issue, snapshot.policy.trigger
     on = statuses_on(issue.labels) if issue else ()
+    if issue is not None and life.has_label(issue, PLAN_LABEL):
+        trigger = PLAN_LABEL
     if issue is None or not issue.is_open or not (on or life.has_label(issue, trigger)):
         return nothing("there is no task")
     if not event.again:

@@ -150,7 +150,7 @@ async def test_i12_a_failed_delivery_is_asked_for_once(stage: Stage) -> None:
     assert github.redelivered == [1]
 
 
-async def test_a_sweep_looks_at_what_is_open_and_asks_for_one_list(stage: Stage) -> None:
+async def test_a_sweep_looks_at_what_is_open_and_asks_for_two_lists(stage: Stage) -> None:
     github, known = (
         FakeGitHub([repository(1)], issues=()),
         task_record(task=TaskRef(repository=repository(1), number=8)),
@@ -160,7 +160,7 @@ async def test_a_sweep_looks_at_what_is_open_and_asks_for_one_list(stage: Stage)
         await Records(stage.store).commit(one.group, "made", Decision("because", one), 0, NOW)
     await reconcile_of(stage, github).sweep()
     assert [event for event in await sent(stage) if isinstance(event, TaskChecked)] == [TaskChecked(task=known.task)]
-    assert github.labels == [(1, "orch")]
+    assert github.labels == [(1, "orch"), (1, "plan")]
 
 
 async def test_one_more_repository_gets_its_labels_however_many_there_were(stage: Stage) -> None:
@@ -188,7 +188,8 @@ async def test_every_repository_is_checked_by_its_own_trigger_and_read_again(sta
     github = FakeGitHub([one, other], files={1: b"trigger: ai"})
     await reconcile_of(stage, github)()
     assert [event.repository for event in await sent(stage) if isinstance(event, ConfigWanted)] == [one, other]
-    assert [asked for asked in github.labels if not asked[1].startswith("status:")] == [(1, "ai"), (2, "orch")]
+    asked = [asked for asked in github.labels if not asked[1].startswith("status:")]
+    assert asked == [(1, "ai"), (1, "plan"), (2, "orch"), (2, "plan")]
 
 
 async def test_a_file_that_cannot_be_followed_leaves_the_trigger_that_was_known(stage: Stage) -> None:
@@ -212,6 +213,16 @@ async def labels_missed(stage: Stage, *records: TaskRecord, **seen: Any) -> list
 EIGHT = TaskRef(repository=repository(1), number=8)
 LABELED = IssueLabeled(task=EIGHT, label="orch", actor=WRITER, title="t", body="b")
 SECOND = timedelta(seconds=1)
+
+
+async def test_a_wish_for_a_plan_that_was_missed_is_told(stage: Stage) -> None:
+    told = await labels_missed(stage, issues=[issue_of(8, "plan")])
+    assert told == [LABELED.model_copy(update={"label": "plan"})]
+
+
+async def test_nobody_is_asked_who_labelled_what_waits_for_other_issues(stage: Stage) -> None:
+    blocked = task_record(task=EIGHT, status=Status.BLOCKED)
+    assert await labels_missed(stage, blocked) == []
 
 
 async def test_a_label_that_was_missed_is_told_with_who_put_it_on(stage: Stage) -> None:
@@ -270,7 +281,7 @@ async def test_a_sweep_sees_that_the_configuration_is_another_one_and_looks_for_
     github = FakeGitHub([repository(1)], files={1: b"trigger: bot"})
     await reconcile_of(stage, github).sweep()
     assert ConfigWanted(repository=repository(1)) in await sent(stage)
-    assert github.labels == [(1, "bot")]
+    assert github.labels == [(1, "bot"), (1, "plan")]
 
 
 async def test_a_sweep_reads_nothing_anew_where_the_configuration_is_the_same(stage: Stage) -> None:
