@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any
 
 STEPS = {
@@ -28,11 +29,12 @@ class Crash(BaseException):
 class Gate:
     """The ports of one process: once it was killed, no call of it does anything.
 
-    `counts` counts the calls by port and method, over all processes.
+    `counts` counts the calls by port and method, over all processes. `rate` is at what share of its steps the process
+    is killed, besides at `crash_at`.
     """
 
-    def __init__(self, counts: Counter[str]) -> None:
-        self.counts = counts
+    def __init__(self, counts: Counter[str], chance: Random, rate: float = 0) -> None:
+        self.counts, self.chance, self.rate = counts, chance, rate
         self.steps = 0
         self.crash_at: int | None = None
         self.after = False
@@ -59,7 +61,7 @@ class Gate:
 
     def _is_killed(self) -> bool:
         self.steps += 1
-        return self.steps == self.crash_at
+        return self.steps == self.crash_at or (self.rate > 0 and self.chance.random() < self.rate)
 
     def _is_step(self, port: str, method: str) -> bool:
         return method not in ASKS if port == "github" else method in STEPS[port]

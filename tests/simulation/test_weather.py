@@ -16,7 +16,7 @@ async def work(world: World) -> None:
         number = await world.open_issue(f"Task {index}", "please", ("orch",))
         if index % 3 == 0:
             world.endings[number] = [Ending(Outcome.AGENT_FAILED, seconds=index + 1)]
-    await world.settle()
+    await world.survive()
 
 
 async def statuses(world: World) -> list[Status]:
@@ -49,6 +49,17 @@ async def test_webhooks_out_of_order_and_twice_change_nothing() -> None:
         assert len(world.happened("pull opened")) == MANY
         assert sorted(world.happened("issue closed")) == sorted(world.happened("issue created"))
         assert await world.dead_letters() == []
+
+
+async def test_i2_kills_again_and_again_change_nothing() -> None:
+    async with open_world(5) as world:
+        world.shuffled = True
+        world.crash_often(0.02)
+        await work(world)
+        assert world.crashes > 10
+        assert await statuses(world) == [Status.DONE] * MANY
+        assert len(world.happened("pull opened")) == MANY
+        assert [len(world.comments_of_orch(number)) for number in world.happened("issue created")] == [1] * MANY
 
 
 async def test_sweeps_find_what_no_webhook_told() -> None:

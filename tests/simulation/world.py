@@ -61,17 +61,18 @@ class World(People):
         self.shuffled = False
         self.merges_after: float | None = None
         self.crashes = 0
+        self.crash_rate = 0.0
         self._queue, self._documents = InlineDatabase(QUEUE), InlineDatabase(STORE)
         self.store = SqliteStore(self._documents, self.clock)
         limits = {"max_failures": settings.max_failures}
         self.events = SqliteEventQueue(self._queue, self.clock, lease_seconds=settings.event_lease, **limits)
         self.jobs = SqliteJobQueue(self._queue, self.clock, lease_seconds=JOB_LEASE, **limits)
         self.artifacts = MemoryArtifacts()
-        self.gate = Gate(self.counts)
+        self.gate = Gate(self.counts, self.chance)
 
     async def start(self, *, reconcile: bool = False) -> None:
         """Begin a process over what there is: as the first one, or after a crash; `reconcile` as `orch serve` does."""
-        self.gate = gate = Gate(self.counts)
+        self.gate = gate = Gate(self.counts, self.chance, self.crash_rate)
         self._ports = Ports(
             events=gate.wrap("events", self.events),
             jobs=gate.wrap("jobs", self.jobs),
@@ -123,6 +124,10 @@ class World(People):
                 await self.restart()
             else:
                 return self.crashes > crashes
+
+    def crash_often(self, rate: float) -> None:
+        """Kill each process at that share of its steps from now on; 0 ends that."""
+        self.crash_rate = self.gate.rate = rate
 
     async def sweep(self) -> None:
         """Look for what was missed, as Orch does every few minutes, and settle."""
