@@ -242,8 +242,12 @@ def has_open_pull(record: TaskRecord) -> bool:
 
 
 def holds_paths(record: TaskRecord) -> bool:
-    """Say whether the paths that the task is expected to touch are its own: from its run until it is merged or ends."""
-    at_work = record.status in (*AT_WORK, Status.IN_REVIEW)
+    """Say whether the paths that the task is expected to touch are its own: from its run until it is merged or ends.
+
+    Those of a task that waits for them may be its own already: admission gives them before the task hears of it.
+    """
+    waits = record.status is Status.BLOCKED and record.job_id is not None
+    at_work = waits or record.status in (*AT_WORK, Status.IN_REVIEW)
     return bool(record.locks) and (at_work or (has_open_pull(record) and not record.status.is_final))
 
 

@@ -18,7 +18,7 @@ def must_wait(record: TaskRecord) -> bool:
 
 def block(record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
     """Let the task wait for its blockers: it asks for no run."""
-    blocked = record.advance(Trigger.BLOCK, describe_blockers(record), job_id=None, cut_off=None, merge=None)
+    blocked = record.advance(Trigger.BLOCK, describe_blockers(record), job_id=None, cut_off=None)
     return blocked, (SetLabels(), UpsertComment())
 
 
