@@ -11,6 +11,16 @@ from app.domain.text import one_line, sentence
 
 NAMED = 5
 _ASKING = (Status.NEEDS_REVIEW, Status.PAUSED)
+_ACTS_NEXT = {
+    Status.NEW: "Orch",
+    Status.ROUTED: "Orch: the run starts as soon as a runner is free",
+    Status.IN_PROGRESS: "Orch: an agent is at work",
+    Status.IN_REVIEW: "a reviewer",
+    Status.NEEDS_REVIEW: "a person with write access",
+    Status.PAUSED: "a person with write access",
+    Status.DONE: "nobody",
+    Status.CANCELLED: "nobody",
+}
 
 
 def waits_for_approval(record: TaskRecord) -> bool:
@@ -69,8 +79,8 @@ def describe_progress(graph: Graph) -> str:
 
 
 def asking_children(graph: Graph) -> list[Node]:
-    """List the children whose tasks wait for a person."""
-    return [node for node in graph.open if node.status in _ASKING]
+    """List the open children whose tasks wait for a person, or ended without their issues being closed."""
+    return [node for node in graph.open if node.status and (node.status in _ASKING or node.status.is_final)]
 
 
 def _ring(record: TaskRecord, graph: Graph) -> tuple[str, ...] | None:
@@ -82,8 +92,14 @@ def _name(nodes: Sequence[Node], record: TaskRecord) -> str:
     return enumerate_names([describe_issue(node.ref(record.task), record.task) for node in nodes])
 
 
-def who_unblocks(record: TaskRecord) -> str:
-    """Say who acts next on a blocked task."""
+def acts_next(record: TaskRecord) -> str:
+    """Say who acts next, and where if that is not here."""
+    if waits_for_approval(record):
+        return "a person with write access: `/approve`, `/deny REASON` or `/plan CHANGE`"
+    return _who_unblocks(record) if record.status is Status.BLOCKED else _ACTS_NEXT[record.status]
+
+
+def _who_unblocks(record: TaskRecord) -> str:
     if record.graph is not None:
         return _who_acts_on_children(record, record.graph)
     if record.lock_holder is not None:

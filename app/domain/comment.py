@@ -1,14 +1,23 @@
 """The living comment: what a person reads on the issue."""
 
+from collections.abc import Iterator
+from decimal import Decimal
+
 from app.domain.approvals import describe_question
+from app.domain.blocked import acts_next, name_blockers
 from app.domain.buttons import render_buttons
+from app.domain.graph import describe_issue, open_blockers
+from app.domain.graph_comment import render_graph
 from app.domain.markers import Keyring, render_marker
 from app.domain.outcomes import Usage
+from app.domain.plan_comment import render_plan, show_paths
 from app.domain.record import RunSummary, TaskRecord
-from app.domain.task import Status
+from app.domain.shrinking import lighten, shrink
+from app.domain.tables import dollars
 from app.domain.text import one_line
 
 LIMIT = 65_536
+NOTHING = Decimal(0)
 LONGEST = 1000
 MODELLESS = "script"
 RUNS_SHOWN = 20
@@ -18,33 +27,32 @@ EDITED = (
     "text followed, a person with write access says `/retry`, or takes the label off and puts it on again."
 )
 
-ACTS_NEXT = {
-    Status.NEW: "Orch",
-    Status.ROUTED: "Orch: the run starts as soon as a runner is free",
-    Status.IN_PROGRESS: "Orch: an agent is at work",
-    Status.IN_REVIEW: "a reviewer",
-    Status.NEEDS_REVIEW: "a person with write access",
-    Status.BLOCKED: "other tasks",
-    Status.PAUSED: "a person with write access",
-    Status.DONE: "nobody",
-    Status.CANCELLED: "nobody",
-}
-
 
 def render_comment(record: TaskRecord, keyring: Keyring) -> str:
     """Render the living comment with its marker, within GitHub's 65,536 characters.
 
-    Where that is too much, old runs are folded away in the marker first, and then the oldest of what was heard.
+    Where that is too much, the marker first does without what is told again, then sub-issues are counted instead of
+    listed, then the marker does without old runs, and what it can besides.
     """
     cut = {name: getattr(record, name)[:LONGEST] for name in ("title", "why", "notice")}
-    shown = record.change(**cut)
-    visible = _visible(shown)
-    while True:
-        body = f"{visible}\n\n{render_marker(shown, keyring)}\n"
-        smaller = shown.fold(len(shown.runs) // 8 + 1) if shown.runs else shown.forget()
-        if len(body) <= LIMIT or smaller == shown:
-            return body
-        shown = smaller
+    for visible, kept in _versions(record.change(**cut)):
+        body = f"{visible}\n\n{render_marker(kept, keyring)}\n"
+        if len(body) <= LIMIT:
+            break
+    return body
+
+
+def _versions(record: TaskRecord) -> Iterator[tuple[str, TaskRecord]]:
+    """List what people may see with what the marker may hold, each smaller than the one before."""
+    visible = _visible(record)
+    yield visible, record
+    light = lighten(record)
+    yield visible, light
+    visible = _visible(record, brief=True)
+    yield visible, light
+    while (smaller := shrink(light)) != light:
+        yield visible, smaller
+        light = smaller
 
 
 def describe_agent(record: TaskRecord) -> str:
@@ -56,17 +64,18 @@ def describe_agent(record: TaskRecord) -> str:
     return f"`{record.agent}` (no model)" if record.agent == MODELLESS else f"`{record.agent}`"
 
 
-def _visible(record: TaskRecord) -> str:
+def _visible(record: TaskRecord, *, brief: bool = False) -> str:
     rows = [
         ("Status", f"`{record.status.value}`"),
         ("Agent", describe_agent(record)),
         *_way(record),
         ("Attempt", _attempt(record)),
         ("Requested by", f"`{one_line(record.requested_by)}`"),
-        ("Pull request", f"#{record.pull}" if record.pull else "none yet"),
+        *_relations(record),
+        *_pull(record),
         ("Cost so far", _cost(record)),
         *_wishes(record),
-        ("Who acts next", ACTS_NEXT[record.status]),
+        ("Who acts next", acts_next(record)),
     ]
     parts = [f"**Orch: {record.status.value.replace('_', ' ')}.** {record.why}"]
     if record.asked:
@@ -79,6 +88,7 @@ def _visible(record: TaskRecord) -> str:
         parts.append(EDITED)
     parts.extend(record.remarks)
     parts.append("\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]))
+    parts += [*render_plan(record, brief=brief), *render_graph(record, brief=brief)]
     if buttons := render_buttons(record):
         parts.append(buttons)
     if record.runs or record.folded.runs:
@@ -113,10 +123,37 @@ def _wishes(record: TaskRecord) -> list[tuple[str, str]]:
     ]
 
 
+def _relations(record: TaskRecord) -> list[tuple[str, str]]:
+    """Tell what the task is part of and what it waits for, and on which paths it works."""
+    rows: list[tuple[str, str]] = []
+    if record.parent is not None:
+        rows.append(("Part of", describe_issue(record.parent, record.task)))
+    if open_blockers(record.blockers):
+        rows.append(("Waits for", name_blockers(record)))
+    if record.locks:
+        rows.append(("Works on", show_paths(record.locks)))
+    if record.lock_holder is not None:
+        rows.append(("Held by", f"#{record.lock_holder}, which works on the same paths"))
+    if record.plan is not None and record.plan.approved_by:
+        rows.append(("Plan", f"approved by {record.plan.approved_by}"))
+    return rows
+
+
+def _pull(record: TaskRecord) -> list[tuple[str, str]]:
+    """Name the pull request; the work of a parent is in those of its sub-issues."""
+    if record.pull is None and record.graph is not None:
+        return []
+    return [("Pull request", f"#{record.pull}" if record.pull else "none yet")]
+
+
 def _cost(record: TaskRecord) -> str:
-    if not record.runs and not record.folded.runs:
-        return "nothing spent"
-    return "unknown" if record.cost is None else f"${record.cost:.2f}"
+    has_run = bool(record.runs or record.folded.runs)
+    own = record.cost if has_run else NOTHING
+    if record.graph is None:
+        return dollars(own) if has_run else "nothing spent"
+    below = record.graph.cost
+    whole = None if own is None or below is None else own + below
+    return f"{dollars(whole)} (own runs {dollars(own)}, sub-issues {dollars(below)})"
 
 
 def _runs(runs: tuple[RunSummary, ...], folded: int) -> str:

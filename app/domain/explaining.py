@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.domain.approvals import describe_question
+from app.domain.blocked import acts_next, describe_children
 from app.domain.commands import COMMANDS, CommandKind, Word
-from app.domain.comment import ACTS_NEXT, describe_agent
+from app.domain.comment import describe_agent
 from app.domain.facts import Actor
+from app.domain.graph import Graph
 from app.domain.instructions import waiting
 from app.domain.powers import refusal
 from app.domain.record import TaskRecord
@@ -17,11 +19,12 @@ from app.domain.text import one_line
 DECISIONS_SHOWN = 10
 _PARKED = (Status.NEEDS_REVIEW, Status.PAUSED)
 _POSSIBLE: dict[Word, tuple[Status, ...]] = {
-    Word.STOP: (*AT_WORK, Status.IN_REVIEW),
-    Word.PAUSE: (*AT_WORK, Status.IN_REVIEW),
+    Word.STOP: (*AT_WORK, Status.IN_REVIEW, Status.BLOCKED),
+    Word.PAUSE: (*AT_WORK, Status.IN_REVIEW, Status.BLOCKED),
     Word.RESUME: _PARKED,
-    Word.RETRY: (*_PARKED, Status.DONE, Status.CANCELLED, Status.IN_REVIEW),
-    Word.CANCEL: (*AT_WORK, Status.IN_REVIEW, *_PARKED),
+    Word.RETRY: (*_PARKED, Status.DONE, Status.CANCELLED, Status.IN_REVIEW, Status.BLOCKED),
+    Word.CANCEL: (*AT_WORK, Status.IN_REVIEW, *_PARKED, Status.BLOCKED),
+    Word.PLAN: (*_PARKED, Status.DONE, Status.CANCELLED),
     Word.APPROVE: (Status.NEEDS_REVIEW,),
     Word.DENY: (Status.NEEDS_REVIEW,),
     Word.REVIEW: (Status.IN_REVIEW,),
@@ -30,7 +33,7 @@ _POSSIBLE: dict[Word, tuple[Status, ...]] = {
     Word.OK_TO_RUN: (),
 }
 """Where a command means something; one that is not named means something everywhere."""
-_WITHOUT_TASK = (Word.ORCH, Word.WHY, Word.OK_TO_RUN)
+_WITHOUT_TASK = (Word.ORCH, Word.WHY, Word.OK_TO_RUN, Word.PLAN)
 
 
 def describe_leave(record: TaskRecord | None, actor: Actor, snapshot: Snapshot) -> str:
@@ -58,7 +61,16 @@ def _stands(record: TaskRecord) -> str:
 def _means_something(kind: CommandKind, record: TaskRecord | None) -> bool:
     if record is None:
         return kind.word in _WITHOUT_TASK
-    return kind.word not in _POSSIBLE or record.status in _POSSIBLE[kind.word]
+    possible = kind.word not in _POSSIBLE or record.status in _POSSIBLE[kind.word]
+    graph = record.graph
+    return possible and (graph is None or not graph.started or _concerns_whole(kind.word, record, graph))
+
+
+def _concerns_whole(word: Word, record: TaskRecord, graph: Graph) -> bool:
+    """Say whether a command means something for a task whose sub-issues do the work."""
+    if word in (Word.RETRY, Word.APPROVE):
+        return record.status.is_final or (record.status is Status.NEEDS_REVIEW and not graph.open)
+    return word not in (Word.PLAN, Word.DENY)
 
 
 def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:
@@ -68,7 +80,7 @@ def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:
             "This issue is no task of Orch's: nobody with write access put the label "
             f"`{snapshot.policy.trigger}` on, or Orch was not running then."
         )
-    parts = [_stands(record), f"Who acts next: {ACTS_NEXT[record.status]}."]
+    parts = [_stands(record), f"Who acts next: {acts_next(record)}."]
     parts += [record.notice] if record.notice else []
     if record.asked:
         parts.append(describe_question(record.asked))
@@ -81,6 +93,8 @@ def describe_why(record: TaskRecord | None, snapshot: Snapshot) -> str:
 def _details(record: TaskRecord) -> list[str]:
     lines = [f"Agent {describe_agent(record)}, attempt {record.tries}, round {record.rounds}."]
     lines += describe_route(record)
+    if record.graph and record.graph.started:
+        lines.append(describe_children(record, record.graph))
     if record.merge:
         lines.append(f"`{record.merge.by}` wants it merged. {record.merge.waits}".strip())
     if left := waiting(record.instructions):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.domain.admission import Board
-from app.domain.comment import ACTS_NEXT
+from app.domain.blocked import acts_next
 from app.domain.errors import UserError
 from app.domain.names import ADMISSION
 from app.domain.record import RunSummary, TaskRecord
@@ -168,7 +168,7 @@ def detail(known: Known) -> TaskDetails:
         status=record.status.value,
         why=record.why,
         notice=record.notice,
-        acts_next=ACTS_NEXT[record.status],
+        acts_next=acts_next(record),
         attempt=record.attempt,
         agent=record.agent,
         model=record.model,
@@ -191,7 +191,7 @@ def explain(known: Known) -> str:
     said = [
         f"{record.task}, “{record.title}”, is {record.status.value}: {_sentence(record.why)}",
         record.notice,
-        f"Next acts: {ACTS_NEXT[record.status]}.",
+        f"Next acts: {acts_next(record)}.",
         f"It is attempt {record.attempt} with agent {record.agent}, asked for by {record.requested_by}.",
         known.slot,
         f"Run {_current(known.lease)}." if _current(known.lease) else "",

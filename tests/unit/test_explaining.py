@@ -11,6 +11,9 @@ from app.domain.approvals import describe_question
 from app.domain.command_words import COMMANDS, Word
 from app.domain.explaining import DECISIONS_SHOWN, describe_leave, describe_why
 from app.domain.facts import Actor, Permission
+from app.domain.graph import Graph, Node, NodeState
+from app.domain.outcomes import Outcome
+from app.domain.proposal import Item, Proposal
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.strategies.commanded import obey
 from app.domain.strategies.listening import Scene
@@ -22,7 +25,12 @@ from tests.unit.draw import examine, records
 
 REVIEWED = build.record(Status.IN_REVIEW, pull=30, head_sha=build.SHA)
 NO_WRITE = "only people with write access to this repository start or steer work"
-TEXTS = {Word.AGENT: "/agent script", Word.RETRY: "/retry do more", Word.APPROVE: "/approve budget 1"}
+TEXTS = {
+    Word.AGENT: "/agent script",
+    Word.RETRY: "/retry do more",
+    Word.APPROVE: "/approve budget 1",
+    Word.PLAN: "/plan split it",
+}
 
 
 def leave(
@@ -39,23 +47,59 @@ def offered(text: str) -> set[str]:
 def test_where_there_is_no_task_people_are_told_how_to_make_one() -> None:
     text = leave(None)
     assert text.startswith("This issue is no task of Orch's.\n\n| what you may say now, `writer` |")
-    assert offered(text) == {"/orch", "/why", "/ok-to-run"}
+    assert offered(text) == {"/orch", "/why", "/ok-to-run", "/plan"}
     assert text.endswith("a person with write access puts the label `orch` on, or mentions `orch`.")
+
+
+def all_that_does_something(record: TaskRecord) -> set[str]:
+    at = build.snapshot(record, build.issue("orch"), Permission.WRITE)
+    texts = {word: TEXTS.get(word, f"/{word.value}") for word in Word}
+    return {
+        f"/{word.value}"
+        for word in Word
+        if obey(read(texts[word]), record, Scene(build.commented(texts[word]), at)).done
+    }
 
 
 @pytest.mark.parametrize("status", sorted(set(TRANSITIONS.values())))
 def test_what_is_offered_does_something_and_what_is_not_does_nothing(status: Status) -> None:
     record = build.record(status, pull=30 if status is Status.IN_REVIEW else None, head_sha=build.SHA)
     record = record.change(runs=(build.summary(),), asked=build.QUESTION if status is Status.NEEDS_REVIEW else None)
-    at = build.snapshot(record, build.issue("orch"), Permission.WRITE)
-    done = set()
-    for word in Word:
-        body = TEXTS.get(word, f"/{word.value}")
-        if obey(read(body), record, Scene(build.commented(body), at)).done:
-            done.add(f"/{word.value}")
+    done = all_that_does_something(record)
     unsaid = {"/resume"} if record.asked else set()
     assert done - offered(leave(record)) <= {"/ok-to-run", "/approve"}
     assert offered(leave(record)) - done == unsaid & offered(leave(record))
+
+
+@pytest.mark.parametrize("status", [Status.BLOCKED, Status.NEEDS_REVIEW, Status.PAUSED, Status.DONE])
+@pytest.mark.parametrize("state", NodeState)
+def test_what_is_offered_on_a_parent_does_something_and_what_is_not_does_nothing(
+    status: Status, state: NodeState
+) -> None:
+    graph = Graph(nodes=(Node(number=13, title="A part", state=state),), started=True)
+    record = build.record(status, graph=graph, job_id=None, runs=(build.summary(),))
+    done = all_that_does_something(record)
+    assert done - offered(leave(record)) <= {"/ok-to-run", "/approve"}
+    assert offered(leave(record)) <= done
+    is_over = status is Status.NEEDS_REVIEW and state is not NodeState.OPEN
+    assert ("/approve" in offered(leave(record))) == is_over
+
+
+PLAN = Proposal(digest="d", summary="s", items=(Item(key="a", title="A"),))
+PROPOSED = build.record(Status.NEEDS_REVIEW, plan=PLAN, runs=(build.summary(outcome=Outcome.PLANNED),))
+
+
+def test_on_a_plan_that_waits_one_may_approve_deny_or_change_it() -> None:
+    assert {"/approve", "/deny", "/plan"} <= offered(leave(PROPOSED)) & all_that_does_something(PROPOSED)
+    assert "Who acts next: a person with write access: `/approve`, `/deny REASON` or `/plan CHANGE`." in why(PROPOSED)
+
+
+def test_why_says_how_far_the_sub_issues_are_and_where_a_person_must_act() -> None:
+    asking = Node(number=13, title="A part", status=Status.NEEDS_REVIEW)
+    graph = Graph(nodes=(asking, Node(number=14, title="Another", state=NodeState.COMPLETED)), started=True)
+    told = why(build.record(Status.BLOCKED, graph=graph))
+    assert told[1] == "Who acts next: a person with write access, on #13."
+    assert "1 of 2 sub-issues are closed. A person must act on #13." in told
 
 
 def test_every_command_is_shown_with_an_example() -> None:
