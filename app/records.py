@@ -1,6 +1,6 @@
 """Load and commit what the store knows of a group: its record, its marks, its outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -13,6 +13,7 @@ from app.domain.effects import EFFECT, Decision, Effect
 from app.domain.ledger import Ledger
 from app.domain.names import ADMISSION, CONFIG, LEDGER, Repository, config_group, split_group
 from app.domain.record import TaskRecord
+from app.domain.task import Status
 from app.ports import Document, Store
 
 MARK_LIFE = timedelta(days=30)
@@ -76,11 +77,11 @@ class Records:
         """Return what is known of the repository's `.orch.yml`, None if it was never read."""
         return (await self.load(config_group(repository.id))).file
 
-    async def tasks(self, partition: str) -> Sequence[TaskRecord]:
-        """List the tasks of a repository that the store knows."""
+    async def tasks(self, partition: str, among: Collection[Status] = tuple(Status)) -> Sequence[TaskRecord]:
+        """List the tasks of a repository that the store knows and whose status is one of those."""
         documents = await self._store.query(partition, "record/")
-        tasks = [document for document in documents if document.key != f"record/{CONFIG}"]
-        return [TaskRecord.model_validate(document.body) for document in tasks]
+        tasks = [one.body for one in documents if one.key != f"record/{CONFIG}" and one.body["status"] in among]
+        return [TaskRecord.model_validate(body) for body in tasks]
 
     async def decisions(self, group: str) -> Sequence[tuple[datetime, str]]:
         """List when the group's events were handled and why so, the first one first, as far as it is remembered."""

@@ -29,6 +29,7 @@ from app.standings import Standings
 ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE, Need.COMMENTS, Need.REVIEWS}
 LINKS = {Need.BLOCKERS, Need.BLOCKING, Need.CHILDREN}
 Needs = frozenset[Need]
+UNFINISHED = tuple(status for status in Status if not status.is_final)
 STORED = {Need.RECORD, Need.BOARD, Need.FILE, Need.LEDGER}
 
 
@@ -185,7 +186,7 @@ class SnapshotLoader:
     async def _tasks(self, needs: Needs, event: Event) -> tuple[TaskRecord, ...]:
         if Need.TASKS not in needs:
             return ()
-        return tuple(await self.records.tasks(split_group(event.group)[0]))
+        return tuple(await self.records.tasks(split_group(event.group)[0], UNFINISHED))
 
 
 def _repository(event: Any) -> Repository:
