@@ -85,35 +85,37 @@ def _build(classifier: Classifier, key: str, question: RouteQuestion, seconds: f
     from pydantic_ai import Agent  # noqa: PLC0415 - 100 MB that nobody needs in another mode
     from pydantic_ai.settings import ModelSettings  # noqa: PLC0415
 
-    settings = ModelSettings(max_tokens=TOKENS, timeout=seconds)
+    model, client = _model(classifier, key)
     agent = Agent(
-        _model(classifier, key),
+        model,
         output_type=_answer(question),
         instructions=f"{TASK}\n\n{_lists(question)}",
-        model_settings=settings,
+        model_settings=ModelSettings(max_tokens=TOKENS, timeout=seconds),
         retries=TRIES - 1,
     )
 
     async def run(shown: str) -> Any:
-        return (await agent.run(shown)).output
+        async with client:
+            return (await agent.run(shown)).output
 
     return run
 
 
-def _model(classifier: Classifier, key: str) -> Any:
+def _model(classifier: Classifier, key: str) -> tuple[Any, Any]:
+    """Return the model and the connections to it, which are to be closed."""
     if classifier.wire == "anthropic":
         from anthropic import AsyncAnthropic  # noqa: PLC0415
         from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415
         from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
         client = AsyncAnthropic(api_key=key, base_url=classifier.base_url, max_retries=0)
-        return AnthropicModel(classifier.model, provider=AnthropicProvider(anthropic_client=client))
+        return AnthropicModel(classifier.model, provider=AnthropicProvider(anthropic_client=client)), client
     from openai import AsyncOpenAI  # noqa: PLC0415
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
 
     openai = AsyncOpenAI(api_key=key, base_url=classifier.base_url, max_retries=0)
-    return OpenAIChatModel(classifier.model, provider=OpenAIProvider(openai_client=openai))
+    return OpenAIChatModel(classifier.model, provider=OpenAIProvider(openai_client=openai)), openai
 
 
 def _answer(question: RouteQuestion) -> type[Any]:
