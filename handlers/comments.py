@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain.buttons import buttons_of, ticked
+from app.domain.buttons import buttons_of, plan_drops, ticked
 from app.domain.commands import Command, Mistake, Said, fresh, key_of, read_comment, render_mistake
 from app.domain.effects import AddComment, Decision, Effect, React, Send, UpsertComment, nothing
 from app.domain.events import Commented, PullCommented
@@ -15,6 +15,7 @@ from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.commanded import obey
 from app.domain.strategies.listening import Scene, Step, hear_mention, instruct, take_in
+from app.domain.strategies.plan_commands import drop_from_plan
 from app.domain.task import AT_WORK
 from app.domain.text import one_line
 
@@ -65,16 +66,28 @@ def _clicked(event: Commented, snapshot: Snapshot) -> Decision:
         return nothing("what Orch wrote itself says nothing to it")
     offered = buttons_of(record)
     commands = [Command(word) for word in ticked(event.before, event.body) if word in offered]
-    if not commands:
+    dropped = plan_drops(event.before, event.body, record)
+    if not commands and dropped is None:
         notice = f"`{one_line(event.actor.login)}` edited this comment; it was put back, because it follows the work."
         return Decision("the living comment was edited", record.change(notice=notice), (UpsertComment(),))
-    steps = _obey_all(commands, record, event, snapshot)
+    steps = [] if dropped is None else [_drop(dropped, record, event, snapshot)]
+    if all(step.done for step in steps):  # nobody approves a plan that is not as he ticked it
+        steps += _obey_all(commands, steps[0].record if steps else record, event, snapshot)
     replies = [step.reply for step in steps if step.reply]
     after = steps[-1].record or record
-    why = f"`{one_line(event.actor.login)}` ticked {', '.join(f'/{one.word.value}' for one in commands)}"
     effects = tuple(effect for step in steps for effect in step.effects)
     put_back = () if UpsertComment() in effects else (UpsertComment(),)
+    did = ["changed boxes of the plan"] if dropped is not None else []
+    did += [f"ticked {', '.join(f'/{one.word.value}' for one in commands)}"] if commands else []
+    why = f"`{one_line(event.actor.login)}` {' and '.join(did)}"
     return Decision(why, after, (*effects, *_reply(event, replies, snapshot), *put_back))
+
+
+def _drop(keys: frozenset[str], record: TaskRecord, event: Commented, snapshot: Snapshot) -> Step:
+    refused = refusal(Power.WRITE, event.actor, snapshot.standing, snapshot.policy)
+    if refused is not None:
+        return Step(record, reply=f"The plan was not changed: {refused}.", done=False)
+    return drop_from_plan(keys, record, Scene(event, snapshot))
 
 
 @dataclass(frozen=True, slots=True)

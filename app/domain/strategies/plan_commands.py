@@ -2,6 +2,7 @@
 
 from app.domain.blocked import waits_for_approval
 from app.domain.commands import Command
+from app.domain.effects import UpsertComment
 from app.domain.instructions import Instruction, Kind
 from app.domain.record import TaskRecord
 from app.domain.strategies import family
@@ -26,11 +27,31 @@ def approve_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return _take_as_enough(command, record, scene)
     if not waits_for_approval(record) or record.plan is None:
         return no(record, command, f"no plan waits for it: the task is `{record.status.value}`.")
-    if record.since is not None and scene.event.written_at < record.since.replace(microsecond=0):
+    if _is_newer(record, scene):
         return no(record, command, "the plan is a newer one than what it was said of. Look at it, and say it again.")
     if not record.plan.kept:
         return no(record, command, "every sub-issue of the plan is dropped. Tick one, or say `/plan CHANGE`.")
     return step_of(create(record, scene.by))
+
+
+def _is_newer(record: TaskRecord, scene: Scene) -> bool:
+    """Say whether the plan was made after what was said of one; GitHub's clock counts whole seconds."""
+    return record.since is not None and scene.event.written_at < record.since.replace(microsecond=0)
+
+
+def drop_from_plan(keys: frozenset[str], record: TaskRecord, scene: Scene) -> Step:
+    """Have just these children dropped, as their boxes are unticked; not all of them."""
+    if record.plan is None or _is_newer(record, scene):
+        reply = "The plan was not changed: it is a newer one than what was ticked. Look at it, and tick again."
+        return Step(record, reply=reply, done=False)
+    plan = record.plan.drop(keys)
+    if not plan.kept:
+        reply = (
+            "The plan was not changed: it must keep one sub-issue. `/deny REASON` refuses it, `/cancel` ends the task."
+        )
+        return Step(record, reply=reply, done=False)
+    notice = f"{scene.by} changed the plan: {len(plan.kept)} of {len(plan.items)} sub-issues are kept."
+    return Step(record.change(plan=plan, notice=notice), (UpsertComment(),))
 
 
 def _take_as_enough(command: Command, record: TaskRecord, scene: Scene) -> Step:
