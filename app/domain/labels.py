@@ -7,6 +7,8 @@ from app.domain.task import Status
 
 STATUS_PREFIX = "status:"
 COMPLEXITY_PREFIX, ROLE_PREFIX, PRIORITY_PREFIX = "complexity:", "role:", "priority:"
+LOCK_PREFIX = "lock:"
+"""What follows is a path that the task is expected to touch."""
 AUTOMERGE = "automerge"
 PLAN_LABEL = "plan"
 

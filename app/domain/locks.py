@@ -37,6 +37,12 @@ def widen(locks: Iterable[str], touched: Iterable[str]) -> tuple[str, ...]:
     return paths
 
 
+def outside(locks: Iterable[str], touched: Iterable[str]) -> tuple[str, ...]:
+    """List those of the touched paths that none of the locks covers."""
+    roots = {_root(path) for path in locks}
+    return tuple(path for path in touched if roots.isdisjoint(_upwards(_root(path))))
+
+
 def take_paths(values: Iterable[object]) -> tuple[str, ...]:
     """Return paths in the one way to write them, without repetitions; raises ValueError with what is wrong in one.
 

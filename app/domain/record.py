@@ -93,13 +93,14 @@ class TaskRecord(Value):
     told of. `reviews` are those that were met (of those up to `met_up_to`: all).
 
     `parent` is the task whose plan it is part of, `blockers` what must be closed first, `dependents` are tasks that
-    said that they wait for this one. `locks` are the paths that it is expected to touch, `lock_holder` the issue whose
-    task holds one of them now. `plan` is what is proposed to be made of it, `graph` its children. `held` says that only
-    a person starts it, `halted` that it was paused because its parent was, `hands_off` that it is merged as soon as
-    that can be.
+    said that they wait for this one. `locks` are the paths that it is expected to touch, `strayed` those that it
+    touched besides as far as people are told of them, `lock_holder` the issue whose task holds one of them now. `plan`
+    is what is proposed to be made of it, `graph` its children. `held` says that only a person starts it, `halted` that
+    it was paused because its parent was, `hands_off` that it is merged as soon as that can be.
 
     `chosen` says by what the agent was chosen, and with `named` that was a label or a command, so that no other agent
-    takes its place. `advice` is what a model said of the task when it was new.
+    takes its place. `advice` is what a model said of the task when it was new, `asked_priority` what its own text asks
+    for.
     """
 
     task: TaskRef
@@ -158,6 +159,7 @@ class TaskRecord(Value):
     blockers: tuple[Blocker, ...] = ()
     dependents: tuple[TaskRef, ...] = ()
     locks: tuple[str, ...] = ()
+    strayed: tuple[str, ...] = ()
     lock_holder: int | None = None
     plan: Proposal | None = None
     graph: Graph | None = None
@@ -167,6 +169,7 @@ class TaskRecord(Value):
     complexity: Complexity | None = None
     role: str | None = None
     priority: Priority = "normal"
+    asked_priority: Priority | None = None
     chosen: str = ""
     named: bool = False
     advice: Advice | None = None

@@ -47,7 +47,7 @@ class Route(Value):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a task is routed by; `complexity` and `role` are those that a plan gave it."""
+    """What a task is routed by; `complexity` and `role` are those that a plan gave it, `priority` its text's."""
 
     title: str
     labels: frozenset[str] = frozenset()
@@ -55,6 +55,7 @@ class Facts:
     choice: Choice = NOBODY
     complexity: Complexity | None = None
     role: str | None = None
+    priority: Priority | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class _Words:
 
     complexity: Complexity | None
     role: str | None
-    priority: Priority
+    priority: Priority | None
     remarks: tuple[str, ...]
 
 
@@ -99,7 +100,7 @@ def route(
         model=_model(laid, said, router.model_of(agent, complexity)),
         complexity=complexity,
         role=words.role or facts.role or said.role,
-        priority=words.priority,
+        priority=words.priority or facts.priority or "normal",
         why=passed or (said.why if origin is Origin.ROUTER else describe_chooser(laid)),
         named=named,
         remarks=(*laid.remarks, *words.remarks),
@@ -173,7 +174,7 @@ def _read(labels: frozenset[str], router: RouterPolicy) -> _Words:
     complexity = _pick(labels, COMPLEXITY_PREFIX, {one.value: one for one in Complexity}, remarks)
     role = _pick(labels, ROLE_PREFIX, {name: name for name in router.roles}, remarks)
     priority = _pick(labels, PRIORITY_PREFIX, {one: one for one in PRIORITIES}, remarks)
-    return _Words(complexity, role, priority or "normal", tuple(remarks))
+    return _Words(complexity, role, priority, tuple(remarks))
 
 
 def _pick(labels: frozenset[str], prefix: str, known: Mapping[str, T], remarks: list[str]) -> T | None:

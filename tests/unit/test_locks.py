@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.locks import MOST, MOST_TEXT, WHOLE, Claims, conflicts, overlap, take_paths, widen
+from app.domain.locks import MOST, MOST_TEXT, WHOLE, Claims, conflicts, outside, overlap, take_paths, widen
 from tests.unit.draw import examine
 
 PARTS = st.sampled_from(["a", "b", "ab", "c.py", "*", "x*.py"])
@@ -92,3 +92,16 @@ def test_who_is_stopped_is_found_as_by_comparing_all(held: list[tuple[int, str]]
     expected = next((owner for owner, paths in holders if conflicts(wanted, paths)), None)
     found = Claims(holders).stopping(9, wanted)
     assert (found and found[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("locks", "expected"),
+    [
+        (("src",), ("docs/x", "*.md")),
+        (("src/*.py", "docs"), ("*.md",)),
+        ((WHOLE,), ()),
+        (("src/a.py", "docs/x/y"), ("src", "docs/x", "*.md")),
+    ],
+)
+def test_what_no_lock_covers_is_outside(locks: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    assert outside(locks, ("src/a.py", "src", "docs/x", "*.md")) == expected

@@ -32,6 +32,7 @@ def _facts(record: TaskRecord, snapshot: Snapshot) -> Facts:
         choice=record.choice,
         complexity=record.complexity if planned else None,
         role=record.role if planned else None,
+        priority=record.asked_priority,
     )
 
 

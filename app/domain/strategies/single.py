@@ -24,6 +24,7 @@ from app.domain.effects import (
 )
 from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
 from app.domain.facts import Actor
+from app.domain.front_matter import MARK
 from app.domain.graph import Blocker, read_blockers
 from app.domain.instructions import Instruction, delivered, for_now, given_back, waiting, with_new
 from app.domain.jobs import Purpose
@@ -32,6 +33,7 @@ from app.domain.outcomes import GO_ON, SUCCEEDED, Outcome
 from app.domain.record import RunSummary, TaskRecord, Unfinished
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.choosing import ask, choose, chosen, must_ask, say_chosen
+from app.domain.strategies.declaring import declare, touch
 from app.domain.strategies.family import checked
 from app.domain.strategies.limited import is_limited, may_pass_on, park, pass_on
 from app.domain.strategies.planning import planned
@@ -86,12 +88,17 @@ class Request:
 def admit(request: Request, snapshot: Snapshot) -> Decision:
     """Take a task on, or take it up again: choose the agent, keep the text, ask for a slot, or for advice first."""
     known = (snapshot.record or _new(request, snapshot)).change(**request.more).change(title=request.title)
+    known, remarks = declare(known, request.body, snapshot)
     is_new = request.text_digest != known.admitted
     by = choose(known, snapshot)
     dropped = drop_unfinished(known) if is_new else ()
     record = chosen(known, by).change(unfinished=None if dropped else known.unfinished)
     purpose = request.purpose or (known.purpose if _has_open_pull(known) and not is_new else Purpose.WORK)
-    changes = {**_admitted(request, record, snapshot), "remarks": (*by.remarks, *_hidden(request)), **request.more}
+    changes = {
+        **_admitted(request, record, snapshot),
+        "remarks": (*by.remarks, *remarks, *_hidden(request)),
+        **request.more,
+    }
     if must_ask(record, snapshot):
         routed, effects = ask(record.change(purpose=purpose, **changes), snapshot)
     else:
@@ -145,7 +152,7 @@ def _new(request: Request, snapshot: Snapshot) -> TaskRecord:
 
 
 def _hidden(request: Request) -> tuple[str, ...]:
-    if request.digest or not was_hidden(f"{request.title}\n\n{request.body}"):
+    if request.digest or not was_hidden(f"{request.title}\n\n{MARK.sub('', request.body, 1)}"):
         return ()
     return (
         "The issue holds text that its readers do not see (comments in HTML, invisible characters, hidden attributes). "
@@ -311,7 +318,7 @@ def _deliver(event: RunFinished, record: TaskRecord, first: tuple[Effect, ...], 
         DeleteRef(ref=run_ref(event.run_id)),
         *_follow_up(record),
     )
-    pushed = record.change(unfinished=Unfinished(run_id=event.run_id, sha=sha), answers=())
+    pushed = touch(record, event.result.touched).change(unfinished=Unfinished(run_id=event.run_id, sha=sha), answers=())
     return Decision(f"run {event.run_id} delivered {sha[:12]}", pushed, effects)
 
 
