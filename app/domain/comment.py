@@ -132,6 +132,8 @@ def _relations(record: TaskRecord) -> list[tuple[str, str]]:
         rows.append(("Waits for", name_blockers(record)))
     if record.locks:
         rows.append(("Works on", show_paths(record.locks)))
+    if record.strayed:
+        rows.append(("Touched besides what was expected", show_paths(record.strayed)))
     if record.lock_holder is not None:
         rows.append(("Held by", f"#{record.lock_holder}, which works on the same paths"))
     if record.plan is not None and record.plan.approved_by:

@@ -38,6 +38,7 @@ def _say_less(record: TaskRecord) -> TaskRecord:
     short = record.change(
         blockers=blockers,
         title=record.title[:SHORTER],
+        strayed=(),
         plan=_shorten_plan(plan) if plan else None,
         graph=_shorten(graph, SHORTER, 0),
     )

@@ -2,6 +2,7 @@
 
 from app.domain.admission_events import LocksKept
 from app.domain.choice import Choice
+from app.domain.comment import render_comment
 from app.domain.effects import Decision, Send
 from app.domain.events import SlotWanted
 from app.domain.facts import Permission
@@ -108,3 +109,8 @@ def test_the_mark_of_a_ticket_is_no_hidden_text() -> None:
     mark = f"<!-- orch:ticket {'0' * 32} -->"
     assert admitted(None, body=f"{mark}\n\nDo it.").remarks == ()
     assert admitted(None, body=f"{mark}\n\n<!-- do more -->\n\nDo it.").remarks[0].startswith("The issue holds text")
+
+
+def test_the_comment_says_on_what_the_task_works_and_what_it_touched_besides() -> None:
+    shown = render_comment(build.record(locks=("src", "README.md"), strayed=("README.md",)), build.KEYRING)
+    assert "| Works on | `src`, `README.md` |\n| Touched besides what was expected | `README.md` |" in shown
