@@ -31,6 +31,7 @@ class Boards:
         self._version = 0
         self._board: Board | None = None
         self._stored: Mapping[int, Line | None] = {}
+        self._slots: tuple[Mapping[str, Held], Body] | None = None
 
     async def load(self) -> tuple[Board | None, int]:
         """Return the board and the version of its head; (None, 0) if there is none."""
@@ -68,7 +69,13 @@ class Boards:
             await self._store.commit(PARTITION, puts, deletes, {HEAD: version})
             changed = {key: line for key, line in changed.items() if key not in first}
         puts, deletes = _documents(changed)
-        return {HEAD: pack_head(board), **puts}, deletes
+        return {HEAD: self._pack(board), **puts}, deletes
+
+    def _pack(self, board: Board) -> Body:
+        """Use again what the head says of the slots while they are the same: most that comes has to wait."""
+        if self._slots is None or self._slots[0] is not board.holding:
+            self._slots = board.holding, pack_slots(board.holding)
+        return {**pack_turns(board), **self._slots[1]}
 
 
 def _changed(stored: Mapping[int, Line | None], lines: Mapping[int, Line]) -> dict[int, Line | None]:
@@ -129,12 +136,20 @@ def unpack_line(body: Body) -> Line:
 
 def pack_head(board: Board) -> Body:
     """Return what is not in the lines as a document."""
+    return {**pack_turns(board), **pack_slots(board.holding)}
+
+
+def pack_slots(holding: Mapping[str, Held]) -> Body:
+    """Return who has a slot, as a part of the head."""
     places = _Places()
-    holding = [[*_pack_job(held.job, places), held.agent] for held in board.holding.values()]
+    rows = [[*_pack_job(held.job, places), held.agent] for held in holding.values()]
+    return {"holding": rows, "places": places.pack()}
+
+
+def pack_turns(board: Board) -> Body:
+    """Return whose turn it was, and who gets no slot, as a part of the head."""
     return {
         "format": FORMAT,
-        "holding": holding,
-        "places": places.pack(),
         "turn": board.turn,
         "installations": [*board.installations.items()],
         "repositories": [*board.repositories.items()],

@@ -132,7 +132,8 @@ class Process:
             life = SWEEP_LIFE if envelope.source is Source.SWEEP else MARK_LIFE
             await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now(), life=life)
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
-            await self.apply.drain(group)
+            if decision.effects:  # nothing else is left since the outbox was drained above
+                await self.apply.drain(group)
 
     async def consider(self, envelope_id: str, event: Event) -> tuple[Decision, Loaded] | None:
         """Decide what follows from an event, and do nothing of it; None if nothing does."""

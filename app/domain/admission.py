@@ -122,7 +122,11 @@ class Board(Value):
         So of installations with enough work each gets as many slots as the others, and one more or less at any
         moment; where slots come free one at a time, they take turns.
         """
-        round_ = _Round(self, policy, now)
+        parked = {agent: until for agent, until in self.parked.items() if until > now}
+        board = self if parked == self.parked else self.model_copy(update={"parked": parked})
+        if len(board.holding) >= policy.max_parallel:
+            return board, ()
+        round_ = _Round(board, policy, now)
         while len(round_.admitted) < at_most and round_.step():
             pass
         return round_.board, tuple(round_.admitted)
@@ -145,8 +149,7 @@ class _Round:
     """Slots that are given away one after another, counted only once."""
 
     def __init__(self, board: Board, policy: Policy, now: float) -> None:
-        parked = {agent: until for agent, until in board.parked.items() if until > now}
-        self.board = board if parked == board.parked else board.model_copy(update={"parked": parked})
+        self.board = board
         self.admitted = list[Waiting]()
         self._policy, self._now = policy, now
         held = [(one.job.task.repository, one.agent) for one in board.holding.values()]

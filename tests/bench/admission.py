@@ -30,7 +30,7 @@ async def measure(bench: Bench) -> Sequence[Figure]:
         Figure("admission, while they come: waiting for queue writes", [filled["queue"]], "%"),
         Figure("admission, most memory while they come, RSS", [filled["memory"]], "MB", at_most(MOST_MEMORY)),
         Figure(f"admission, {EVENTS:,} runs end, others begin", _of(found, "rate"), "events/s", at_least(LEAST)),
-        Figure("admission, while they end: CPU, runners too", _of(found, "cpu"), "ms/event"),
+        Figure("admission, while they end: CPU, all threads", _of(found, "cpu"), "ms/event"),
         Figure("admission, while they end: waiting for store writes", _of(found, "store"), "%"),
         Figure("admission, while they end: waiting for queue writes", _of(found, "queue"), "%"),
         Figure("admission, most memory while they end, RSS", _of(found, "memory"), "MB", at_most(MOST_MEMORY)),
