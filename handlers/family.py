@@ -12,7 +12,7 @@ from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import family
 from app.domain.strategies.planning import is_created
 from app.domain.strategies.single import Request, admit
-from app.domain.strategies.starting import SHOW, resume
+from app.domain.strategies.starting import SHOW
 from app.domain.task import Status, Trigger, can
 
 BY_AUTONOMY = "the setting autonomy: full"
@@ -98,7 +98,9 @@ def _go_on(record: TaskRecord, event: ParentSaid, snapshot: Snapshot) -> Decisio
         why = f"Pull request #{record.pull} waits for review."
         wish = MergeWish(by=BY_AUTONOMY) if record.hands_off else None
         return Decision("the review goes on", record.advance(Trigger.REVIEW, why, merge=wish), SHOW)
-    return resume(record, snapshot, f"{event.parent}, which it is a part of, goes on; the task waits for a runner.")
+    return family.resume_whole(
+        record, snapshot, f"{event.parent}, which it is a part of, goes on; the task waits for a runner."
+    )
 
 
 def lock_waits(event: LockWaits, snapshot: Snapshot) -> Decision:

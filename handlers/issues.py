@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain import life
+from app.domain.blocked import is_planned
 from app.domain.effects import AddComment, Decision, RemoveLabel, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled
-from app.domain.graph import Graph
 from app.domain.jobs import Purpose
 from app.domain.labels import AUTOMERGE, PLAN_LABEL, STATUS_PREFIX, is_same_label, statuses_on
 from app.domain.missed import is_followed
@@ -72,8 +72,8 @@ def _merge_asked(event: IssueLabeled | IssueUnlabeled, snapshot: Snapshot) -> De
 def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Decision:
     """Go on with a task that waits: finish it, have its pull request reviewed again, or begin another attempt."""
     digest = digest_of(event.title, event.body)
-    if record.graph is not None and record.graph.started and not record.status.is_final:
-        return _go_on(record, record.graph, snapshot)
+    if is_planned(record) and not record.status.is_final:
+        return _go_on(record, snapshot)
     if record.status is Status.DONE and life.has_open_pull(record):
         return nothing("the pull request was merged; only a reopened issue is taken up again")
     if not can(record.status, Trigger.ROUTE):
@@ -84,11 +84,11 @@ def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Dec
     return waiting or single.admit(_request(event), replace(snapshot, record=record.change(rounds=0)))
 
 
-def _go_on(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Decision:
-    """Go on with a planned task that was stopped; one that waits for its children does so already."""
-    if record.status is not Status.PAUSED or is_followed(record, snapshot.given):
+def _go_on(record: TaskRecord, snapshot: Snapshot) -> Decision:
+    """Go on with a planned task that was stopped, or waits for a person; one that waits for its children does so."""
+    if record.status not in (Status.PAUSED, Status.NEEDS_REVIEW) or is_followed(record, snapshot.given):
         return nothing("the task was planned already")
-    return family.go_on(record, graph, snapshot, "The label was put on again.")
+    return family.resume_whole(record, snapshot, "The label was put on again.")
 
 
 def _start_anew(event: IssueLabeled, record: TaskRecord, digest: str, snapshot: Snapshot) -> Decision:

@@ -13,7 +13,8 @@ from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.checked import follow_checks
 from app.domain.strategies.choosing import ask_again
-from app.domain.strategies.starting import SHOW, resume, slot_for
+from app.domain.strategies.family import resume_whole
+from app.domain.strategies.starting import SHOW, slot_for
 from app.domain.strategies.waiting import assert_again, missed_links, needless
 from app.domain.task import AT_WORK, Status
 
@@ -74,7 +75,7 @@ def _go_on(record: TaskRecord, was: CutOff, issue: Issue, snapshot: Snapshot) ->
     if was is CutOff.REMOVED or not life.has_label(issue, record.label or trigger):
         why = f"Orch was cut off from here ({was.value}) and can write again. {life.again(trigger)}"
         return Decision("Orch can write here again", record.change(why=why), SHOW)
-    return resume(record, snapshot, f"Orch was cut off from here ({was.value}) and goes on with a new attempt.")
+    return resume_whole(record, snapshot, f"Orch was cut off from here ({was.value}) and goes on with a new attempt.")
 
 
 def _unclaimed(event: TaskChecked, snapshot: Snapshot) -> Decision:

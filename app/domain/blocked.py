@@ -29,6 +29,12 @@ def waits_for_approval(record: TaskRecord) -> bool:
     return made and record.plan is not None and not record.plan.approved_by and record.status is Status.NEEDS_REVIEW
 
 
+def is_planned(record: TaskRecord) -> bool:
+    """Say whether the task is done by its sub-issues: its plan was approved, and they are created or worked on."""
+    is_approved = record.plan is not None and bool(record.plan.approved_by)
+    return is_approved or (record.graph is not None and record.graph.started)
+
+
 def describe_blockers(record: TaskRecord) -> str:
     """Say what the task waits for, and who must act where that does not go on by itself."""
     waiting = open_blockers(record.blockers)

@@ -1,6 +1,6 @@
 """Waiting for other issues: a task is not begun before all that blocks it is closed as completed."""
 
-from app.domain.blocked import describe_blockers
+from app.domain.blocked import describe_blockers, is_planned
 from app.domain.effects import Effect, SetLabels, UpsertComment
 from app.domain.graph import open_blockers
 from app.domain.jobs import Purpose
@@ -24,4 +24,4 @@ def block(record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
 
 def waits_for_blockers(record: TaskRecord) -> bool:
     """Say whether the task is blocked, and not by its own children nor by a path that is locked."""
-    return record.status is Status.BLOCKED and record.job_id is None and not (record.graph and record.graph.started)
+    return record.status is Status.BLOCKED and record.job_id is None and not is_planned(record)

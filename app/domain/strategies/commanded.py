@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.domain import life
 from app.domain.approvals import Answer, Question, with_answer
-from app.domain.blocked import waits_for_approval
+from app.domain.blocked import is_planned, waits_for_approval
 from app.domain.choice import Choice
 from app.domain.commands import Command, Word
 from app.domain.effects import RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
@@ -101,7 +101,7 @@ def _retry(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return no(record, command, "an agent is at work on it. `/stop` ends that first.")
     if was_merged(record):
         return no(record, command, f"the task is done with pull request #{record.pull}. {REOPEN}")
-    if record.graph is not None and record.graph.started and not record.status.is_final:
+    if is_planned(record) and not record.status.is_final:
         return check_again(command, record, scene)
     step = _retry_parked(command, _chosen(command, record), scene)
     return step if step.done else replace(step, record=record)
@@ -191,8 +191,8 @@ def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return no(record, command, ending)
     if record.asked:
         return no(record, command, "the agent waits for an answer. Say `/approve` or `/deny REASON`.")
-    if record.graph is not None and record.graph.started:
-        return step_of(family.go_on(record, record.graph, scene.snapshot, f"{scene.by} had it go on."))
+    if is_planned(record):
+        return step_of(family.resume_whole(record, scene.snapshot, f"{scene.by} had it go on."))
     said = said_with(command, scene)
     told = with_new(record.instructions, *(one for one, _ in said))
     with_said = record.change(instructions=told, held=False, halted=False)
@@ -314,7 +314,7 @@ def _merge(command: Command, record: TaskRecord, scene: Scene) -> Step:
 
 
 def _plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
-    if record.graph is not None and record.graph.started:
+    if is_planned(record):
         return no(record, command, "its sub-issues are there: add, close or link them on GitHub as you like.")
     if waits_for_approval(record):
         return change_plan(command, record, scene)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.domain.blocked import NAMED, describe_children
+from app.domain.blocked import NAMED, describe_children, is_planned
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
 from app.domain.events import SlotFreed
 from app.domain.facts import SubIssue
@@ -15,7 +15,8 @@ from app.domain.outcomes import RunResult
 from app.domain.proposal import Item
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.starting import SHOW, begin, show_soon
+from app.domain.strategies.planning import creation
+from app.domain.strategies.starting import SHOW, begin, resume, show_soon
 from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line, quote, sentence
 
@@ -170,13 +171,26 @@ def complete(record: TaskRecord, why: str) -> Decision:
 
 
 def go_on(record: TaskRecord, graph: Graph, snapshot: Snapshot, why: str) -> Decision:
-    """Wait for the children again after the parent was stopped or parked, or go on to its end."""
+    """Wait for the children again after the parent was stopped or parked, or go on to its end.
+
+    Where it was stopped before they were started, those that are missing are created first.
+    """
+    if not graph.started:
+        blocked = record.advance(Trigger.BLOCK, why, job_id=None)
+        return Decision(why, blocked, (*SHOW, *creation(blocked, looks=True)))
     if graph.open:
         blocked = record.advance(Trigger.BLOCK, f"{why} {describe_children(record, graph)}", job_id=None)
         return Decision(why, blocked, SHOW)
     if snapshot.policy.integration:
         return integrate(record, snapshot)
     return complete(record, "All sub-issues are closed.")
+
+
+def resume_whole(record: TaskRecord, snapshot: Snapshot, why: str) -> Decision:
+    """Go on with what a task was about when it stopped: with its sub-issues, if it is done by them."""
+    if is_planned(record):
+        return go_on(record, record.graph or Graph(), snapshot, why)
+    return resume(record, snapshot, why)
 
 
 def tell_about(issue: TaskRef, state: NodeState, blocking: Sequence[TaskRef], parent: TaskRef | None) -> Decision:

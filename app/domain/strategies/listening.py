@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.domain import life
+from app.domain.blocked import is_planned
 from app.domain.effects import Decision, Effect, UpsertComment
 from app.domain.events import Commented
 from app.domain.instructions import MOST_WAITING, Instruction, Kind, waiting, with_new
@@ -146,7 +147,7 @@ def take_in(record: TaskRecord, snapshot: Snapshot, said: tuple[Instruction, str
         case Status.IN_REVIEW:
             decision = rework(record, snapshot, why, changes={"instructions": told, "merge": None})
             return step_of(decision, *kept)
-        case Status.NEEDS_REVIEW if instruction.kind is Kind.MENTION and not record.asked:
+        case Status.NEEDS_REVIEW if instruction.kind is Kind.MENTION and not (record.asked or is_planned(record)):
             decision = resume(record.change(instructions=told, rounds=0), snapshot, why)
             return step_of(decision, *kept)
         case _:
