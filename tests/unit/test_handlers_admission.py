@@ -15,6 +15,7 @@ from app.domain.effects import Decision, Effect, Enqueue, Send
 from app.domain.events import Event, SlotFreed, SlotsLimited, SlotWanted
 from app.domain.jobs import Job
 from app.domain.lines import DOUBT_AFTER
+from app.domain.names import ADMISSION
 from app.domain.snapshot import Snapshot
 from handlers import admission
 from handlers.admission import AT_ONCE, agent_parked, locks_kept, locks_released, slot_freed, slot_wanted, slots_due
@@ -55,6 +56,11 @@ def waiting_for_src(path: str = "src/a") -> Board:
     """Make a board where task 12 holds `src`, and a job of task 13 waits for it."""
     board, _ = after(want(JOB, "src"), want(OTHER, path))
     return board
+
+
+def test_all_that_admission_handles_is_of_its_one_group() -> None:
+    about_tasks = [LocksKept(task=JOB.task, paths=()), LocksReleased(task=JOB.task), SlotsDue(repository_id=1)]
+    assert {event.group for event in [*about_tasks, want(JOB), SlotFreed(job_id=JOB.id)]} == {ADMISSION}
 
 
 def test_the_first_job_gets_a_slot_at_once() -> None:

@@ -46,6 +46,7 @@ def test_nothing_is_held_less_by_being_widened(locks: list[str], touched: list[s
     [
         ([f"src/{n % 3}/{n}.py" for n in range(MOST + 1)], ("src/0", "src/1", "src/2")),
         ([f"{n}/file" for n in range(MOST + 1)], (WHOLE,)),
+        (["top", *(f"src/{n}" for n in range(MOST))], ("top", "src")),
         ([f"src/{n}" for n in range(MOST)], tuple(f"src/{n}" for n in range(MOST))),
     ],
 )
