@@ -65,7 +65,8 @@ class Snapshot:
 
     `standing` is that of the event's actor, `pull` the event's or the record's pull request, `head` where the branch
     is that Orch made for the record, `tasks` what the store knows of the repository's unfinished tasks. With `config`,
-    `policy` is the operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it says now.
+    `policy` is the operator's as the repository tightened it. `file` is what is known of `.orch.yml`, `found` what it
+    says now.
     `decisions` are those on the task that are remembered, `threads` the review threads of the pull request, `checks`
     those of the record's head, `merge` what stands before a merge,
     `comments` those on the issue, `pull_comments` and `reviews` those of the pull request. `given` is who put the
