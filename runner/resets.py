@@ -9,7 +9,7 @@ LONGEST = timedelta(days=8)
 """No provider's window is longer than a week; what an agent says of later ones is not believed."""
 LONGEST_SAID = 2000
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-_PART = r"(\d{1,6}(?:\.\d{1,3})?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b"
+_PART = r"(\d{1,6}(?:\.\d{1,3})?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![A-Za-z])"
 _IN = re.compile(
     rf"(?:try again|retry|retry.after|resets?|available again) ?(?:in|after)?:? ((?:{_PART}[, ]*(?:and )?){{1,4}})",
     re.I,

@@ -9,19 +9,21 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from app.apply import Apply
-from app.domain.effects import Decision, Effect, Enqueue, KeepText, RemoveLabel, nothing
+from app.domain.advice import Advice, RouteQuestion
+from app.domain.effects import AskRouter, Decision, Effect, Enqueue, KeepText, RemoveLabel, nothing
 from app.domain.envelope import Envelope
 from app.domain.events import Event, Refresh
-from app.domain.internal import enclose
+from app.domain.internal import disclose, enclose
 from app.domain.jobs import run_job
 from app.domain.markers import Keyring
 from app.domain.names import Repository, digest_of
 from app.domain.policy import Policy
+from app.domain.routing_events import TaskRouted
 from app.domain.snapshot import Handler, Snapshot
 from app.github.faults import Answer, fault_of
 from app.leases import Leases
 from app.plan_effects import PlanEffects
-from app.ports import Artifacts, GitHub, Lease
+from app.ports import Artifacts, GitHub, Lease, Router
 from app.process import Process, parser
 from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
@@ -77,6 +79,7 @@ def build(
     artifacts: Artifacts | None = None,
     github: GitHub | None = None,
     deadline: float = LEASE,
+    router: Router | None = None,
 ) -> Process:
     """Build a process that decides the effects for every Refresh."""
     records = Records(stage.store)
@@ -100,6 +103,7 @@ def build(
         pulls=PullEffects(port, stage.events, stage.clock, IDENTITY, POLICY, cast(Signing, None)),
         plans=PlanEffects(port, stage.artifacts, IDENTITY, Keyring((b"key",))),
         show_log=no_log,
+        router=router,
     )
 
     def decide(event: Any, snapshot: Snapshot) -> Decision:
@@ -218,3 +222,47 @@ async def test_a_snapshot_that_cannot_be_read_for_want_of_a_key_waits(stage: Sta
 
     await build(stage, step=refuse)(await leased(stage))
     assert (await stage.events.depth(), await stage.events.dead_letters()) == (1, [])
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRouter:
+    """Chooses `claude`, after a step of the test's, and keeps what it was asked."""
+
+    asked: list[RouteQuestion]
+    step: Step = at_once
+
+    async def choose(self, question: RouteQuestion) -> Advice:
+        self.asked.append(question)
+        await self.step()
+        return Advice(agent="claude")
+
+
+ASK = AskRouter(task=TASK, digest=digest_of("Fix", "it"), agents=("script", "claude"))
+KEPT = KeepText(digest=ASK.digest, title="Fix", body="it")
+
+
+async def test_i2_a_model_is_asked_again_after_a_crash_and_the_task_hears_of_it_once(stage: Stage) -> None:
+    async def crash() -> None:
+        if len(asked) == 1:
+            raise asyncio.CancelledError
+
+    asked: list[RouteQuestion] = []
+    process = build(stage, KEPT, ASK, router=FakeRouter(asked, crash))
+    with pytest.raises(asyncio.CancelledError):
+        await process(await leased(stage))
+    await process(await again(stage))
+    assert asked == [RouteQuestion(title="Fix", body="it", agents={"script": "", "claude": ""})] * 2
+    assert disclose((await again(stage)).item) == TaskRouted(
+        task=TASK, digest=ASK.digest, advice=Advice(agent="claude")
+    )
+
+
+@pytest.mark.parametrize(
+    ("effects", "why"),
+    [((ASK,), "the text to ask about was lost"), ((KEPT, ASK), "no model is set up to be asked")],
+)
+async def test_a_task_goes_on_without_a_model(stage: Stage, effects: tuple[Effect, ...], why: str) -> None:
+    await build(stage, *effects)(await leased(stage))
+    routed = disclose((await again(stage)).item)
+    assert isinstance(routed, TaskRouted)
+    assert routed.advice == Advice(failed=why)

@@ -20,6 +20,7 @@ from runner.agents.base import (
     Hangup,
     Heard,
     Lane,
+    Limited,
     Prompt,
     Refused,
     Retry,
@@ -405,3 +406,16 @@ def test_a_further_turn_that_breaks_off_is_no_success() -> None:
     agent.parse(recorded("claude-ok")[-1], Stream.STDOUT)
     agent.parse(b'{"type":"system","subtype":"init"}', Stream.STDOUT)
     assert list(agent.close(1)) == [Ended(EndStatus.FAILED, "it ended with exit code 1 and no result")]
+
+
+@pytest.mark.parametrize(
+    ("info", "events"),
+    [
+        ({"status": "rejected", "resetsAt": 1771390800, "rateLimitType": "five_hour"}, (Limited(1771390800),)),
+        ({"status": "allowed_warning", "resetsAt": 1771390800}, ()),
+        ({"status": "rejected"}, ()),
+    ],
+)
+def test_a_limit_that_is_reached_is_told_with_its_end(info: dict[str, Any], events: tuple[AgentEvent, ...]) -> None:
+    line = json.dumps({"type": "rate_limit_event", "rate_limit_info": info}).encode()
+    assert tuple(ClaudeAgent().parse(line, Stream.STDOUT)) == events

@@ -15,6 +15,7 @@ from runner.agents.base import (
     EndStatus,
     Hangup,
     Lane,
+    Limited,
     Prompt,
     Refused,
     Retry,
@@ -227,3 +228,15 @@ def test_a_turn_is_interrupted_once_there_is_one() -> None:
         list(agent.parse(line, Stream.STDOUT))
     turn = {"threadId": "01a1f7e9-827d-7dd1-b870-7ad101e2c0cf", "turnId": "01a1f7e9-8295-7100-8dfe-5ed20c32483c"}
     assert json.loads(agent.cancel()) == {"id": 4, "method": "turn/interrupt", "params": turn}
+
+
+@pytest.mark.parametrize(
+    ("windows", "limits"),
+    [
+        ({"primary": {"usedPercent": 100, "resetsAt": 1771390800}, "secondary": None}, (Limited(1771390800),)),
+        ({"primary": {"usedPercent": 99.5, "resetsAt": 1771390800}}, ()),
+        ({"secondary": {"usedPercent": 100, "resetsAt": None}}, ()),
+    ],
+)
+def test_a_window_that_is_used_up_is_told_with_its_end(windows: dict[str, Any], limits: tuple[AgentEvent, ...]) -> None:
+    assert tuple(hear(started(), "account/rateLimits/updated", {"rateLimits": windows})) == limits

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.domain.approvals import Answer
 from app.domain.comment import LIMIT, RUNS_SHOWN, describe_agent, render_comment
+from app.domain.complexity import Complexity
 from app.domain.markers import parse_marker, render_marker
 from app.domain.outcomes import Usage
 from app.domain.record import MOST_HEARD, MOST_KEYS, Folded, MergeWish, TaskRecord
@@ -223,3 +224,10 @@ def test_what_waits_to_be_told_is_never_forgotten() -> None:
     assert (
         once.forget() == once.forget().forget() == build.record(instructions=(build.instruction("c-9"),), heard_up_to=2)
     )
+
+
+def test_people_see_how_the_agent_was_chosen_and_how_the_task_is_done() -> None:
+    record = build.record(chosen="in turn", complexity=Complexity.SIMPLE, role="tester", priority="high")
+    rows = ["| Chosen | in turn |", "| Complexity | `simple` |", "| Role | `tester` |", "| Priority | `high` |"]
+    assert set(rows) <= set(visible(record))
+    assert not any(line.startswith(("| Chosen", "| Priority")) for line in visible(build.record()))

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from app.domain.approvals import describe_question
 from app.domain.command_words import COMMANDS, Word
-from app.domain.explaining import DECISIONS_SHOWN, describe_leave, describe_why
+from app.domain.complexity import Complexity
+from app.domain.explaining import DECISIONS_SHOWN, describe_leave, describe_route, describe_why
 from app.domain.facts import Actor, Permission
 from app.domain.graph import Graph, Node, NodeState
 from app.domain.outcomes import Outcome
@@ -172,3 +173,13 @@ def test_nothing_that_is_said_holds_a_marker(record: TaskRecord) -> None:
 def test_every_command_has_its_place() -> None:
     shown = set().union(*(offered(leave(build.record(status))) for status in Status), offered(leave(None)))
     assert shown == {f"/{word.value}" for word in COMMANDS}
+
+
+def test_people_learn_by_what_the_agent_was_chosen_and_how_the_task_counts() -> None:
+    record = build.record(chosen="by a command", complexity=Complexity.COMPLEX, role="tester", priority="low")
+    assert describe_route(record) == [
+        "That agent was chosen by a command.",
+        "It counts as: complexity `complex`, role `tester`, priority `low`.",
+    ]
+    assert describe_route(build.record()) == []
+    assert "That agent was chosen by a command." in describe_why(record, build.snapshot(record))

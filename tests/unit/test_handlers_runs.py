@@ -1,15 +1,17 @@
 import pytest
 
+from app.domain.complexity import Complexity
 from app.domain.effects import Decision, DeleteRef, Enqueue, SetLabels, StopRun, Tell, UpsertComment, nothing
-from app.domain.events import RunProgressed, Spent, WorkspaceExpired
+from app.domain.events import RunFinished, RunProgressed, Spent, WorkspaceExpired
 from app.domain.instructions import Kind
 from app.domain.jobs import Purpose, cleanup_job
 from app.domain.ledger import Ledger
 from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
+from app.domain.snapshot import Need
 from app.domain.strategies import single
 from app.domain.task import Status, Trigger, can
-from handlers.runs import run_finished, run_progressed, run_started, spent, workspace_expired
+from handlers.runs import HANDLERS, run_finished, run_progressed, run_started, spent, workspace_expired
 from tests.unit import build
 from tests.unit.build import NOW, RUN, TASK
 
@@ -128,3 +130,21 @@ def test_i2_what_a_run_cost_is_counted_once(known: Ledger | None) -> None:
     counted = Ledger().add(RUN, 1, build.USAGE.cost, NOW)
     assert spent(event, build.snapshot(ledger=known)) == Decision("a run was counted", counted)
     assert spent(event, build.snapshot(ledger=counted)) == nothing("the run was counted")
+
+
+@pytest.mark.parametrize(("outcome", "successes"), [(Outcome.DELIVERED, 1), (Outcome.AGENT_FAILED, 0)])
+def test_what_a_run_of_an_agent_came_to_is_learnt_once(outcome: Outcome, successes: int) -> None:
+    event = build.spent(outcome, complexity=Complexity.SIMPLE).event
+    assert isinstance(event, Spent)
+    after = spent(event, build.snapshot(ledger=None)).record
+    assert isinstance(after, Ledger)
+    seen = after.seen("script", Complexity.SIMPLE)
+    assert (seen.runs, seen.successes, seen.seconds) == (1, successes, 90)
+    assert spent(event, build.snapshot(ledger=after)) == nothing("the run was counted")
+
+
+@pytest.mark.parametrize(("outcome", "looks"), [(Outcome.PROVIDER_LIMITED, True), (Outcome.DELIVERED, False)])
+def test_other_agents_are_looked_at_only_where_one_may_have_to_go_on(outcome: Outcome, looks: bool) -> None:
+    [handler] = [one for one in HANDLERS if one.event is RunFinished]
+    spared = handler.spares(build.finished(build.result(outcome)), build.record())
+    assert (Need.POOL in handler.needs - spared) is looks

@@ -1,7 +1,8 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from app.domain.ledger import KEPT, REMEMBERED, Ledger
+from app.domain.complexity import Complexity
+from app.domain.ledger import KEPT, REMEMBERED, Experience, Ledger
 
 AT = datetime(2025, 3, 31, 23, 59, tzinfo=UTC)
 DAY = date(2025, 3, 31)
@@ -35,3 +36,16 @@ def test_i12_old_days_and_runs_are_forgotten() -> None:
 def test_a_ledger_survives_the_store() -> None:
     ledger = Ledger().add("a", 1, Decimal("0.1"), AT)
     assert Ledger.model_validate(ledger.model_dump(mode="json")) == ledger
+
+
+def test_what_runs_of_an_agent_cost_is_estimated_from_those_whose_cost_is_known() -> None:
+    ledger = Ledger().learn("a", Complexity.SIMPLE, COST, 10, succeeded=True)
+    ledger = ledger.learn("a", Complexity.SIMPLE, 3 * COST, 20, succeeded=False)
+    ledger = ledger.learn("a", Complexity.SIMPLE, None, 30, succeeded=True).learn("a", None, COST, 5, succeeded=True)
+    assert ledger.seen("a", Complexity.SIMPLE) == Experience(runs=3, successes=2, cost=4 * COST, priced=2, seconds=60)
+    assert (ledger.estimate("a", Complexity.SIMPLE), ledger.estimate("a")) == (2 * COST, COST)
+
+
+def test_i10_where_nothing_is_known_nothing_is_estimated() -> None:
+    ledger = Ledger().learn("a", Complexity.SIMPLE, None, 10, succeeded=True)
+    assert [ledger.estimate("a", Complexity.SIMPLE), ledger.estimate("a"), ledger.estimate("b")] == [None] * 3

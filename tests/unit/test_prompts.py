@@ -157,3 +157,11 @@ def test_what_the_working_directory_lacks_is_told_whatever_the_run_is_for(purpos
     scene = Scene(absent=Absent(submodules=("libs/x",)))
     text = first_prompt(grant(purpose=purpose), scene, ()).text
     assert "# What is not there\n\n* `libs/x` is a submodule; its files are not there in the run." in text
+
+
+@pytest.mark.parametrize(
+    ("purpose", "told"), [(Purpose.WORK, True), (Purpose.REWORK, True), (Purpose.REVIEW, True), (Purpose.REBASE, False)]
+)
+def test_who_has_a_role_is_told_of_it_where_it_matters(purpose: Purpose, told: bool) -> None:
+    held = grant(purpose=purpose, start_sha=SHA, role="Write tests first.")
+    assert ("# Your role\n\nWrite tests first." in first_prompt(held, BARE, ()).text) is told
