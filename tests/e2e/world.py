@@ -293,7 +293,7 @@ class World:
         """Count what waits or is in flight in Orch's queues and is not due only much later, and what is dead."""
         soon = (
             "SELECT m.queue, count(*) FROM messages m JOIN lanes l ON l.queue = m.queue AND l.name = m.lane"
-            " WHERE l.due < ? + 600 GROUP BY m.queue"
+            " WHERE l.due < ? + 500 GROUP BY m.queue"
         )
         with closing(sqlite3.connect(f"file:{self.folder}/orch/queue.db?mode=ro", uri=True)) as database:
             waiting = dict(database.execute(soon, (self.clock(),)))
