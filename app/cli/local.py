@@ -76,9 +76,9 @@ def enqueue(
 
     They are made at the hub of the `orch local` that runs for the repository. A ticket has `title` and, if wanted,
     `body`, `labels` (`orch` starts the work), `priority` (high, normal, low), `locks` (paths), `depends_on` (keys or
-    titles of tickets of this batch, or issues as '#3') and `key`, a name for others to depend on. Priority, locks and
-    dependencies are recorded in the issue only: nothing acts on them yet. If any ticket is bad, none is made. A ticket
-    that has an issue already gets no second one.
+    titles of tickets of this batch, or issues as '#3') and `key`, a name for others to depend on. What it depends on
+    blocks the issue on GitHub until that is closed as completed; two tasks that lock the same paths do not run at once.
+    If any ticket is bad, none is made. A ticket that has an issue already gets no second one.
     """
     from app.entry.enqueue import enqueue_files
     from app.entry.local_place import find_place

@@ -1,14 +1,12 @@
 """What a ticket becomes: the text and labels of its issue, and the hidden mark by which the issue is found again."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
-from app.domain.text import one_line
+from app.domain.front_matter import MARK, write_front_matter
+from app.domain.locks import take_paths
 from app.domain.tickets import Ticket
-
-MARK = re.compile(r"<!-- orch:ticket ([0-9a-f]{32}) -->")
 
 
 def mark_of(ticket: Ticket, salt: str = "") -> str:
@@ -42,23 +40,9 @@ def issue_labels(ticket: Ticket) -> list[str]:
     return [*ticket.labels, *([f"priority:{ticket.priority}"] if ticket.priority else [])]
 
 
-def issue_text(ticket: Ticket, mark: str, numbers: Mapping[str, int]) -> str:
-    """Write the issue's text; `numbers` has the issues of the tickets that this one names.
-
-    What is recorded stands first: a body may end inside a code block.
-    """
-    recorded = " ".join(_recorded(ticket, numbers))
+def issue_text(ticket: Ticket, mark: str) -> str:
+    """Write the issue's text. Locks stand first: a body may end inside a code block."""
     head = [f"<!-- orch:ticket {mark} -->"]
-    if recorded:
-        head.append(f"> {recorded} These are recorded only: this version of Orch does not act on them.")
-    return "\n\n".join([*head, ticket.body]).rstrip() + "\n"
-
-
-def _recorded(ticket: Ticket, numbers: Mapping[str, int]) -> Iterator[str]:
-    if ticket.priority:
-        yield f"Priority: {ticket.priority}."
     if ticket.locks:
-        yield f"Locks: {', '.join(f'`{one_line(path)}`' for path in ticket.locks)}."
-    if ticket.depends_on:
-        issues = [name if isinstance(name, int) else numbers[name] for name in ticket.depends_on]
-        yield f"Depends on: {', '.join(f'#{number}' for number in issues)}."
+        head.append(write_front_matter(take_paths(ticket.locks)))
+    return "\n\n".join(["\n".join(head), ticket.body]).rstrip() + "\n"

@@ -7,13 +7,16 @@ from difflib import get_close_matches
 from itertools import chain
 
 from app.domain.config_check import Tree
+from app.domain.front_matter import FrontMatter, read_front_matter
 from app.domain.labels import STATUS_PREFIX
+from app.domain.locks import take_paths
 from app.domain.text import one_line
 
 PRIORITIES = ("high", "normal", "low")
 LONGEST_TITLE = 256
 LONGEST_BODY = 60_000
 LONGEST_NAME = 50
+MOST_BLOCKERS = 50
 _ISSUE = re.compile(r"#?([1-9][0-9]{0,9})")
 
 
@@ -66,6 +69,8 @@ def take_ticket(file: str, tree: Tree) -> Ticket:
                 taken[key] = take(tree.values[key])
         except _Wrong as error:
             wrong[key] = str(error)
+    if taken.get("locks") and read_front_matter(str(taken.get("body", ""))) != FrontMatter():
+        wrong["locks"] = "are told here, and `body` has front matter of its own: leave one of the two out"
     if wrong:
         first = min(tree.lines.values(), default=1)
         at = {key: tree.lines.get(key, first) for key in wrong}
@@ -174,6 +179,8 @@ def _body(value: object) -> str:
     body = _text(value)
     if len(body) > LONGEST_BODY:
         raise _Wrong(f"has {len(body)} characters, and may have {LONGEST_BODY}")
+    if remarks := read_front_matter(body).remarks:
+        raise _Wrong(remarks[0])
     return body
 
 
@@ -210,15 +217,20 @@ def _labels(value: object) -> tuple[str, ...]:
 
 
 def _locks(value: object) -> tuple[str, ...]:
+    """Take paths as they are written, which is what marks are made of."""
     paths = [_text(item).strip() for item in _list(value, "[src/parser.py, docs/]")]
-    for path in paths:
-        if not path or path.startswith(("/", "~")) or ".." in path.split("/") or "`" in path or "\n" in path:
-            raise _Wrong(f"`{one_line(path, 60)}` must be a path inside the repository, such as src/parser.py")
+    try:
+        take_paths(paths)
+    except ValueError as error:
+        raise _Wrong(str(error)) from error
     return tuple(dict.fromkeys(paths))
 
 
 def _depends_on(value: object) -> tuple[int | str, ...]:
-    return tuple(dict.fromkeys(_dependency(item) for item in _list(value, "['#3', the title of another ticket]")))
+    names = tuple(dict.fromkeys(_dependency(item) for item in _list(value, "['#3', the title of another ticket]")))
+    if len(names) > MOST_BLOCKERS:
+        raise _Wrong(f"names {len(names)} issues, and GitHub lets {MOST_BLOCKERS} block another one")
+    return names
 
 
 def _dependency(item: object) -> int | str:

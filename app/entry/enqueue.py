@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.config_yaml import parse_documents
 from app.domain.config import Problem
@@ -16,6 +17,9 @@ from app.entry.local_person import Person, open_person
 from app.entry.local_place import Place, Tell
 
 EXAMPLE = "title: Mend the roof"
+LINKED = "blocked_by_added"
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +99,46 @@ async def enqueue_files(place: Place, paths: Sequence[Path], tell: Tell, complai
 
 
 async def make_issues(person: Person, tickets: Sequence[Ticket], salt: str = "") -> AsyncIterator[Made]:
-    """Make an issue of each ticket that has none yet. Raises BadTickets if they name issues that are not there."""
-    await _check_numbers(person, tickets)
+    """Make an issue of each ticket that has none yet. Raises BadTickets if they name issues that are not there.
+
+    What depends on others gets its labels only after its links, so that work on it does not begin too early. Whoever
+    was stopped between the two finds the issue again and goes on.
+    """
+    named = await _named(person, tickets)
     there = {mark: issue for issue in await person.every("/issues", state="all") if (mark := find_mark(issue["body"]))}
-    numbers: dict[str, int] = {}
     for ticket, mark in zip(tickets, marks_of(tickets, salt), strict=True):
-        issue = there.get(mark) or await person.write_issue(
-            ticket.title, issue_text(ticket, mark, numbers), issue_labels(ticket)
-        )
-        numbers |= dict.fromkeys((ticket.key, ticket.title), issue["number"])
+        labels = [] if ticket.depends_on else issue_labels(ticket)
+        issue = there.get(mark) or await person.write_issue(ticket.title, issue_text(ticket, mark), labels)
+        if ticket.depends_on and issue["state"] == "open":
+            await _link(person, issue, [named[name] for name in ticket.depends_on], issue_labels(ticket))
+        named |= dict.fromkeys((ticket.key, ticket.title), issue)
         yield Made(issue["title"], issue["number"], issue["html_url"], mark not in there)
 
 
-async def _check_numbers(person: Person, tickets: Sequence[Ticket]) -> None:
+async def _link(person: Person, issue: Json, blockers: Sequence[Json], labels: Sequence[str]) -> None:
+    """Link and label an issue; what was done once is not done again, for people may have undone it since."""
+    path = f"/issues/{issue['number']}"
+    events = await person.every(f"{path}/events")
+    linked = {each["blocked_by"]["number"] for each in events if each["event"] == LINKED and each["blocked_by"]}
+    given = {each["label"]["name"].casefold() for each in events if each["event"] == "labeled"}
+    for blocker in blockers:
+        if blocker["number"] not in linked:
+            await person.call("POST", f"{path}/dependencies/blocked_by", {"issue_id": blocker["id"]})
+    if wanted := [label for label in labels if label.casefold() not in given]:
+        await person.call("POST", f"{path}/labels", {"labels": wanted})
+
+
+async def _named(person: Person, tickets: Sequence[Ticket]) -> dict[int | str, Json]:
+    """Return the issues that tickets name by their numbers."""
+    found: dict[int | str, Json] = {}
     problems = []
     for ticket in tickets:
         for number in (each for each in ticket.depends_on if isinstance(each, int)):
-            if await person.get(f"/issues/{number}") is None:
+            found[number] = found.get(number) or await person.get(f"/issues/{number}")
+            if not found[number]:
                 problems.append(ticket.problem("depends_on", f"there is no issue #{number}"))
+            elif "pull_request" in found[number]:
+                problems.append(ticket.problem("depends_on", f"#{number} is a pull request: name an issue"))
     if problems:
         raise BadTickets(problems)
+    return found

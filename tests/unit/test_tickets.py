@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.config_yaml import parse_documents
+from app.domain.front_matter import FrontMatter, read_front_matter
 from app.domain.ticket_text import find_mark, issue_labels, issue_text, mark_of, marks_of
 from app.domain.tickets import BadTickets, Ticket, order_tickets, take_ticket
 
@@ -85,8 +86,21 @@ def test_a_title_is_enough_and_a_file_may_hold_many() -> None:
             "title: x\nlabels: ['status:done']",
             "t.yml:2: labels: `status:done` is not for you to set here; leave it out",
         ),
-        ("title: x\nlocks: [/etc]", "t.yml:2: locks: `/etc` must be a path inside the repository, such as src/parser"),
-        ("title: x\nlocks: [a/../../b]", "t.yml:2: locks: `a/../../b` must be a path inside the repository"),
+        ("title: x\nlocks: [/etc]", "t.yml:2: locks: `/etc` must be relative to the root of the repository, without"),
+        ("title: x\nlocks: [a/../../b]", "t.yml:2: locks: `a/../../b` must be relative to the root of the repository"),
+        ("title: x\nlocks: ['']", "t.yml:2: locks: `` is no path: write a text as in `src/app`"),
+        (
+            'title: x\nlocks: [a]\nbody: "---\\nlocks: [b]\\n---"',
+            "t.yml:2: locks: are told here, and `body` has front matter of its own: leave one of the two out",
+        ),
+        (
+            'title: x\nbody: "---\\nlocks: b\\n---"',
+            "t.yml:2: body: Line 2 of the issue's text: `locks` must be a list, as in",
+        ),
+        (
+            f"title: x\ndepends_on: {list(range(1, 52))}",
+            "t.yml:2: depends_on: names 51 issues, and GitHub lets 50 block another one",
+        ),
         ("title: x\ndepends_on: 3", "t.yml:2: depends_on: must be a list, such as ['#3', the title of another ticket]"),
         ("title: x\ndepends_on: [-1]", "t.yml:2: depends_on: must be text, and is the number -1: put it in quotes"),
         ("title: x\ndepends_on: [true]", "t.yml:2: depends_on: must be text, and is the truth value true: put it"),
@@ -136,27 +150,35 @@ def test_a_batch_that_cannot_be_ordered_is_refused(tickets: list[Ticket], proble
     assert refused.value.problems[0].startswith(problem)
 
 
-def test_the_issue_says_what_is_recorded_and_that_it_is_no_more_than_that() -> None:
-    full = ticket("x", body="Do it.", priority="low", locks=("a.py", "b/"), depends_on=(3, "y"), labels=("orch",))
-    assert issue_text(full, "0" * 32, {"y": 9}) == (
-        f"<!-- orch:ticket {'0' * 32} -->\n\n"
-        "> Priority: low. Locks: `a.py`, `b/`. Depends on: #3, #9. "
-        "These are recorded only: this version of Orch does not act on them.\n\n"
-        "Do it.\n"
-    )
+def test_the_issue_locks_what_the_ticket_locks() -> None:
+    full = ticket("x", body="Do it.", priority="low", locks=("a.py", "b/", "it's"), depends_on=(3,), labels=("orch",))
+    text = issue_text(full, "0" * 32)
+    assert text == (f"<!-- orch:ticket {'0' * 32} -->\n---\nlocks:\n  - a.py\n  - b\n  - 'it''s'\n\n---\n\nDo it.\n")
+    assert read_front_matter(text) == FrontMatter(locks=("a.py", "b", "it's"))
     assert issue_labels(full) == ["orch", "priority:low"]
+
+
+def test_front_matter_of_a_tickets_body_counts() -> None:
+    text = issue_text(ticket("x", body="---\nlocks: [a.py]\n---\nDo it."), "0" * 32)
+    assert read_front_matter(text) == FrontMatter(locks=("a.py",))
 
 
 def test_a_plain_ticket_makes_a_plain_issue() -> None:
     plain = ticket("x", body="Do it.\n")
-    assert issue_text(plain, "a" * 32, {}) == f"<!-- orch:ticket {'a' * 32} -->\n\nDo it.\n"
+    assert issue_text(plain, "a" * 32) == f"<!-- orch:ticket {'a' * 32} -->\n\nDo it.\n"
     assert issue_labels(plain) == []
 
 
 def test_an_issue_is_found_again_by_its_mark_in_the_first_line_only() -> None:
     mark = mark_of(ticket("x"))
-    assert find_mark(issue_text(ticket("x"), mark, {})) == mark
+    assert find_mark(issue_text(ticket("x"), mark)) == mark
     assert [find_mark(body) for body in (None, "", f"quoted: <!-- orch:ticket {mark} -->")] == [None, None, None]
+
+
+def test_issues_of_earlier_versions_are_found_again() -> None:
+    tail = "> Locks: `b/`. These are recorded only: this version of Orch does not act on them."
+    assert find_mark(f"<!-- orch:ticket {'0' * 32} -->\n\n{tail}\n\nDo it.\n") == "0" * 32
+    assert mark_of(ticket("x", locks=("b/",))) != mark_of(ticket("x", locks=("b",)))
 
 
 def test_a_mark_tells_tickets_apart_by_content_salt_and_order() -> None:
