@@ -126,7 +126,7 @@ def describe_router(router: RouterPolicy) -> str:
             said = "the agents work in turn"
         case Mode.RULES:
             said = f"the first of {len(router.rules)} rules that matches chooses, else the first agent works"
-        case Mode.LLM:
+        case _:
             model = router.llm.model if router.llm else "no model"
             said = f"{model} is asked about each new task; without an answer the agents work in turn"
     maps = [f"{len(router.model_map)} models by agent or complexity"] if router.model_map else []

@@ -145,7 +145,7 @@ def _suggest(router: RouterPolicy, facts: Facts, free: Sequence[str], pool: Pool
             return _Suggestion(IN_TURN, pool.next_in_turn(free))
         case Mode.RULES:
             return _by_rules(router.rules, facts)
-        case Mode.LLM:
+        case _:
             return _by_advice(advice, free, pool)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.boards import HEAD, PARTITION, pack_head
 from app.config_files import ConfigFiles
+from app.domain.admission import Board
 from app.domain.comment import render_comment
 from app.domain.effects import Decision, nothing
 from app.domain.events import (
@@ -20,6 +21,7 @@ from app.domain.events import (
 )
 from app.domain.facts import Actor, Comment, Permission, Pull, ReviewState
 from app.domain.ledger import Ledger
+from app.domain.pool import Pool
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.task import Status
@@ -320,3 +322,14 @@ async def test_where_the_store_has_no_task_what_means_nothing_to_orch_is_not_loo
     asked = replace(handler(Need.RECORD), only_known=lambda event, snapshot: True)
     assert await desk.loader.load(asked, CHECK, BARE) == (BARE, Loaded(None, 0))
     assert desk.github.asked == []
+
+
+async def test_what_is_known_of_the_agents_is_read_off_the_board(desk: Desk) -> None:
+    board = Board(parked={"claude": NOW.timestamp()}, asked={"claude": 3})
+    desk.store.documents[PARTITION, HEAD] = Document(HEAD, 3, pack_head(board))
+    seen, _ = await desk.load(CHECK, Need.POOL)
+    assert seen.pool == Pool(parked={"claude": NOW}, asked={"claude": 3})
+
+
+async def test_without_a_board_nothing_is_known_of_the_agents(desk: Desk) -> None:
+    assert (await desk.load(CHECK, Need.POOL))[0].pool == Pool()
