@@ -37,7 +37,7 @@ CREATES = (do.CreateChild, do.UpsertComment, do.AddComment, do.OpenPull, do.Answ
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Drain outboxes through the ports."""
+    """Drain outboxes through the ports. `turn` is for how many seconds one is drained before it is put off."""
 
     records: Records
     leases: Leases
@@ -55,6 +55,7 @@ class Apply:
     show_log: Callable[[str], Awaitable[str]]
     notifying: Notifying = SILENT
     router: Router | None = None
+    turn: float = 20
 
     async def drain(self, group: str) -> None:
         """Perform the group's outbox in order; raises Retryable with what is left still in it.
@@ -67,8 +68,11 @@ class Apply:
             await self._drain(group, loaded, pendings)
 
     async def _drain(self, group: str, loaded: Loaded, pendings: list[Pending]) -> None:
-        progress = False
+        progress, ends = False, self.clock.now() + timedelta(seconds=self.turn)
         while pendings:
+            if progress and self.clock.now() > ends:
+                # Where the time is up within an effect, that may have been done and must be looked for.
+                raise Retryable("there is more to do than one turn takes", 0)
             try:
                 loaded, pendings = await self._next(group, loaded, pendings)
             except Retryable as error:

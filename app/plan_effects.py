@@ -37,13 +37,11 @@ class PlanEffects:
         return Node(number=made.number, id=made.id, key=child.key, title=title, digest=digest_of(title, body))
 
     async def link_child(self, effect: do.LinkChild, record: TaskRecord) -> None:
-        """Have what the plan names block a sub-issue; a link that is there already is as good."""
-        assert record.plan is not None
+        """Let one sub-issue block another; a link that is there already is as good, and one taken out is no more."""
         assert record.graph is not None
         nodes = {node.key: node for node in record.graph.nodes if node.key}
-        item = next((one for one in record.plan.kept if one.key == effect.key), None)
-        for key in item.depends_on if item else ():
-            number, blocker = nodes[effect.key].number, nodes[key].id
+        if effect.key in nodes and effect.after in nodes:
+            number, blocker = nodes[effect.key].number, nodes[effect.after].id
             await self.github.add_blocked_by(record.task.repository, number, blocker)
 
     async def _planned(self, record: TaskRecord, key: str) -> PlannedChild:

@@ -192,10 +192,11 @@ class CreateChild(Kind):
 
 
 class LinkChild(Kind):
-    """Have the sub-issues that the plan names for it block the one under `key`."""
+    """Have the sub-issue under `after` block the one under `key`; one link each, so that none is made again."""
 
     type: Literal["link_child"] = "link_child"
     key: str
+    after: str
 
 
 class ShowLog(Kind):

@@ -52,6 +52,8 @@ SHARE = 1 / 3
 """Of the time that handling an event may take, what a model may take that is asked about a task."""
 WITHIN_LEASE = 0.75
 """The share of an event's lease that handling it may take."""
+TURN = 0.5
+"""Of that, the share after which no further effect is begun: each may wait for GitHub."""
 
 
 def plain(name: str, part: Any) -> Any:
@@ -159,6 +161,7 @@ async def build_core(
         show_log=log_shower(ports.artifacts),
         notifying=_notifying(settings, notifier),
         router=await _router(settings),
+        turn=settings.event_lease * WITHIN_LEASE * TURN,
     )
     rebuild = Rebuild(ports.github, identity, keyring)
     loader = SnapshotLoader(records, ports.github, rebuild, ports.clock, identity, policy, configs, standings)

@@ -18,6 +18,8 @@ from app.ports import Clock
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+SHORT = 2.0
+"""Seconds for which a request waits here: coming back for each one would take longer."""
 
 
 class Pace(Enum):
@@ -88,7 +90,8 @@ class Pacing:
     async def turn(self, key: str, pace: Pace) -> AsyncIterator[None]:
         """Hold the turn of a request: writes of a key follow one another, reads pass.
 
-        Raises Retryable for a write during a silence, and when as much was created as the limits allow.
+        Raises Retryable for a write during a silence, and when as much was created as the limits allow and that does
+        not change at once.
         """
         if pace is Pace.READ:
             yield
@@ -105,13 +108,20 @@ class Pacing:
         if pause := self._ledgers[key].pause(self._clock.now(), self._gap):
             await self._clock.sleep(pause)
         if pace is Pace.CREATE:
-            self._count(key)
+            await self._count(key)
 
-    def _count(self, key: str) -> None:
-        now = self._clock.now()
-        if delay := self._ledgers[key].full(now, self._per_minute, self._per_hour):
+    async def _count(self, key: str) -> None:
+        delay = self._full(key)
+        if 0 < delay <= SHORT:
+            await self._clock.sleep(delay)
+            await self.check(key)
+            delay = self._full(key)
+        if delay:
             raise Retryable(f"{key} has created as much as GitHub allows for now", delay)
-        self._ledgers[key] = self._ledgers[key].create(now)
+        self._ledgers[key] = self._ledgers[key].create(self._clock.now())
+
+    def _full(self, key: str) -> float:
+        return self._ledgers[key].full(self._clock.now(), self._per_minute, self._per_hour)
 
 
 def _until(then: datetime | None, now: datetime) -> float:

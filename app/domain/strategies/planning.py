@@ -75,7 +75,7 @@ def creation(record: TaskRecord, *, looks: bool) -> tuple[Effect, ...]:
     there = {node.key for node in record.graph.nodes if node.key} if record.graph else set[str]()
     kept = record.plan.kept
     missing = (CreateChild(key=item.key, looks=looks) for item in kept if item.key not in there)
-    links = (LinkChild(key=item.key) for item in kept if item.depends_on)
+    links = (LinkChild(key=item.key, after=after) for item in kept for after in item.depends_on)
     return (*missing, *links, Send(event=GraphDue(task=record.task)))
 
 
