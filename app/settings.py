@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -27,7 +28,7 @@ from app.domain.config_keys import KEYS, PERSON, Autonomy, MergeMethod, Outsider
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
-from app.domain.router import RouterPolicy, misfits, read_router
+from app.domain.router import NO_ROUTER, RouterPolicy, misfits, read_router
 from app.notify_rules import HOLDS_SECRETS, Rules
 from app.sources import PREFIX, Sources, gather, read_dot_env
 
@@ -279,8 +280,8 @@ class ServeSettings(RunnerSettings):
     )
     mergers: list[Person] = Field(default=["write"], description="who may have Orch merge, in the same words")
     bots: list[Bot] = Field(default=[], description="bots that may start and steer work, as in `renovate[bot]`")
-    router: Annotated[RouterPolicy, BeforeValidator(_routed)] = Field(
-        default=RouterPolicy(),
+    router: Annotated[InstanceOf[RouterPolicy], BeforeValidator(_routed)] = Field(
+        default=NO_ROUTER,
         description="how an agent is chosen where nobody names one: `fixed` (the first), `round_robin`, or in the file"
         " a mapping with `mode`, `rules`, `model_map`, `roles`, `about`, `llm`, in the environment as JSON; see"
         " [Routing](#routing)",

@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+from pydantic import InstanceOf
+
 from app.domain.base import Value
-from app.domain.router import RouterPolicy
+from app.domain.router import NO_ROUTER, RouterPolicy
 
 
 class RunLimits(Value):
@@ -77,7 +79,7 @@ class Policy(Value):
     retry_base: float = 5
     retry_cap: float = 120
     run_lease: float = 30
-    router: RouterPolicy = RouterPolicy()
+    router: InstanceOf[RouterPolicy] = NO_ROUTER
     provider_pause: float = 3600
     autonomy: str = "checkpoint"
     integration: bool = True

@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from app.domain.base import Value
@@ -57,7 +57,13 @@ def matches(pattern: str, texts: Sequence[str]) -> bool:
     return any(compiled.isinstance_python(text[:LONGEST_MATCHED]) for text in texts[:MOST_MATCHED])
 
 
-class Rule(Value):
+class _Late(Value):
+    """What checks it is built when it is first wanted: most who run Orch set up no router."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Rule(_Late):
     """If all expressions that it has are found (a rule with none matches everything), what it says is chosen."""
 
     label: Pattern | None = None
@@ -80,7 +86,7 @@ class Rule(Value):
         return all(matches(pattern, texts) for pattern, texts in asked if pattern is not None)
 
 
-class Classifier(Value):
+class Classifier(_Late):
     """The model that is asked in the mode `llm`.
 
     `key` is the name of the variable that holds its provider's key, `base_url` the provider's address, None for the
@@ -94,7 +100,7 @@ class Classifier(Value):
     seconds: float = Field(default=15, gt=0, le=60, allow_inf_nan=False)
 
 
-class RouterPolicy(Value):
+class RouterPolicy(_Late):
     """How agents are chosen.
 
     `model_map` has models by `agent/complexity`, `agent` or `complexity`, `roles` the sentences that an agent with that
@@ -115,6 +121,9 @@ class RouterPolicy(Value):
 
     def __str__(self) -> str:
         return self.mode.value
+
+
+NO_ROUTER = RouterPolicy.model_construct()
 
 
 def describe_router(router: RouterPolicy) -> str:
