@@ -7,6 +7,7 @@ from app.domain.effects import Decision, Send, UpsertComment, nothing
 from app.domain.facts import Actor
 from app.domain.graph import Blocker, Graph, is_same
 from app.domain.graph_events import ChildMoved, ChildWanted, GraphDue, GraphShown, ParentSaid
+from app.domain.names import TaskRef
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import family
@@ -20,8 +21,11 @@ BY_AUTONOMY = "the setting autonomy: full"
 
 def child_wanted(event: ChildWanted, snapshot: Snapshot) -> Decision:
     """Take a planned sub-issue on, with its text as the plan has it."""
-    if snapshot.record is not None:
-        return nothing("the sub-issue is a task already")
+    record, issue = snapshot.record, snapshot.issue
+    if record is not None:
+        return _adopt(record, event.parent)
+    if issue is not None and not issue.is_open:
+        return nothing("the sub-issue was closed meanwhile")
     wish = MergeWish(by=BY_AUTONOMY, waits="It is merged once it is in review and green.")
     request = Request(
         task=event.task,
@@ -47,6 +51,13 @@ def child_wanted(event: ChildWanted, snapshot: Snapshot) -> Decision:
     return admit(request, snapshot)
 
 
+def _adopt(record: TaskRecord, parent: TaskRef) -> Decision:
+    """Have a sub-issue that somebody made a task meanwhile tell its parent from now on."""
+    if record.parent is not None:
+        return nothing("the sub-issue is a task already")
+    return Decision("the sub-issue is a task already, and knows its parent now", record.change(parent=parent))
+
+
 def graph_due(event: GraphDue, snapshot: Snapshot) -> Decision:
     """Start the children once all are there; then see whether they are done."""
     record = snapshot.record
@@ -68,10 +79,11 @@ def child_moved(event: ChildMoved, snapshot: Snapshot) -> Decision:
 def graph_shown(event: GraphShown, snapshot: Snapshot) -> Decision:
     """Show how the children stand by now."""
     record = snapshot.record
-    if record is None or record.graph is None or not record.graph.due or record.cut_off:
+    if record is None or record.graph is None or not record.graph.due:
         return nothing("what is shown is what is")
     shown: Graph = record.graph.model_copy(update={"due": False})
-    return Decision("its sub-issues changed", record.change(graph=shown), (UpsertComment(),))
+    show = () if record.cut_off else (UpsertComment(),)
+    return Decision("its sub-issues changed", record.change(graph=shown), show)
 
 
 def parent_said(event: ParentSaid, snapshot: Snapshot) -> Decision:

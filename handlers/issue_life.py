@@ -1,5 +1,7 @@
 """The life of an issue beside its labels: edited, closed, reopened, transferred, deleted."""
 
+from dataclasses import replace
+
 from app.domain import life
 from app.domain.effects import AddComment, Decision, Effect, RemoveLabel, Send, nothing
 from app.domain.events import IssueClosed, IssueDeleted, IssueEdited, IssueReopened, IssueTransferred, MergeAwaited
@@ -26,26 +28,42 @@ def issue_closed(event: IssueClosed, snapshot: Snapshot) -> Decision:
     if record is None or event.actor.id == snapshot.identity.bot_id:
         return _tell_others(event, record)
     if record.status.is_final:
-        return nothing(f"the task is {record.status.value} already")
+        return _closed_late(event, record)
     if record.pull is not None and not event.again:
         return _await_merge(event, record.pull)
     if issue is None:
         return nothing("the issue is not there any more")
     finished = life.merged(record, snapshot.pull) or life.closed(record, issue, event.actor.login)
-    return finished or nothing("the issue was reopened meanwhile")
+    return _with_others(finished, event, record) if finished else nothing("the issue was reopened meanwhile")
+
+
+def _closed_late(event: IssueClosed, record: TaskRecord) -> Decision:
+    """Note that the issue is closed too whose task ended before: those who wait for it wait for that."""
+    if not record.left_open:
+        return _with_others(nothing(f"the task is {record.status.value} already"), event, record)
+    return _with_others(Decision("the issue was closed after its task", record.change(left_open=False)), event, None)
 
 
 def _tell_others(event: IssueClosed | IssueReopened, record: TaskRecord | None) -> Decision:
-    """Have those told who wait for an issue, as far as its task does not tell them itself."""
+    told = _others(event, record)
+    if told:
+        return Decision("others may wait for the issue", effects=told)
+    return NO_TASK if record is None else nothing("who waits for it is told by its task")
+
+
+def _with_others(decision: Decision, event: IssueClosed | IssueReopened, record: TaskRecord | None) -> Decision:
+    return replace(decision, effects=(*decision.effects, *_others(event, record)))
+
+
+def _others(event: IssueClosed | IssueReopened, record: TaskRecord | None) -> tuple[Effect, ...]:
+    """Have those told who wait for an issue, as far as its task does not know of them and tells them itself."""
     known = 0 if record is None else len(record.dependents)
     parent = event.parent if record is None or record.parent is None else None
-    if event.blocking <= known and parent is None:
-        return NO_TASK if record is None else nothing("who waits for it is told by its task")
+    blocking = event.blocking if event.blocking > known else 0
+    if not blocking and parent is None:
+        return ()
     state = state_of(isinstance(event, IssueReopened), event.state_reason)
-    moved = IssueMoved(
-        task=event.task, state=state, blocking=event.blocking if event.blocking > known else 0, parent=parent
-    )
-    return Decision("others may wait for the issue", effects=(Send(event=moved),))
+    return (Send(event=IssueMoved(task=event.task, state=state, blocking=blocking, parent=parent)),)
 
 
 def _await_merge(event: IssueClosed, pull: int) -> Decision:
@@ -67,7 +85,9 @@ def issue_reopened(event: IssueReopened, snapshot: Snapshot) -> Decision:
         return NO_TASK
     trigger = snapshot.policy.trigger
     decision = life.reopened(snapshot.record, snapshot.issue, snapshot.pull, trigger)
-    return decision or nothing("the task was not finished, or the issue is closed again")
+    if decision is None:
+        return nothing("the task was not finished, or the issue is closed again")
+    return _with_others(decision, event, snapshot.record)
 
 
 def issue_transferred(event: IssueTransferred, snapshot: Snapshot) -> Decision:

@@ -122,6 +122,11 @@ def read_graph(found: Sequence[SubIssue], known: Graph, parent: TaskRef) -> Grap
     return known.model_copy(update={"nodes": tuple(_node(one, known, parent) for one in found)})
 
 
+def in_known_order(waits_for: tuple[str, ...], node: Node) -> tuple[str, ...]:
+    """Return what a node waits for: GitHub and the child's task name it in different orders, which is no news."""
+    return node.waits_for if set(waits_for) == set(node.waits_for) else waits_for
+
+
 def _node(found: SubIssue, known: Graph, parent: TaskRef) -> Node:
     ref = TaskRef(repository=found.repository, number=found.number)
     before = known.find(ref, parent) or Node(number=found.number, title=found.title)
@@ -134,6 +139,6 @@ def _node(found: SubIssue, known: Graph, parent: TaskRef) -> Node:
             "repository": None if found.repository.id == parent.repository.id else found.repository,
             "title": found.title,
             "state": state_of(found.is_open, found.state_reason),
-            "waits_for": waits_for,
+            "waits_for": in_known_order(waits_for, before),
         }
     )

@@ -60,7 +60,8 @@ def _stop_run(record: TaskRecord, how: Stop = Stop.DROP) -> tuple[Effect, ...]:
 
 def stopped(record: TaskRecord) -> dict[str, object]:
     """Return what changes in the record of a task whose run is told to stop; no merge is wished for any more."""
-    return {"run_id": None, "stopping": record.run_id or record.stopping, "stop_keeps": False, "merge": None}
+    stopping = record.run_id or record.stopping
+    return {"run_id": None, "stopping": stopping, "stop_keeps": False, "halted": False, "merge": None}
 
 
 def withdrawn(record: TaskRecord, issue: Issue, trigger: str, by: str = SOMEBODY) -> Decision | None:

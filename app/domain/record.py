@@ -242,7 +242,7 @@ class TaskRecord(Value):
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
         status = follow(self.status, trigger)
-        fresh = {"notice": "", "asked": None, "spent_share": None, "left_open": False, "why": why}
+        fresh = {"notice": "", "asked": None, "spent_share": None, "left_open": False, "lock_holder": None, "why": why}
         return self.change(**{**fresh, **changes}).model_copy(update={"status": status})
 
     def change(self, **changes: object) -> "TaskRecord":

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from app.domain.blocked import NAMED, describe_children, is_planned
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
-from app.domain.events import SlotFreed
 from app.domain.facts import SubIssue
-from app.domain.graph import Graph, Node, NodeState, describe_issue, read_graph
+from app.domain.graph import Graph, Node, NodeState, describe_issue, in_known_order, read_graph
 from app.domain.graph_events import BlockerMoved, ChildMoved, ChildWanted, GraphShown
 from app.domain.jobs import Purpose
 from app.domain.life import tidy
@@ -17,7 +16,7 @@ from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
 from app.domain.strategies.planning import creation
 from app.domain.strategies.starting import SHOW, begin, resume, show_soon
-from app.domain.task import AT_WORK, Status, Trigger, can
+from app.domain.task import Status, Trigger
 from app.domain.text import one_line, quote, sentence
 
 SHOWN_EVERY = 5
@@ -29,7 +28,8 @@ def start_children(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Deci
     assert record.plan is not None
     items = {item.key: item for item in record.plan.kept}
     nodes = {node.key: node for node in graph.nodes if node.key}
-    wanted = tuple(Send(event=_wanted(record, items[key], nodes, snapshot)) for key in items if key in nodes)
+    open_ = [key for key in items if key in nodes and nodes[key].state is NodeState.OPEN]
+    wanted = tuple(Send(event=_wanted(record, items[key], nodes, snapshot)) for key in open_)
     started = record.change(graph=graph.model_copy(update={"started": True}), why=describe_children(record, graph))
     return Decision(f"{len(wanted)} sub-issues were created", started, (*wanted, *SHOW))
 
@@ -43,7 +43,7 @@ def _wanted(record: TaskRecord, item: Item, nodes: dict[str, Node], snapshot: Sn
         digest=node.digest,
         requested_by=record.requested_by,
         requested_by_id=record.requested_by_id,
-        blockers=tuple(nodes[key].ref(record.task) for key in item.depends_on if key in nodes),
+        blockers=tuple(nodes[key].ref(record.task) for key in item.depends_on if _is_awaited(nodes.get(key))),
         locks=item.paths,
         agent=item.agent if item.agent in snapshot.policy.agents else None,
         complexity=item.complexity,
@@ -51,6 +51,10 @@ def _wanted(record: TaskRecord, item: Item, nodes: dict[str, Node], snapshot: Sn
         held=snapshot.policy.autonomy == "manual",
         hands_off=snapshot.policy.autonomy == "full",
     )
+
+
+def _is_awaited(node: Node | None) -> bool:
+    return node is not None and node.state is not NodeState.COMPLETED
 
 
 def follow_child(record: TaskRecord, graph: Graph, event: ChildMoved, snapshot: Snapshot) -> Decision:
@@ -61,7 +65,7 @@ def follow_child(record: TaskRecord, graph: Graph, event: ChildMoved, snapshot: 
     news: dict[str, object] = {"state": event.state}
     if event.status is not None:
         news |= {name: getattr(event, name) for name in ("status", "why", "cost", "runs", "pull")}
-        news["waits_for"] = event.waits_for if event.waits_for is not None else node.waits_for
+        news["waits_for"] = node.waits_for if event.waits_for is None else in_known_order(event.waits_for, node)
     after = graph.change(node, **news)
     return nothing("that is known") if after == graph else _follow(record, after, snapshot, str(event.child))
 
@@ -80,7 +84,8 @@ def evaluate(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Decision:
 def _follow(record: TaskRecord, graph: Graph, snapshot: Snapshot, whose: str = "") -> Decision:
     changed = record.change(graph=graph)
     if not graph.started or record.status.is_final:
-        return Decision("its sub-issues changed", changed, _show(record, graph, snapshot)[1])
+        shown, effects = _show(changed, graph, snapshot)
+        return Decision("its sub-issues changed", shown, effects)
     if graph.open:
         return _go_on_waiting(changed, graph, snapshot, whose)
     if record.status is not Status.BLOCKED:
@@ -95,7 +100,7 @@ def _go_on_waiting(record: TaskRecord, graph: Graph, snapshot: Snapshot, whose: 
     if record.status is Status.BLOCKED:
         shown, effects = _show(record.change(why=why), graph, snapshot)
         return Decision(f"{whose or 'a sub-issue'} changed", shown, effects)
-    if record.purpose is Purpose.INTEGRATION and can(record.status, Trigger.BLOCK) and record.status not in AT_WORK:
+    if record.status is Status.NEEDS_REVIEW and record.asked is None:
         return Decision("a sub-issue is open again", record.advance(Trigger.BLOCK, why, job_id=None), SHOW)
     shown, effects = _show(record, graph, snapshot)
     return Decision("a sub-issue changed", shown, effects)
@@ -166,8 +171,7 @@ def checked(record: TaskRecord, result: RunResult, first: tuple[Effect, ...]) ->
 def complete(record: TaskRecord, why: str) -> Decision:
     """Close the parent: it is done with its children."""
     done = record.advance(Trigger.COMPLETE, why)
-    freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id and record.status in AT_WORK else ()
-    return Decision(why, done, (*freed, CloseIssue(), *tidy(record), *SHOW))
+    return Decision(why, done, (CloseIssue(), *tidy(record), *SHOW))
 
 
 def go_on(record: TaskRecord, graph: Graph, snapshot: Snapshot, why: str) -> Decision:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.domain.approvals import Question, describe_question
+from app.domain.blocked import is_planned
 from app.domain.comment import describe_agent
 from app.domain.effects import (
     AddComment,
@@ -130,7 +131,7 @@ def _admitted(request: Request, record: TaskRecord, snapshot: Snapshot) -> dict[
         "instructions": with_new(record.instructions, *(one for one, _ in request.said)),
         "blockers": _blockers(record, snapshot),
         "held": False,
-        **({} if request.purpose is Purpose.PLAN else {"plan": None, "graph": None}),
+        **({} if request.purpose is Purpose.PLAN and not is_planned(record) else {"plan": None, "graph": None}),
         **fresh,
     }
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from app.domain.effects import AddComment, Decision, DeleteRef, Effect, KeepText, Send, SetLabels, UpsertComment
-from app.domain.events import Refresh, SlotWanted
+from app.domain.events import Refresh, SlotFreed, SlotWanted
 from app.domain.instructions import Instruction, Kind, waiting
 from app.domain.jobs import Job, Purpose, run_job
 from app.domain.names import run_ref
@@ -39,18 +39,27 @@ def begin(
     `tries` counts the attempts at the same, `rounds` the runs since a person set the task going; `delay` is in seconds.
     """
     wanted = record.change(**{"purpose": purpose, "tries": tries, "rounds": rounds, **changes})
+    given_up = _given_up(record)
     if too_often(record, snapshot.now):
-        return _break_loop(record.change(**changes), snapshot.now)
+        parked, effects = _break_loop(record.change(**changes), snapshot.now)
+        return parked, (*given_up, *effects)
     if must_wait(wanted):
-        return block(wanted)
+        blocked, effects = block(wanted)
+        return blocked, (*given_up, *effects)
     if wanted.held and purpose is Purpose.WORK and can(record.status, Trigger.HOLD):
-        return wanted.advance(Trigger.HOLD, HELD), SHOW
+        return wanted.advance(Trigger.HOLD, HELD), (*given_up, *SHOW)
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
     numbers["commented"] = True
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
-    return routed, (Send(event=slot_for(routed, job, snapshot, snapshot.now), delay=delay),)
+    return routed, (*given_up, Send(event=slot_for(routed, job, snapshot, snapshot.now), delay=delay))
+
+
+def _given_up(record: TaskRecord) -> tuple[Effect, ...]:
+    """Take a job off the board that waits there for a path, and in whose place another is wanted."""
+    waits = record.status is Status.BLOCKED and record.job_id is not None
+    return (Send(event=SlotFreed(job_id=record.job_id)),) if waits and record.job_id else ()
 
 
 def slot_for(record: TaskRecord, job: Job, snapshot: Snapshot, since: datetime) -> SlotWanted:

@@ -114,14 +114,14 @@ def _down(before: TaskRecord | None, after: TaskRecord) -> tuple[Effect, ...]:
     """Stop the children with their parent, and let them go on with it."""
     if before is None or after.graph is None or not after.graph.started or before.status is after.status:
         return ()
-    word = _word(before.status, after)
+    word = _word(after)
     if word is None:
         return ()
-    refs = (node.ref(after.task) for node in after.graph.open if node.status is not None)
+    refs = (node.ref(after.task) for node in after.graph.open if node.key or node.status is not None)
     return tuple(Send(event=ParentSaid(task=ref, parent=after.task, word=word)) for ref in refs)
 
 
-def _word(was: Status, after: TaskRecord) -> Literal["stop", "resume", "cancel"] | None:
+def _word(after: TaskRecord) -> Literal["stop", "resume", "cancel"] | None:
     match after.status:
         case Status.PAUSED:
             return "stop"
@@ -129,6 +129,6 @@ def _word(was: Status, after: TaskRecord) -> Literal["stop", "resume", "cancel"]
             return "cancel"
         case Status.DONE:
             return "stop"
-        case Status.BLOCKED if was is Status.PAUSED:
+        case Status.BLOCKED:
             return "resume"
     return None

@@ -1,7 +1,7 @@
 """Following what a task waits for: its blockers, its children, the creation of these."""
 
 from app.domain import life
-from app.domain.blocked import describe_blockers
+from app.domain.blocked import describe_blockers, is_planned
 from app.domain.effects import Decision, Effect, Send, UpsertComment
 from app.domain.graph import open_blockers, read_blockers, read_graph
 from app.domain.jobs import run_job
@@ -23,7 +23,7 @@ def follow_blockers(record: TaskRecord, snapshot: Snapshot) -> Decision:
         if not open_blockers(record.blockers):
             return go_on_from_blockers(record, snapshot, FREE)
         return Decision("what blocks it changed", record.change(why=describe_blockers(record)), (UpsertComment(),))
-    if record.status is Status.ROUTED and must_wait(record):
+    if record.status in (Status.ROUTED, Status.BLOCKED) and must_wait(record) and not is_planned(record):
         blocked, effects = block(record)
         return Decision("it was blocked before it began", blocked, (*life.stop(record), *effects))
     return Decision("what blocks it changed", record)
@@ -52,7 +52,7 @@ def needless(record: TaskRecord | None) -> frozenset[Need]:
     if record is not None and not record.status.is_final:
         if record.graph is not None and record.graph.started:
             spared.remove(Need.CHILDREN)
-        if waits_for_blockers(record) or (record.blockers and record.status is Status.ROUTED):
+        if waits_for_blockers(record) or (record.blockers and record.status in (Status.ROUTED, Status.BLOCKED)):
             spared.remove(Need.BLOCKERS)
     return frozenset(spared)
 
