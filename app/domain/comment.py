@@ -35,10 +35,11 @@ def render_comment(record: TaskRecord, keyring: Keyring) -> str:
     listed, then the marker does without old runs, and what it can besides.
     """
     cut = {name: getattr(record, name)[:LONGEST] for name in ("title", "why", "notice")}
+    body = ""
     for visible, kept in _versions(record.change(**cut)):
         body = f"{visible}\n\n{render_marker(kept, keyring)}\n"
         if len(body) <= LIMIT:
-            break
+            return body
     return body
 
 

@@ -35,7 +35,8 @@ def render_graph(record: TaskRecord, *, brief: bool = False) -> list[str]:
     if not graph.started:
         planned = len(record.plan.kept) if record.plan else 0
         return [f"**{len(graph.nodes)} of {planned} sub-issues were created.**"]
-    head = [f"**{describe_progress(graph)}**", *_asking(record, graph)]
+    progress = describe_progress(graph)
+    head = [*([] if progress in record.why else [f"**{progress}**"]), *_asking(record, graph)]
     if brief or len(graph.nodes) > MOST_LISTED:
         return [*head, _counted(graph)]
     return [*head, *_listed(record, graph)]
@@ -94,7 +95,7 @@ def _status(node: Node) -> str:
 def _drawn(names: dict[str, Node]) -> list[str]:
     boxes = [Box(name, node.title, node.waits_for, node.number, kind_of(node)) for name, node in names.items()]
     used = {box.kind for box in boxes}
-    legend = ", ".join(f"{colour}: {_SAYS[kind]}" for kind, (colour, _) in COLOURS.items() if kind in used)
+    legend = "; ".join(f"{colour}: {_SAYS[kind]}" for kind, (colour, _) in COLOURS.items() if kind in used)
     return [draw(boxes), f"{legend[:1].upper()}{legend[1:]}."]
 
 

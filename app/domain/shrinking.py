@@ -44,7 +44,13 @@ def _say_less(record: TaskRecord) -> TaskRecord:
     )
     if short != record:
         return short
-    wide = record.change(locks=(WHOLE,) if record.locks else (), plan=_widen(plan) if plan else None)
+    least = {name: getattr(record, name)[:SHORTER] for name in ("title", "why", "notice")}
+    wide = record.change(
+        locks=(WHOLE,) if record.locks else (),
+        plan=_widen(plan) if plan else None,
+        graph=_shorten(graph, 0, 0),
+        **least,
+    )
     return wide if wide != record else record.fold(len(record.runs))
 
 

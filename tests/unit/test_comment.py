@@ -216,6 +216,12 @@ def test_a_comment_is_never_too_long_whatever_is_remembered_and_nothing_is_follo
     assert (len(rebuilt.heard) > 0, rebuilt.answers) == (True, record.answers)
 
 
+def test_what_cannot_be_made_to_fit_is_as_short_as_can_be() -> None:
+    endless = build.record(dependents=(TASK,) * 1000, runs=(build.summary(reason="r" * 99),) * 3, why="w" * 500)
+    kept = read(render_comment(endless, KEYRING))
+    assert (kept.dependents, kept.runs, kept.folded.runs, kept.why) == (endless.dependents, (), 3, "w" * 20)
+
+
 def test_what_waits_to_be_told_is_never_forgotten() -> None:
     told = tuple(build.instruction(f"c-{number}", run_id="r") for number in range(3))
     record = build.record(instructions=(*told, build.instruction("c-9"))).hear(1, ("k",)).hear(2, ("k",))
