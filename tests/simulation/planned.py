@@ -1,5 +1,7 @@
 """A planned issue on its way to done: its plan, the graph of its children, and how all of that must have ended."""
 
+from decimal import Decimal
+
 from app.domain.grants import Grant
 from app.domain.jobs import Job, Purpose
 from app.domain.outcomes import Outcome
@@ -14,6 +16,8 @@ PARENT = 1
 DEPENDS_ON = {"base": (), "left": ("base",), "right": ("base",), "top": ("left", "right"), "aside": ()}
 PATHS = {"left": ("src/left",), "right": ("src/right",), "aside": ("src",)}
 MERGED_AFTER = 3.0
+COST = Decimal("0.01")
+"""Of each run, in US dollars."""
 
 
 def child(key: str, depends_on: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> PlannedChild:
@@ -83,8 +87,15 @@ async def _require_runs(world: World) -> None:
     assert [(node.number, node.status, node.runs) for node in graph.nodes] == [
         (one, Status.DONE, 1) for one in children
     ]
-    spent = [run.usage.cost for record in records.values() for run in record.runs]
-    assert (await world.ledger()).of_day(REPOSITORY.id, world.clock.now().date()) == sum(filter(None, spent))
+    await _require_costs(world, {run.run_id for record in records.values() for run in record.runs})
+
+
+async def _require_costs(world: World, counted: set[str]) -> None:
+    """Require that each run was paid once, also those that were lost after they had told what they cost."""
+    ledger = await world.ledger()
+    assert counted <= set(ledger.runs)
+    assert len(ledger.runs) <= len(world.happened("run ended"))
+    assert ledger.of_day(REPOSITORY.id, world.clock.now().date()) == COST * len(ledger.runs)
 
 
 async def the_record(world: World, number: int) -> TaskRecord:
