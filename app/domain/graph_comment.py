@@ -4,7 +4,7 @@ from collections import Counter
 
 from app.domain.blocked import asking_children, describe_progress, enumerate_names
 from app.domain.graph import Graph, Node, NodeState, describe_issue
-from app.domain.mermaid import COLOURS, Box, draw
+from app.domain.mermaid import COLOURS, Box, draw, is_worth_drawing
 from app.domain.names import TaskRef
 from app.domain.record import TaskRecord
 from app.domain.tables import dollars, plain, table
@@ -64,8 +64,7 @@ def _listed(record: TaskRecord, graph: Graph) -> list[str]:
     names = {describe_issue(node.ref(record.task), record.task): node for node in graph.nodes}
     closed = {name for name, node in names.items() if node.state is NodeState.COMPLETED}
     rows = [_row(name, node, closed, record.task) for name, node in names.items()]
-    drawing = _drawn(names) if 1 < len(names) <= MOST_DRAWN else []
-    return [table(_HEADS, rows), *drawing]
+    return [table(_HEADS, rows), *_drawn(names)]
 
 
 def _row(name: str, node: Node, closed: set[str], parent: TaskRef) -> tuple[str, ...]:
@@ -94,6 +93,8 @@ def _status(node: Node) -> str:
 
 def _drawn(names: dict[str, Node]) -> list[str]:
     boxes = [Box(name, node.title, node.waits_for, node.number, kind_of(node)) for name, node in names.items()]
+    if not is_worth_drawing(boxes, MOST_DRAWN):
+        return []
     used = {box.kind for box in boxes}
     legend = "; ".join(f"{colour}: {_SAYS[kind]}" for kind, (colour, _) in COLOURS.items() if kind in used)
     return [draw(boxes), f"{legend[:1].upper()}{legend[1:]}."]

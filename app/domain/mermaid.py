@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 LONGEST_LABEL = 40
+MOST_ARROWS = 450
+"""Mermaid draws no graph that has more than 500."""
 _KEPT = frozenset(" ,.:()'/+-")
 _ADDRESS = re.compile(r":/+|\bwww\.", re.IGNORECASE)
 _FILLED = "color:#1f2328"
@@ -36,6 +38,11 @@ class Box:
     after: Sequence[str] = ()
     number: int | None = None
     kind: str = ""
+
+
+def is_worth_drawing(boxes: Sequence[Box], most: int) -> bool:
+    """Say whether there is something to see, and not too much for people nor for Mermaid."""
+    return 1 < len(boxes) <= most and sum(len(box.after) for box in boxes) <= MOST_ARROWS
 
 
 def draw(boxes: Sequence[Box]) -> str:

@@ -2,7 +2,7 @@
 
 from app.domain.blocked import enumerate_names, waits_for_approval
 from app.domain.buttons import render_plan_boxes
-from app.domain.mermaid import Box, draw
+from app.domain.mermaid import Box, draw, is_worth_drawing
 from app.domain.proposal import Item, Proposal
 from app.domain.record import TaskRecord
 from app.domain.tables import code, dollars, plain, table
@@ -50,8 +50,9 @@ def _describe(plan: Proposal) -> list[str]:
     items = [kept[item.key] for item in plan.items if item.key in kept]
     if not items:
         return []
-    drawing = [draw([Box(item.key, item.title, item.depends_on) for item in items])]
-    return [table(_HEADS, map(_row, items)), *(drawing if 1 < len(items) <= MOST_DRAWN else [])]
+    boxes = [Box(item.key, item.title, item.depends_on) for item in items]
+    drawing = [draw(boxes)] if is_worth_drawing(boxes, MOST_DRAWN) else []
+    return [table(_HEADS, map(_row, items)), *drawing]
 
 
 def _row(item: Item) -> tuple[str, ...]:

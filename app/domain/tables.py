@@ -8,7 +8,7 @@ from app.domain.text import one_line
 
 _JOINER = "\u2060"
 _MARKUP = re.compile(r"[\\*_~\[\]]")
-_ADDRESS = re.compile(r"(?<=://)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)", re.IGNORECASE)
 
 
 def plain(text: str, limit: int = 100) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.mermaid import COLOURS, LONGEST_LABEL, Box, draw
+from app.domain.mermaid import COLOURS, LONGEST_LABEL, Box, draw, is_worth_drawing
 from tests.unit.draw import examine, texts
 
 NODE = re.compile(r'    n[0-9]+\["(?:#35;[0-9]+ |[^"#`<>\[\]{}|\\@&;%]*: )[^"#`<>\[\]{}|\\@&;%\n]*"\](:::[a-z]+)?')
@@ -27,6 +27,14 @@ def test_issues_have_their_numbers_and_colours() -> None:
         '    n1["#35;7 Done"]:::closed',
         f"    classDef closed {COLOURS['closed'][1]}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "arrows", "drawn"), [(1, 0, False), (2, 1, True), (3, 150, True), (3, 151, False), (4, 0, False)]
+)
+def test_what_is_too_little_or_too_much_to_see_is_not_drawn(count: int, arrows: int, drawn: bool) -> None:
+    boxes = [Box(str(index), "Title", after=("0",) * arrows) for index in range(count)]
+    assert is_worth_drawing(boxes, most=3) is drawn
 
 
 @pytest.mark.parametrize(

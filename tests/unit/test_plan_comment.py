@@ -78,7 +78,7 @@ def test_otherwise_no_plan_is_shown(record: TaskRecord) -> None:
         ("[x](y) *b* _c_ ~d~ \\", "\\[x\\](y) \\*b\\* \\_c\\_ \\~d\\~ \\\\"),
         ("<script>", "<\u2060script>"),
         ("@team Closes #1", "@\u2060team Closes\u2060 #\u20601"),
-        ("https://e.example www.e.example", "https://\u2060e.example www\u2060.e.example"),
+        ("https://e.example www.e.example", "https:\u2060//e.example www\u2060.e.example"),
     ],
 )
 def test_a_title_is_shown_as_it_was_written(title: str, shown: str) -> None:
