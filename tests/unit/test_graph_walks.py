@@ -22,7 +22,6 @@ from app.domain.graph import Graph, NodeState
 from app.domain.graph_events import (
     BlockerMoved,
     ChildMoved,
-    ChildWanted,
     DependentWaits,
     GraphDue,
     GraphShown,
@@ -92,9 +91,10 @@ EVENTS = st.one_of(
 
 @st.composite
 def records(draw: st.DrawFn) -> TaskRecord:
-    planned = draw(st.booleans())
+    planned, status = draw(st.booleans()), draw(STATUSES)
+    asked = [None, Question(key="k", text="?", at=build.NOW)] if status is Status.NEEDS_REVIEW else [None]
     return build.record(
-        draw(STATUSES),
+        status,
         purpose=draw(st.sampled_from(Purpose)),
         job_id=draw(st.sampled_from([JOB.id, None])),
         plan=draw(PLANS) if planned else None,
@@ -107,7 +107,7 @@ def records(draw: st.DrawFn) -> TaskRecord:
         halted=draw(st.booleans()),
         left_open=draw(st.booleans()),
         pull=draw(st.sampled_from([None, 30])),
-        asked=draw(st.sampled_from([None, Question(key="k", text="?", at=build.NOW)])),
+        asked=draw(st.sampled_from(asked)),
         runs=draw(st.sampled_from([(), (build.summary(outcome=Outcome.PLANNED),), (build.summary(),) * MOST_RUNS])),
     )
 
