@@ -4,8 +4,9 @@ from app.domain import life
 from app.domain.admission_events import LockDoubted, LockFreed, LocksReleased, LockWaits
 from app.domain.choice import Choice
 from app.domain.effects import Decision, Send, UpsertComment, nothing
+from app.domain.events import PullDue
 from app.domain.facts import Actor
-from app.domain.graph import Blocker, Graph, is_same
+from app.domain.graph import Blocker, Graph, describe_issue, is_same
 from app.domain.graph_events import ChildMoved, ChildWanted, GraphDue, GraphShown, ParentSaid
 from app.domain.names import TaskRef
 from app.domain.record import MergeWish, TaskRecord
@@ -91,15 +92,16 @@ def parent_said(event: ParentSaid, snapshot: Snapshot) -> Decision:
     record = snapshot.record
     if record is None or record.parent is None or not is_same(record.parent, event.parent):
         return nothing("it is no part of that")
+    parent = describe_issue(event.parent, record.task)
     match event.word:
         case "stop" if can(record.status, Trigger.PAUSE):
-            why = f"{event.parent}, which it is a part of, was stopped or ended. `/resume` goes on with this one alone."
+            why = f"{parent}, which it is a part of, was stopped or ended. `/resume` goes on with this one alone."
             paused = record.advance(Trigger.PAUSE, why, **{**life.stopped(record), "stop_keeps": True, "halted": True})
             return Decision("its parent was stopped", paused, (*life.stop(record), *SHOW))
         case "resume" if record.status is Status.PAUSED and record.halted:
             return _go_on(record.change(halted=False), event, snapshot)
         case "cancel" if can(record.status, Trigger.CANCEL):
-            why = f"{event.parent}, which it is a part of, was cancelled. `/retry` takes this one up again."
+            why = f"{parent}, which it is a part of, was cancelled. `/retry` takes this one up again."
             ended = record.advance(Trigger.CANCEL, why, **life.stopped(record), left_open=True)
             return Decision("its parent was cancelled", ended, (*life.stop(record), *life.tidy(record), *SHOW))
     return nothing(f"the task is {record.status.value}")
@@ -109,9 +111,11 @@ def _go_on(record: TaskRecord, event: ParentSaid, snapshot: Snapshot) -> Decisio
     if life.has_open_pull(record) and record.runs and record.stopping is None:
         why = f"Pull request #{record.pull} waits for review."
         wish = MergeWish(by=BY_AUTONOMY) if record.hands_off else None
-        return Decision("the review goes on", record.advance(Trigger.REVIEW, why, merge=wish), SHOW)
+        look = (Send(event=PullDue(task=record.task)),) if wish else ()
+        return Decision("the review goes on", record.advance(Trigger.REVIEW, why, merge=wish), (*SHOW, *look))
+    parent = describe_issue(event.parent, record.task)
     return family.resume_whole(
-        record, snapshot, f"{event.parent}, which it is a part of, goes on; the task waits for a runner."
+        record, snapshot, f"{parent}, which it is a part of, goes on; the task waits for a runner."
     )
 
 

@@ -24,6 +24,7 @@ from app.domain.strategies.listening import (
     REOPEN,
     Scene,
     Step,
+    as_asked,
     begun,
     is_open,
     step_of,
@@ -192,7 +193,7 @@ def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.asked:
         return no(record, command, "the agent waits for an answer. Say `/approve` or `/deny REASON`.")
     if is_planned(record):
-        return step_of(family.resume_whole(record, scene.snapshot, f"{scene.by} had it go on."))
+        return as_asked(family.resume_whole(record, scene.snapshot, f"{scene.by} had it go on."))
     said = said_with(command, scene)
     told = with_new(record.instructions, *(one for one, _ in said))
     with_said = record.change(instructions=told, held=False, halted=False)

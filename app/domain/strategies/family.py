@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.domain.blocked import NAMED, describe_children, is_planned
+from app.domain.blocked import NAMED, describe_children, describe_progress, is_planned
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
 from app.domain.facts import SubIssue
 from app.domain.graph import Graph, Node, NodeState, describe_issue, in_known_order, read_graph
@@ -183,7 +183,7 @@ def go_on(record: TaskRecord, graph: Graph, snapshot: Snapshot, why: str) -> Dec
         blocked = record.advance(Trigger.BLOCK, why, job_id=None)
         return Decision(why, blocked, (*SHOW, *creation(blocked, looks=True)))
     if graph.open:
-        blocked = record.advance(Trigger.BLOCK, f"{why} {describe_children(record, graph)}", job_id=None)
+        blocked = record.advance(Trigger.BLOCK, f"{why} {describe_progress(graph)}", job_id=None)
         return Decision(why, blocked, SHOW)
     if snapshot.policy.integration:
         return integrate(record, snapshot)

@@ -47,6 +47,12 @@ def step_of(decision: Decision, *before: Effect) -> Step:
     return begun(decision.record, (*before, *decision.effects))
 
 
+def as_asked(decision: Decision) -> Step:
+    """Return the step that did what was asked for, to wherever it led: the living comment tells that."""
+    assert isinstance(decision.record, TaskRecord)
+    return Step(decision.record, decision.effects)
+
+
 def begun(record: TaskRecord, effects: tuple[Effect, ...]) -> Step:
     """Say that a run was asked for, or why there is none: too many, or too many rounds."""
     if record.status in (*AT_WORK, Status.IN_REVIEW):

@@ -6,7 +6,7 @@ from app.domain.effects import UpsertComment
 from app.domain.instructions import Instruction, Kind
 from app.domain.record import TaskRecord
 from app.domain.strategies import family
-from app.domain.strategies.listening import Scene, Step, instruct, step_of
+from app.domain.strategies.listening import Scene, Step, as_asked, instruct, step_of
 from app.domain.strategies.planning import create, plan_again
 from app.domain.task import Status
 
@@ -31,7 +31,7 @@ def approve_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
         return no(record, command, "the plan is a newer one than what it was said of. Look at it, and say it again.")
     if not record.plan.kept:
         return no(record, command, "every sub-issue of the plan is dropped. Tick one, or say `/plan CHANGE`.")
-    return step_of(create(record, scene.by))
+    return as_asked(create(record, scene.by))
 
 
 def _is_newer(record: TaskRecord, scene: Scene) -> bool:
@@ -57,7 +57,7 @@ def drop_from_plan(keys: frozenset[str], record: TaskRecord, scene: Scene) -> St
 def _take_as_enough(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status is not Status.NEEDS_REVIEW or record.graph is None or record.graph.open:
         return no(record, command, f"nothing waits for it here: the task is `{record.status.value}`.")
-    return step_of(family.complete(record, f"{scene.by} takes it as enough: all sub-issues are closed."))
+    return as_asked(family.complete(record, f"{scene.by} takes it as enough: all sub-issues are closed."))
 
 
 def deny_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
