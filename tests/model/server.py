@@ -1,9 +1,9 @@
 """A model server on loopback that follows a script, for tests of agents.
 
 The scenario is the first segment of the path: `http://127.0.0.1:PORT/ok/v1/messages`. Besides those of `script.py`:
-`eNNN` answers that status (429 with `Retry-After: 1`), `flaky` two times 429 and then as `ok`, `hang` never, `badjson`
-with something else than JSON; `hangmid` stalls in the middle of an answer. As a process: `python -m tests.model.server
-PORT`, and then `GET /_log` tells what was asked.
+`eNNN` answers that status (429 with `Retry-After: 1`), `spent` 429 for an hour, `flaky` two times 429 and then as `ok`,
+`hang` never, `badjson` with something else than JSON; `hangmid` stalls in the middle of an answer. As a process:
+`python -m tests.model.server PORT`, and then `GET /_log` tells what was asked.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class ModelServer:
         self.called.set()
         ask = DIALECTS[wire].read(body)
         if status := self._refusal(scenario, ask):
-            headers = {"Retry-After": "1"} if status == 429 else {}
+            headers = {"Retry-After": "3600" if scenario == "spent" else "1"} if status == 429 else {}
             return web.json_response(DIALECTS[wire].refuse(status), status=status, headers=headers)
         if scenario == "hang":
             await asyncio.Event().wait()
@@ -101,6 +101,8 @@ class ModelServer:
 
     def _refusal(self, scenario: str, ask: Ask) -> int | None:
         """Return the status to refuse with; requests without tools, for titles, do not count as tries."""
+        if scenario == "spent":
+            return 429
         if found := re.fullmatch(r"e(\d{3})", scenario):
             return int(found[1])
         if scenario == "flaky" and ask.tools and self._refused < 2:
