@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -213,10 +213,19 @@ class World(People):
         return sum(count for name, count in self.counts.items() if name.startswith("github.") and not _is_read(name))
 
 
+W = TypeVar("W", bound=World)
+
+
 @asynccontextmanager
 async def open_world(seed: int = 1, **settings: Any) -> AsyncIterator[World]:
     """Make a world in which Orch has just been started; `settings` are those of `ServeSettings` that differ."""
-    world = World(seed, _settings(tuple(sorted(settings.items()))))
+    async with begun(World(seed, settings_with(**settings))) as world:
+        yield world
+
+
+@asynccontextmanager
+async def begun(world: W) -> AsyncIterator[W]:
+    """Start Orch in a world that was just made, and let go of it in the end."""
     with _quiet():
         await world.start(reconcile=True)
         await world.settle()
@@ -224,6 +233,11 @@ async def open_world(seed: int = 1, **settings: Any) -> AsyncIterator[World]:
             yield world
         finally:
             world.shut()
+
+
+def settings_with(**settings: Any) -> ServeSettings:
+    """Return the settings of a world; `settings` are those that differ."""
+    return _settings(tuple(sorted(settings.items())))
 
 
 @contextmanager
