@@ -101,16 +101,16 @@ class Pacing:
             try:
                 yield
             finally:
-                self._ledgers[key] = replace(self._ledgers[key], wrote_at=self._clock.now())
+                self._note(key, pace)
 
     async def _admit(self, key: str, pace: Pace) -> None:
         await self.check(key)
         if pause := self._ledgers[key].pause(self._clock.now(), self._gap):
             await self._clock.sleep(pause)
         if pace is Pace.CREATE:
-            await self._count(key)
+            await self._require_room(key)
 
-    async def _count(self, key: str) -> None:
+    async def _require_room(self, key: str) -> None:
         delay = self._full(key)
         if 0 < delay <= SHORT:
             await self._clock.sleep(delay)
@@ -118,7 +118,12 @@ class Pacing:
             delay = self._full(key)
         if delay:
             raise Retryable(f"{key} has created as much as GitHub allows for now", delay)
-        self._ledgers[key] = self._ledgers[key].create(self._clock.now())
+
+    def _note(self, key: str, pace: Pace) -> None:
+        """Count a write as of its end: when GitHub counted it is not known, but that was before."""
+        now = self._clock.now()
+        ledger = self._ledgers[key].create(now) if pace is Pace.CREATE else self._ledgers[key]
+        self._ledgers[key] = replace(ledger, wrote_at=now)
 
     def _full(self, key: str) -> float:
         return self._ledgers[key].full(self._clock.now(), self._per_minute, self._per_hour)
