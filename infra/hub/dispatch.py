@@ -16,8 +16,10 @@ from infra.hub.wire import Answer, as_of, check_version, to_response
 from infra.hub.world import World
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-CREATES = re.compile(r"/(issues|comments|pulls|labels|reactions|contents|refs|merge|graphql)(/|$)")
+# Those of which GitHub says that creating content too quickly is limited; edits, labels and reactions are none.
+CREATES = re.compile(r"/(issues|comments|pulls|replies|reviews|events|sub_issues|blocked_by)$")
 MUTATION = re.compile(rb'"query":\s*"(?:\\n|\s)*mutation\b')
+CREATING = re.compile(rb"\b(?:createIssue|addComment|addSubIssue|addBlockedBy|addPullRequestReview\w*)\(")
 # A request with this header meets no faults: people in tests should see what is, and press each button once.
 SPARED = "X-Hub-Spare-Me"
 HOURLY = 5000
@@ -63,7 +65,7 @@ async def _answer(world: World, request: web.Request, handler: Handler) -> tuple
         await asyncio.sleep(world.faults.on.latency_ms / 1000)
         raw = await request.read()
         writes = request.method in WRITES and not _queries(request.path, raw)
-        creates = writes and request.method != "DELETE" and CREATES.search(request.path) is not None
+        creates = request.method == "POST" and _creates(request.path, raw)
         spared = SPARED in request.headers
         if not spared:
             world.faults.before(world.now(), creates=creates)
@@ -81,6 +83,11 @@ async def _answer(world: World, request: web.Request, handler: Handler) -> tuple
 def _queries(path: str, raw: bytes) -> bool:
     """Tell whether a POST only asks: GraphQL that is no mutation."""
     return path.endswith("/graphql") and MUTATION.search(raw) is None
+
+
+def _creates(path: str, raw: bytes) -> bool:
+    """Tell whether a POST creates content, of which there may be only so much in a minute."""
+    return CREATING.search(raw) is not None if path.endswith("/graphql") else CREATES.search(path) is not None
 
 
 def _admin_endpoint(world: World, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -36,7 +36,7 @@ async def test_the_end_is_the_same(world: World, switches: dict[str, Any]) -> No
 
 
 async def test_a_secondary_limit_is_obeyed_to_the_second(world: World) -> None:
-    limit = {"count": 1, "window": 1, "retry_after": 1, "status": 403}
+    limit = {"count": 1, "window": 60, "retry_after": 1, "status": 403}
     await world.start_orch()
     await world.until_idle()
     await world.faults(secondary_limit=limit)
