@@ -1,6 +1,7 @@
 """A parent and its children: the parent waits for them, shows how they stand, and ends as they do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.domain.blocked import NAMED, describe_children, describe_progress, is_planned
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
@@ -9,7 +10,7 @@ from app.domain.graph import Graph, Node, NodeState, describe_issue, in_known_or
 from app.domain.graph_events import BlockerMoved, ChildMoved, ChildWanted, GraphShown
 from app.domain.jobs import Purpose
 from app.domain.life import tidy
-from app.domain.names import TaskRef
+from app.domain.names import TaskRef, digest_of
 from app.domain.outcomes import RunResult
 from app.domain.proposal import Item
 from app.domain.record import TaskRecord
@@ -64,10 +65,21 @@ def follow_child(record: TaskRecord, graph: Graph, event: ChildMoved, snapshot: 
         return nothing("the issue is none of its sub-issues")
     news: dict[str, object] = {"state": event.state}
     if event.status is not None:
-        news |= {name: getattr(event, name) for name in ("status", "why", "cost", "runs", "pull")}
+        news |= {name: getattr(event, name) for name in ("status", "why", "cost", "runs", "pull", "stuck")}
         news["waits_for"] = node.waits_for if event.waits_for is None else in_known_order(event.waits_for, node)
     after = graph.change(node, **news)
-    return nothing("that is known") if after == graph else _follow(record, after, snapshot, str(event.child))
+    if after == graph:
+        return nothing("that is known")
+    followed = _follow(record, after, snapshot, str(event.child))
+    calls = (_call_for(record, node, event.why),) if event.stuck and not node.stuck else ()
+    return replace(followed, effects=(*followed.effects, *calls))
+
+
+def _call_for(record: TaskRecord, node: Node, why: str) -> Effect:
+    """Call a person to a child that can never begin as things are: nothing else on GitHub would tell him."""
+    name = describe_issue(node.ref(record.task), record.task)
+    body = f"{name} does not go on by itself. {why} It goes on then; closing {name} goes on without it."
+    return AddComment(task=record.task, key=f"stuck-{node.number}-{digest_of('', why)[:8]}", body=body)
 
 
 def follow_links(record: TaskRecord, graph: Graph, found: Sequence[SubIssue], snapshot: Snapshot) -> Decision:
@@ -157,8 +169,9 @@ def checked(record: TaskRecord, result: RunResult, first: tuple[Effect, ...]) ->
         return Decision(done.why, done.record, (*first, *done.effects))
     unmet = [one for one in verdict.criteria if not one.met] if verdict else []
     lines = [f"* {one_line(one.text, 300)}: {one_line(one.why, 300)}" for one in unmet]
+    count = f"{len(unmet)} acceptance criteria are not met" if unmet else "no acceptance criterion was checked"
     why = (
-        f"All sub-issues are closed, but {len(unmet)} acceptance criteria are not met. A person with write access adds "
+        f"All sub-issues are closed, but {count}. A person with write access adds "
         "sub-issues for what is missing, or says `/approve` if it is enough, or `/retry` to have it checked again."
     )
     said = quote(verdict.summary) if verdict else ""
