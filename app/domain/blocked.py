@@ -85,8 +85,12 @@ def describe_progress(graph: Graph) -> str:
 
 
 def asking_children(graph: Graph) -> list[Node]:
-    """List the open children whose tasks wait for a person, or ended without their issues being closed."""
-    return [node for node in graph.open if node.status and (node.status in _ASKING or node.status.is_final)]
+    """List the open children whose tasks wait for a person or for what was dropped, or ended with their issues open."""
+    return [node for node in graph.open if node.stuck or (node.status and _asks(node.status))]
+
+
+def _asks(status: Status) -> bool:
+    return status in _ASKING or status.is_final
 
 
 def _ring(record: TaskRecord, graph: Graph) -> tuple[str, ...] | None:

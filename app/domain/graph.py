@@ -40,7 +40,7 @@ class Node(Value):
 
     `repository` is None in the parent's own. `id` is the issue's database id, 0 where it is not known, `key` its name
     in the plan, `digest` that of its text as the plan has it. `waits_for` names the issues that block it, as
-    `describe_issue` does. `cost` is None if unknown.
+    `describe_issue` does, `stuck` that one of these was closed, but not as completed. `cost` is None if unknown.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Node(Value):
     runs: int = 0
     pull: int | None = None
     waits_for: tuple[str, ...] = ()
+    stuck: bool = False
 
     def ref(self, parent: TaskRef) -> TaskRef:
         """Return the issue's identity."""

@@ -110,4 +110,4 @@ def kind_of(node: Node) -> str:
         return "work"
     if node.status is Status.IN_REVIEW:
         return "review"
-    return "waits" if node.status in (Status.NEW, Status.BLOCKED) else "person"
+    return "waits" if node.status in (Status.NEW, Status.BLOCKED) and not node.stuck else "person"

@@ -43,6 +43,7 @@ class ChildMoved(TaskEvent):
     runs: int = 0
     pull: int | None = None
     waits_for: tuple[str, ...] | None = None
+    stuck: bool = False
 
 
 class BlockerMoved(TaskEvent):

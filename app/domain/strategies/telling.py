@@ -72,6 +72,7 @@ def as_child(record: TaskRecord, parent: TaskRef) -> ChildMoved:
         runs=len(record.runs) + record.folded.runs,
         pull=record.pull,
         waits_for=tuple(describe_issue(one.task, parent) for one in record.blockers),
+        stuck=record.status is Status.BLOCKED and any(one.state is NodeState.DROPPED for one in record.blockers),
     )
 
 
