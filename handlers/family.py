@@ -154,7 +154,7 @@ def _only_known(event: object, snapshot: Snapshot) -> bool:
 _READ = frozenset({Need.RECORD, Need.CONFIG})
 
 HANDLERS = (
-    Handler(ChildWanted, _READ | {Need.ISSUE}, child_wanted),
+    Handler(ChildWanted, _READ | {Need.ISSUE, Need.POOL}, child_wanted),
     Handler(GraphDue, _READ, graph_due, only_known=_only_known),
     Handler(ChildMoved, _READ, child_moved, only_known=_only_known),
     Handler(GraphShown, frozenset({Need.RECORD}), graph_shown, only_known=_only_known),

@@ -15,7 +15,9 @@ FAR = 3
 """Events that follow from one another are looked at so far."""
 TEXT = 60
 _FOUND: Mapping[str, str] = {
+    "ask_router": "ask a model which agent is to work on it",
     "config_wanted": "a look at `.orch.yml`",
+    "create_child": "create a sub-issue",
     "repositories_added": "a look at the labels of the repositories",
     "task_checked": "a look at the task on GitHub",
 }
@@ -29,6 +31,7 @@ _THEN: Mapping[str, str] = {
     "move_branch": "move the task's branch",
     "open_onboarding": "open a pull request that shows what can be configured",
     "open_pull": "open a pull request",
+    "link_child": "link a sub-issue with what it waits for",
     "show_log": "show the log of a run",
     "stop_run": "stop the run",
     "submit_review": "submit a review",
@@ -38,6 +41,7 @@ _THEN: Mapping[str, str] = {
 }
 _SENT: Mapping[str, str] = {
     "feedback_due": "have the agent told what it was not told yet",
+    "graph_due": "look whether the sub-issues are to be started, or are done",
     "pull_due": "look whether the pull request merges",
     "slot_wanted": "ask for a runner",
 }
