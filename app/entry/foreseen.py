@@ -15,23 +15,23 @@ FAR = 3
 """Events that follow from one another are looked at so far."""
 TEXT = 60
 _FOUND: Mapping[str, str] = {
-    "ask_router": "ask a model which agent is to work on it",
     "config_wanted": "a look at `.orch.yml`",
-    "create_child": "create a sub-issue",
     "repositories_added": "a look at the labels of the repositories",
     "task_checked": "a look at the task on GitHub",
 }
 _THEN: Mapping[str, str] = {
     "add_comment": "write a comment",
     "answer_threads": "answer review threads",
+    "ask_router": "ask a model which agent is to work on it",
     "close_issue": "close the issue",
+    "create_child": "create a sub-issue",
     "create_labels": "create missing labels",
     "delete_ref": "delete a branch or ref that is not needed any more",
+    "link_child": "link a sub-issue with what it waits for",
     "merge_pull": "merge the pull request",
     "move_branch": "move the task's branch",
     "open_onboarding": "open a pull request that shows what can be configured",
     "open_pull": "open a pull request",
-    "link_child": "link a sub-issue with what it waits for",
     "show_log": "show the log of a run",
     "stop_run": "stop the run",
     "submit_review": "submit a review",
