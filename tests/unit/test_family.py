@@ -26,7 +26,7 @@ PLAIN = build.snapshot(policy=build.POLICY.model_copy(update={"integration": Fal
 LATER = Send(event=GraphShown(task=TASK), delay=build.POLICY.settle * 5)
 TIDY = Enqueue(job=cleanup_job(TASK, 1))
 FIRST = (Send(event=SlotFreed(job_id="j")),)
-DONE = {"state": NodeState.COMPLETED}
+DONE: dict[str, Any] = {"state": NodeState.COMPLETED}
 ENDED = graph(node("a", 21, **DONE), node("b", 22, **DONE))
 BOTH = "All sub-issues are closed, so an agent checks the whole by its acceptance criteria."
 
@@ -102,7 +102,7 @@ def test_a_child_that_was_closed_meanwhile_is_not_begun(state: NodeState, blocke
 
 def test_what_a_child_tells_is_shown_a_little_later() -> None:
     known = parent(of=graph(node("a", 21), node("b", 22)))
-    news = {"status": Status.IN_REVIEW, "why": "So.", "cost": Decimal(1), "runs": 1, "pull": 30}
+    news: dict[str, Any] = {"status": Status.IN_REVIEW, "why": "So.", "cost": Decimal(1), "runs": 1, "pull": 30}
     after = known.change(
         graph=graph(node("a", 21, **news), node("b", 22), due=True), why="0 of 2 sub-issues are closed."
     )
