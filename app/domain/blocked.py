@@ -94,12 +94,12 @@ def _asks(status: Status) -> bool:
 
 
 def _ring(record: TaskRecord, graph: Graph) -> tuple[str, ...] | None:
-    names = {describe_issue(node.ref(record.task), record.task): node for node in graph.open}
+    names = {node.name(record.task): node for node in graph.open}
     return find_ring({name: [one for one in node.waits_for if one in names] for name, node in names.items()})
 
 
 def _name(nodes: Sequence[Node], record: TaskRecord) -> str:
-    return enumerate_names([describe_issue(node.ref(record.task), record.task) for node in nodes])
+    return enumerate_names([node.name(record.task) for node in nodes])
 
 
 def acts_next(record: TaskRecord) -> str:

@@ -62,6 +62,10 @@ class Node(Value):
         """Return the issue's identity."""
         return TaskRef(repository=self.repository or parent.repository, number=self.number)
 
+    def name(self, parent: TaskRef) -> str:
+        """Name the issue for people who read it in the parent."""
+        return f"#{self.number}" if self.repository is None else describe_issue(self.ref(parent), parent)
+
 
 class Graph(Value):
     """The children of a parent, in their order. `due` says that the living comment will be written anew soon."""
@@ -72,7 +76,11 @@ class Graph(Value):
 
     def find(self, child: TaskRef, parent: TaskRef) -> Node | None:
         """Return the node of an issue."""
-        return next((node for node in self.nodes if is_same(node.ref(parent), child)), None)
+        return self.by_identity(parent).get((child.repository.id, child.number))
+
+    def by_identity(self, parent: TaskRef) -> dict[tuple[int, int], Node]:
+        """Return the nodes by what never changes: the repository's id, and the number."""
+        return {((node.repository or parent.repository).id, node.number): node for node in self.nodes}
 
     def change(self, node: Node, **changes: object) -> "Graph":
         """Return the graph with another version of a node."""
@@ -120,7 +128,9 @@ def read_blockers(found: Sequence[LinkedIssue], known: Sequence[Blocker]) -> tup
 
 def read_graph(found: Sequence[SubIssue], known: Graph, parent: TaskRef) -> Graph:
     """Return what GitHub says are the children, with what their tasks told before."""
-    return known.model_copy(update={"nodes": tuple(_node(one, known, parent) for one in found)})
+    before = known.by_identity(parent)
+    nodes = (_node(one, before.get((one.repository.id, one.number)), parent) for one in found)
+    return known.model_copy(update={"nodes": tuple(nodes)})
 
 
 def in_known_order(waits_for: tuple[str, ...], node: Node) -> tuple[str, ...]:
@@ -128,18 +138,21 @@ def in_known_order(waits_for: tuple[str, ...], node: Node) -> tuple[str, ...]:
     return node.waits_for if set(waits_for) == set(node.waits_for) else waits_for
 
 
-def _node(found: SubIssue, known: Graph, parent: TaskRef) -> Node:
-    ref = TaskRef(repository=found.repository, number=found.number)
-    before = known.find(ref, parent) or Node(number=found.number, title=found.title)
-    waits_for = tuple(
-        describe_issue(TaskRef(repository=one.repository, number=one.number), parent) for one in found.blocked_by
-    )
-    return before.model_copy(
-        update={
-            "id": found.id,
-            "repository": None if found.repository.id == parent.repository.id else found.repository,
-            "title": found.title,
-            "state": state_of(found.is_open, found.state_reason),
-            "waits_for": in_known_order(waits_for, before),
-        }
-    )
+def _node(found: SubIssue, known: Node | None, parent: TaskRef) -> Node:
+    before = known or Node(number=found.number, title=found.title)
+    waits_for = tuple(_name(one, parent) for one in found.blocked_by)
+    news = {
+        "id": found.id,
+        "repository": None if found.repository.id == parent.repository.id else found.repository,
+        "title": found.title,
+        "state": state_of(found.is_open, found.state_reason),
+        "waits_for": in_known_order(waits_for, before),
+    }
+    # Of a hundred children few changed, and copies cost more than looks.
+    return before if all(getattr(before, name) == news[name] for name in news) else before.model_copy(update=news)
+
+
+def _name(issue: LinkedIssue, beside: TaskRef) -> str:
+    if issue.repository.id == beside.repository.id:
+        return f"#{issue.number}"
+    return describe_issue(TaskRef(repository=issue.repository, number=issue.number), beside)

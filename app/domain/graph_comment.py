@@ -45,7 +45,7 @@ def render_graph(record: TaskRecord, *, brief: bool = False) -> list[str]:
 def _asking(record: TaskRecord, graph: Graph) -> list[str]:
     asking = asking_children(graph)
     lines = [
-        f"* {describe_issue(node.ref(record.task), record.task)} is {_status(node)}: "
+        f"* {node.name(record.task)} is {_status(node)}: "
         f"{sentence(node.why, LONGEST_REASON) if node.why else 'see there.'}"
         for node in asking[:ASKING_SHOWN]
     ]
@@ -61,7 +61,7 @@ def _counted(graph: Graph) -> str:
 def _listed(record: TaskRecord, graph: Graph) -> list[str]:
     if not graph.nodes:
         return []
-    names = {describe_issue(node.ref(record.task), record.task): node for node in graph.nodes}
+    names = {node.name(record.task): node for node in graph.nodes}
     closed = {name for name, node in names.items() if node.state is NodeState.COMPLETED}
     rows = [_row(name, node, closed, record.task) for name, node in names.items()]
     return [table(_HEADS, rows), *_drawn(names)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.domain.blocked import NAMED, describe_children, describe_progress, is_planned
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
 from app.domain.facts import SubIssue
-from app.domain.graph import Graph, Node, NodeState, describe_issue, in_known_order, read_graph
+from app.domain.graph import Graph, Node, NodeState, in_known_order, read_graph
 from app.domain.graph_events import BlockerMoved, ChildMoved, ChildWanted, GraphShown
 from app.domain.jobs import Purpose
 from app.domain.life import tidy
@@ -77,7 +77,7 @@ def follow_child(record: TaskRecord, graph: Graph, event: ChildMoved, snapshot: 
 
 def _call_for(record: TaskRecord, node: Node, why: str) -> Effect:
     """Call a person to a child that can never begin as things are: nothing else on GitHub would tell him."""
-    name = describe_issue(node.ref(record.task), record.task)
+    name = node.name(record.task)
     body = f"{name} does not go on by itself. {why} It goes on then; closing {name} goes on without it."
     return AddComment(task=record.task, key=f"stuck-{node.number}-{digest_of('', why)[:8]}", body=body)
 
@@ -137,7 +137,7 @@ def _end(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Decision:
 
 
 def _ask_about(record: TaskRecord, dropped: Sequence[Node]) -> Decision:
-    names = ", ".join(describe_issue(node.ref(record.task), record.task) for node in dropped[:NAMED])
+    names = ", ".join(node.name(record.task) for node in dropped[:NAMED])
     what = (
         f"{names} {'was' if len(dropped) == 1 else 'were'} closed, but not as completed" if dropped else "none is left"
     )
