@@ -41,16 +41,17 @@ class Database:
         """Open a file that is there, and leave its schema as it is; raises Permanent if that is another, or no file."""
         return cls(*await asyncio.to_thread(_find, path, schema))
 
-    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue a write. It is done even if its future is cancelled."""
-        return self._writer.submit(operation)
+    def submit(self, operation: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> asyncio.Future[T]:
+        """Queue a write, as `write` does. It is done even if its future is cancelled."""
+        return self._writer.submit(operation, lasting=lasting)
 
-    async def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, operation: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
         """Run the operation in a transaction that others may share; what it raises undoes it alone.
 
-        It is done even if the caller is cancelled meanwhile.
+        It is done even if the caller is cancelled meanwhile. One that is not `lasting` may be lost with the power also
+        in a durable file, but only with all that was written after it.
         """
-        return await self._writer.submit(operation)
+        return await self._writer.submit(operation, lasting=lasting)
 
     async def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run one query beside the writer; it sees every write that returned before."""

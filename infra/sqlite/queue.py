@@ -53,7 +53,7 @@ class Queue(Generic[Item]):
             message = Message(self._name, lane, message_id, body, max(now, not_before))
             return lanes.accept(connection, message, now)
 
-        return await self.change(accept)
+        return await self.change(accept, lasting=True)
 
     async def receive(self, wait: float) -> "QueueLease[Item] | None":
         """Lease what has been due longest, waiting up to `wait` seconds or until `stop`."""
@@ -77,10 +77,14 @@ class Queue(Generic[Item]):
         self._stopped = True
         self._ring()
 
-    async def change(self, operation: Change[T]) -> T:
-        """Write, and wake those who wait to receive."""
+    async def change(self, operation: Change[T], *, lasting: bool = False) -> T:
+        """Write, and wake those who wait to receive.
+
+        What was sent must outlast the power. What becomes of it afterwards need not: if that is lost, the message is
+        received again, and nobody is left who holds it.
+        """
         try:
-            return await self._database.write(self._timed(operation))
+            return await self._database.write(self._timed(operation), lasting=lasting)
         finally:
             self._ring()
 
@@ -90,7 +94,9 @@ class Queue(Generic[Item]):
 
     async def redrive(self, message_id: str) -> bool:
         """Put the dead of that id back; False if there is none."""
-        return await self.change(lambda connection, now: lanes.redrive(connection, self._name, message_id, now))
+        return await self.change(
+            lambda connection, now: lanes.redrive(connection, self._name, message_id, now), lasting=True
+        )
 
     async def depth(self) -> int:
         """Count what waits or is in flight."""
@@ -103,7 +109,8 @@ class Queue(Generic[Item]):
 
     async def _take(self) -> Held | float | None:
         taking = self._database.submit(
-            self._timed(lambda connection, now: lanes.take(connection, self._name, now, now + self.terms.lease))
+            self._timed(lambda connection, now: lanes.take(connection, self._name, now, now + self.terms.lease)),
+            lasting=False,
         )
         try:
             return await asyncio.shield(taking)
@@ -120,7 +127,7 @@ class Queue(Generic[Item]):
             with suppress(LeaseLost):
                 lanes.give_back(connection, held, now, now, held.failures)
 
-        self._database.submit(self._timed(give_back)).add_done_callback(lambda _: self._ring())
+        self._database.submit(self._timed(give_back), lasting=False).add_done_callback(lambda _: self._ring())
 
     async def _open(self, held: Held) -> "QueueLease[Item] | None":
         """Make the lease; what cannot be read is set aside, or it would block its lane for ever."""

@@ -13,13 +13,16 @@ from infra.sqlite.faults import fault_of
 T = TypeVar("T")
 
 BATCH = 256
+NORMAL = 1
+"""What SQLite calls not to wait for the disk at each commit: the last ones may be lost with the power."""
 
 
 class Call(NamedTuple):
-    """An operation that waits for its turn, and where its result goes."""
+    """An operation that waits for its turn, where its result goes, and whether that must outlast the power."""
 
     operation: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
+    lasting: bool
 
 
 class Result(NamedTuple):
@@ -39,11 +42,14 @@ class Writer:
     It owns the connection and belongs to the event loop that made it. An operation that raises undoes what
     it wrote itself and nothing else; a commit that fails fails every operation in it. What only the disk is to
     blame for is raised as Retryable. An operation runs twice when another of its transaction raises: it must do
-    nothing but read and write the database.
+    nothing but read and write the database. A transaction waits for the disk if the connection is set to do so and one
+    of its operations is `lasting`.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        (self._durable,) = connection.execute("PRAGMA synchronous").fetchone()
+        self._synchronous = self._durable
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Call] = []
         self._batches: SimpleQueue[list[Call]] = SimpleQueue()
@@ -53,7 +59,7 @@ class Writer:
         self._thread = Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def submit(self, operation: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> asyncio.Future[T]:
         """Queue an operation; the future is done after the commit. To cancel it does not keep it from being done."""
         if self._closed:
             raise RuntimeError("The database is closed.")
@@ -62,7 +68,7 @@ class Writer:
         # Not at once: what the same turn of the loop submits besides shall share its commit, and costs far less so.
         if not self._waiting:
             self._loop.call_soon(self._hand_over)
-        self._waiting.append(Call(operation, future))
+        self._waiting.append(Call(operation, future, lasting))
         return future
 
     def _hand_over(self) -> None:
@@ -83,7 +89,24 @@ class Writer:
     def _work(self) -> None:
         with closing(self._connection), suppress(RuntimeError):  # the loop may be closed before us
             while batch := self._gather():
-                self._loop.call_soon_threadsafe(self._settle, _commit(self._connection, batch))
+                self._loop.call_soon_threadsafe(self._settle, self._commit(batch))
+
+    def _commit(self, batch: list[Call]) -> list[Result]:
+        try:
+            self._wait_for_disk(any(call.lasting for call in batch))
+            try:
+                return _in_transaction(self._connection, batch, _run)
+            except _Raised:  # seldom, and only now is it worth while to be able to undo each alone
+                return _in_transaction(self._connection, batch, _attempt)
+        except Exception as error:
+            return [Result(call, error=error) for call in batch]
+
+    def _wait_for_disk(self, lasting: bool) -> None:
+        """Set what the next commits wait for; what is not lasting is no less in order, and as safe from a kill."""
+        wanted = self._durable if lasting else min(self._durable, NORMAL)
+        if wanted != self._synchronous:
+            self._connection.executescript(f"PRAGMA synchronous={wanted}")  # a cached statement need not set it again
+            self._synchronous = wanted
 
     def _gather(self) -> list[Call]:
         """Wait for calls and take all there are; none are the sign to end."""
@@ -113,16 +136,6 @@ class Writer:
 
 class _Raised(Exception):
     """An operation raised; what the others of its transaction wrote is to be written again without it."""
-
-
-def _commit(connection: sqlite3.Connection, batch: list[Call]) -> list[Result]:
-    try:
-        try:
-            return _in_transaction(connection, batch, _run)
-        except _Raised:  # seldom, and only now is it worth while to be able to undo each alone
-            return _in_transaction(connection, batch, _attempt)
-    except Exception as error:
-        return [Result(call, error=error) for call in batch]
 
 
 def _in_transaction(connection: sqlite3.Connection, batch: list[Call], run: Run) -> list[Result]:

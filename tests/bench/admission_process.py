@@ -54,10 +54,10 @@ class TimedDatabase(Database):
     async def opened(cls, path: Path, schema: Schema, *, durable: bool) -> Self:
         return await cls.open(path, schema, durable=durable)
 
-    async def write(self, operation: Callable[[Connection], T]) -> T:
+    async def write(self, operation: Callable[[Connection], T], *, lasting: bool = True) -> T:
         begin = time.perf_counter()
         try:
-            return await super().write(operation)
+            return await super().write(operation, lasting=lasting)
         finally:
             self.waited += deciding.get() * (time.perf_counter() - begin)
 

@@ -115,6 +115,17 @@ async def test_a_write_is_done_though_its_caller_is_gone(database: Database) -> 
     assert writing.cancelled()
 
 
+async def test_only_what_is_to_last_waits_for_the_disk(database: Database) -> None:
+    def level(connection: sqlite3.Connection) -> int:
+        (found,) = connection.execute("PRAGMA synchronous").fetchone()
+        return int(found)
+
+    full, normal = 2, 1
+    levels = [await database.write(level, lasting=lasting) for lasting in (True, False, False, True, False)]
+    assert levels == [full, normal, normal, full, normal]
+    assert await asyncio.gather(*(database.write(level, lasting=lasting) for lasting in (False, True))) == [full, full]
+
+
 async def test_closing_finishes_what_was_submitted(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "notes.db", NOTES, durable=False)
     writing = [database.submit(insert(f"{n:03}")) for n in range(500)]

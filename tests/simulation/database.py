@@ -20,7 +20,7 @@ class InlineDatabase(Database):
             for statement in statements:
                 self._connection.execute(statement)
 
-    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def submit(self, operation: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
             future.set_result(self._write(operation))
@@ -28,7 +28,7 @@ class InlineDatabase(Database):
             future.set_exception(error)
         return future
 
-    async def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, operation: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
         return self._write(operation)
 
     async def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
