@@ -32,7 +32,8 @@ STEPS = {
     "runs": {"begin", "token", "revoke", "finish"},
     "github": {
         "permission", "create_comment", "edit_comment", "pin_comment", "add_labels", "remove_label", "close_issue",
-        "create_branch", "move_branch", "delete_ref", "create_pull", "mint", "revoke",
+        "create_branch", "move_branch", "delete_ref", "create_pull", "create_sub_issue", "add_blocked_by", "mint",
+        "revoke",
     },
 }  # fmt: skip
 LEASED = {"ack", "release", "fail", "bury"}

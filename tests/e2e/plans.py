@@ -27,7 +27,12 @@ def child(key: str, after: Sequence[str] = (), script: str | None = None, **more
 
 def plan_of(*children: Child, summary: str = "Divided by hand.") -> str:
     """Return the block that the scripted planner answers with."""
-    return fenced("plan", json.dumps({"summary": summary, "children": children}))
+    return fenced("plan", plan_text(*children, summary=summary))
+
+
+def plan_text(*children: Child, summary: str = "Divided by hand.") -> str:
+    """Return the plan itself."""
+    return json.dumps({"summary": summary, "children": children})
 
 
 def verdict_of(*, met: bool = True) -> str:
