@@ -15,7 +15,7 @@ from app.domain.errors import Permanent
 from app.domain.events import ConfigWanted, Event, RepositoriesAdded, TaskChecked
 from app.domain.facts import Issue
 from app.domain.internal import enclose
-from app.domain.labels import PLAN_LABEL, status_label
+from app.domain.labels import PLAN_LABEL, repository_labels, status_label
 from app.domain.names import Repository, TaskRef
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
@@ -109,12 +109,13 @@ class Reconcile:
         await self.cursor.write(started - OVERLAP, (delivery.id for delivery in failed))
 
     async def _prepare(self, repositories: Sequence[Repository]) -> None:
+        names = [label.name for label in repository_labels(self.policy.trigger, self.policy.router.roles)]
         by_installation: dict[int, list[Repository]] = {}
         for repository in repositories:
             by_installation.setdefault(repository.installation_id, []).append(repository)
         for installation, members in by_installation.items():
             event = RepositoriesAdded(installation_id=installation, repositories=tuple(members))
-            digest = sha256("-".join(str(member.id) for member in members).encode()).hexdigest()
+            digest = sha256("-".join([*names, *(str(member.id) for member in members)]).encode()).hexdigest()
             await self.events.send(enclose(event, f"labels:{installation}:{digest}", self.clock.now()))
 
     async def _check(self, repository: Repository, since: datetime | None) -> None:

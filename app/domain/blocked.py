@@ -128,4 +128,6 @@ def _who_acts_on_children(record: TaskRecord, graph: Graph) -> str:
         return f"a person, who takes one of the links between {enumerate_names(ring[:-1])} out"
     if graph.open and all(node.status is None for node in graph.open):
         return f"whoever works on {_name(graph.open, record)}, for Orch does not"
+    if reviewed := [node for node in graph.open if node.status is Status.IN_REVIEW]:
+        return f"its sub-issues; a reviewer, on {_name(reviewed, record)}"
     return "its sub-issues"

@@ -53,6 +53,7 @@ def repository_labels(trigger: str, roles: Iterable[str] = ()) -> tuple[Label, .
     merge = Label(name=AUTOMERGE, color="0e8a16", description="Orch merges it once it is approved and green")
     return (
         Label(name=trigger, color="5319e7", description="Orch works on this issue"),
+        Label(name=PLAN_LABEL, color="7057ff", description="Orch plans this issue as sub-issues"),
         *STATUS_LABELS,
         *ROUTE_LABELS,
         *_role_labels(roles),

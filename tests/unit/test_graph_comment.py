@@ -26,6 +26,7 @@ CLOSED = Node(
 WAITS = Node(number=14, title="Second", status=Status.BLOCKED, waits_for=("#13", "#15"))
 ASKS = Node(number=15, title="Third", status=Status.NEEDS_REVIEW, why="Which one?", cost=None, runs=2)
 OTHERS = Node(number=16, title="Fourth")
+IN_REVIEW = Node(number=17, title="Fifth", status=Status.IN_REVIEW, pull=30)
 PLAN = Proposal(digest="d", summary="s", items=(Item(key="a", title="A"), Item(key="b", title="B")), approved_by="`x`")
 
 
@@ -132,6 +133,7 @@ def test_a_parent_without_any_sub_issue_says_so() -> None:
         (parent(CLOSED, started=False), "Orch: it creates the sub-issues"),
         (parent(CLOSED, WAITS, ASKS), "a person with write access, on #15"),
         (parent(CLOSED, WAITS), "its sub-issues"),
+        (parent(WAITS, IN_REVIEW), "its sub-issues; a reviewer, on #17"),
         (parent(CLOSED, OTHERS), "whoever works on #16, for Orch does not"),
         (
             parent(WAITS, OTHERS.model_copy(update={"number": 15, "waits_for": ("#14",)})),

@@ -23,6 +23,7 @@ def test_labels_are_such_as_github_takes() -> None:
 def test_a_repository_gets_the_trigger_every_status_how_to_do_it_and_the_wish_for_a_merge() -> None:
     assert [label.name for label in repository_labels("go", {"tester": "Write tests."})] == [
         "go",
+        "plan",
         *(label.name for label in STATUS_LABELS),
         *("complexity:simple", "complexity:medium", "complexity:complex", "priority:high", "priority:low"),
         "role:tester",
