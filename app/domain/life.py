@@ -95,7 +95,7 @@ def finish_merged(record: TaskRecord, pull: int) -> Decision:
     why = f"Pull request #{pull} was merged."
     done = record.advance(Trigger.MERGE, why, pull=pull, pull_closed=False, **stopped(record))
     freed = (Send(event=SlotFreed(job_id=record.job_id)),) if record.job_id else ()
-    left_over = (CloseIssue(), DeleteRef(ref=f"refs/heads/{record.branch}"), *tidy(record))
+    left_over = (CloseIssue(), *_drop_branch(record), *tidy(record))
     return Decision(f"pull request #{pull} was merged", done, (*_stop_run(record), *freed, *left_over, *SHOW))
 
 
@@ -118,10 +118,12 @@ def reopened(record: TaskRecord, issue: Issue, pull: Pull | None, trigger: str) 
     """Let a finished task wait for a person again; after a merge, the next attempt begins a branch of its own."""
     if not issue.is_open or not can(record.status, Trigger.REOPEN):
         return None
-    merged = _behind(record, pull.number) if pull and pull.merged else {}
-    waiting = record.advance(Trigger.REOPEN, f"The issue was reopened. {again(trigger)}", merge=None, **merged)
+    is_merged = pull is not None and pull.merged
+    behind = _behind(record, pull.number) if pull and is_merged else {}
+    waiting = record.advance(Trigger.REOPEN, f"The issue was reopened. {again(trigger)}", merge=None, **behind)
     call = AddComment(task=record.task, key=f"reopened-{record.attempt}", body=waiting.why)
-    return Decision("the issue was reopened", waiting, (*SHOW, call))
+    left_over = _drop_branch(record) if is_merged else ()
+    return Decision("the issue was reopened", waiting, (*left_over, *SHOW, call))
 
 
 def merged_late(record: TaskRecord, pull: int) -> Decision | None:
@@ -129,7 +131,12 @@ def merged_late(record: TaskRecord, pull: int) -> Decision | None:
     if record.status is not Status.CANCELLED:
         return None
     noted = record.change(**_behind(record, pull))
-    return Decision("the pull request of a cancelled task was merged", noted, (UpsertComment(),))
+    return Decision("the pull request of a cancelled task was merged", noted, (*_drop_branch(record), UpsertComment()))
+
+
+def _drop_branch(record: TaskRecord) -> tuple[Effect, ...]:
+    """Remove a branch that is merged: where it stays, the next attempt cannot make one of that name."""
+    return (DeleteRef(ref=f"refs/heads/{record.branch}"),)
 
 
 def _behind(record: TaskRecord, pull: int) -> dict[str, object]:

@@ -302,8 +302,17 @@ def test_after_a_cancelled_tasks_pull_request_was_merged_an_attempt_begins_a_bra
     cancelled = build.record(Status.CANCELLED, pull=30, head_sha=SHA, pull_closed=True, merged_before=(20,))
     after_merge = build.record(Status.CANCELLED, merged_before=(20, 30))
     why = "the pull request of a cancelled task was merged"
-    assert life.merged_late(cancelled, 30) == Decision(why, after_merge, SAY)
+    gone = DeleteRef(ref=f"refs/heads/{cancelled.branch}")
+    assert life.merged_late(cancelled, 30) == Decision(why, after_merge, (gone, *SAY))
     assert life.merged_late(build.record(Status.DONE, pull=30), 30) is None
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_reopened_task_leaves_no_merged_branch_in_the_way_of_the_next_one(merged: bool) -> None:
+    done = build.record(Status.DONE, pull=30, head_sha=SHA)
+    decision = life.reopened(done, build.issue("orch"), build.pull(30, not merged, merged), "orch")
+    assert decision is not None
+    assert (DeleteRef(ref=f"refs/heads/{done.branch}") in decision.effects) is merged
 
 
 @pytest.mark.parametrize("issue", [build.issue("orch"), build.issue("ORCH", "bug")])
