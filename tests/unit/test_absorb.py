@@ -4,7 +4,9 @@ from app.domain.absorb import absorb, refuse
 from app.domain.effects import (
     AddComment,
     CloseIssue,
+    CreateChild,
     Effect,
+    LinkChild,
     MoveBranch,
     OpenPull,
     Send,
@@ -14,10 +16,12 @@ from app.domain.effects import (
 )
 from app.domain.errors import Permanent
 from app.domain.events import SlotFreed
+from app.domain.graph import Graph
 from app.domain.record import MergeWish, Unfinished
 from app.domain.task import Status
 from tests.unit import build
 from tests.unit.build import JOB, OTHER_SHA, RUN, SHA, TASK
+from tests.unit.families import graph, node, parent, proposal
 
 BRANCH = build.record().branch
 MOVE = MoveBranch(branch=BRANCH, sha=SHA, previous=None)
@@ -93,3 +97,49 @@ def test_i8_a_branch_that_was_not_brought_up_to_date_is_not_said_to_be() -> None
     for known, wish in ((wished, MergeWish(by="writer", waits=said)), (wished.change(merge=None), None)):
         refused = refuse(known, UpdateBranch(pull=30, sha=SHA), Permanent("No rights."))
         assert refused == (known.change(notice=said, merge=wish), ())
+
+
+def test_a_sub_issue_that_was_created_is_known_with_what_it_waits_for() -> None:
+    approved = proposal(approved_by="`writer`")
+    first = absorb(build.record(Status.BLOCKED, plan=approved), CreateChild(key="a"), node("a", 21))
+    both = absorb(first, CreateChild(key="b"), node("b", 22))
+    known = (node("a", 21), node("b", 22, waits_for=("#21",)))
+    assert both == build.record(Status.BLOCKED, plan=approved, graph=Graph(nodes=known))
+
+
+def test_a_sub_issue_of_a_plan_that_is_gone_waits_for_nothing() -> None:
+    after = absorb(build.record(Status.BLOCKED), CreateChild(key="b"), node("b", 22))
+    assert after.graph == Graph(nodes=(node("b", 22),))
+
+
+def test_i2_a_sub_issue_that_was_found_again_is_known_once() -> None:
+    known = parent(of=graph(node("a", 21), started=False))
+    assert absorb(known, CreateChild(key="a"), node("a", 99)) == known
+
+
+@pytest.mark.parametrize("effect", [CreateChild(key="b"), LinkChild(key="b", after="a")])
+def test_a_plan_that_could_not_be_created_waits_for_approval_again(effect: Effect) -> None:
+    known = parent(of=graph(node("a", 21), started=False))
+    parked, instead = refuse(known, effect, Permanent("At most 100."))
+    why = (
+        "Not all sub-issues could be created (1 of 2 are there; an issue has at most 100, closed ones too, in at most "
+        "8 levels). `/approve` goes on with the rest. What GitHub said: At most 100."
+    )
+    assert (parked.status, parked.why, parked.plan, parked.graph) == (
+        Status.NEEDS_REVIEW,
+        why,
+        proposal(),
+        known.graph,
+    )
+    call = AddComment(task=TASK, key=f"refused-{effect.type}-1", body=why)
+    assert instead == (SetLabels(), UpsertComment(), call)
+
+
+def test_where_no_sub_issue_was_created_that_is_said() -> None:
+    parked, _ = refuse(parent().change(graph=None), CreateChild(key="a"), Permanent("No."))
+    assert parked.why.startswith("Not all sub-issues could be created (0 of 2 are there;")
+
+
+def test_a_refused_sub_issue_of_a_plan_that_is_gone_parks_the_task() -> None:
+    parked, _ = refuse(build.record(Status.BLOCKED), CreateChild(key="a"), Permanent("No."))
+    assert (parked.why, parked.plan) == ("GitHub refused a step, so a person must act: No.", None)

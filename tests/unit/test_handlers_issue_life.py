@@ -1,9 +1,14 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from app.domain import life
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import IssueClosed, IssueDeleted, IssueEdited, IssueReopened, IssueTransferred, MergeAwaited
 from app.domain.facts import Issue, Pull
+from app.domain.graph import NodeState
+from app.domain.graph_events import IssueMoved
 from app.domain.names import TaskRef
 from app.domain.record import TaskRecord
 from app.domain.task import Status
@@ -21,6 +26,7 @@ from handlers.issue_life import (
 )
 from tests.unit import build
 from tests.unit.build import SELF, TASK, WRITER
+from tests.unit.families import PARENT
 
 THERE = TaskRef(repository=build.repository(2, name="elsewhere"), number=3)
 LABELS = ("orch", "status:in_progress")
@@ -153,3 +159,69 @@ def test_issues_that_are_no_tasks_are_skipped_before_anything_is_read(event: Lif
 def test_nothing_is_read_where_the_record_decides(event: LifeEvent, record: TaskRecord, settled: bool) -> None:
     (handler,) = [handler for handler in HANDLERS if handler.event is type(event)]
     assert handler.settled(event, record) is settled
+
+
+def moved(state: NodeState = NodeState.COMPLETED, blocking: int = 2, parent: int | None = 5) -> Send:
+    return Send(event=IssueMoved(task=TASK, state=state, blocking=blocking, parent=parent))
+
+
+LINKED: dict[str, Any] = {"blocking": 2, "parent": 5}
+LINKED_CLOSED = CLOSED.model_copy(update=LINKED)
+KNOWN: dict[str, Any] = {"dependents": (build.task(30), build.task(31)), "parent": PARENT}
+
+
+@pytest.mark.parametrize("event", [LINKED_CLOSED, LINKED_CLOSED.model_copy(update={"actor": SELF})])
+def test_those_who_wait_for_an_issue_that_is_no_task_are_told_of_its_end(event: IssueClosed) -> None:
+    assert issue_closed(event, build.snapshot()) == Decision("others may wait for the issue", effects=(moved(),))
+
+
+def test_those_who_wait_for_an_issue_that_is_no_task_are_told_that_it_is_open_again() -> None:
+    event = REOPENED.model_copy(update=LINKED)
+    told = Decision("others may wait for the issue", effects=(moved(NodeState.OPEN),))
+    assert issue_reopened(event, build.snapshot()) == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({}, (moved(),)), ({"parent": PARENT}, (moved(parent=None),)), ({**KNOWN, "parent": None}, (moved(blocking=0),))],
+)
+def test_a_closing_by_a_person_tells_those_of_whom_the_task_does_not_know(changes: Any, told: Any) -> None:
+    record = build.record(**changes)
+    ended = life.closed(record, SHUT, "writer")
+    assert ended is not None
+    after = replace(ended, effects=(*ended.effects, *told))
+    assert issue_closed(LINKED_CLOSED, build.snapshot(record, SHUT)) == after
+
+
+def test_those_of_whom_the_task_knows_are_told_by_itself() -> None:
+    record = build.record(**KNOWN)
+    assert issue_closed(LINKED_CLOSED, build.snapshot(record, SHUT)) == life.closed(record, SHUT, "writer")
+    by_orch = LINKED_CLOSED.model_copy(update={"actor": SELF})
+    told = nothing("who waits for it is told by its task")
+    assert issue_closed(by_orch, build.snapshot(build.record(Status.DONE, **KNOWN))) == told
+
+
+def test_a_reopening_tells_those_of_whom_the_task_does_not_know() -> None:
+    record, issue = build.record(Status.DONE), build.issue("orch")
+    waiting = life.reopened(record, issue, None, "orch")
+    assert waiting is not None
+    after = replace(waiting, effects=(*waiting.effects, moved(NodeState.OPEN)))
+    assert issue_reopened(REOPENED.model_copy(update=LINKED), build.snapshot(record, issue)) == after
+
+
+def test_an_issue_that_is_closed_after_its_task_ended_blocks_no_more() -> None:
+    record = build.record(Status.CANCELLED, left_open=True, **KNOWN)
+    after = Decision("the issue was closed after its task", record.change(left_open=False), (moved(),))
+    assert issue_closed(LINKED_CLOSED, build.snapshot(record)) == after
+
+
+@pytest.mark.parametrize(("event", "skipped"), [(LINKED_CLOSED, False), (CLOSED, True)])
+def test_a_closing_by_orch_counts_where_others_may_wait(event: IssueClosed, skipped: bool) -> None:
+    why = not_ours(event.model_copy(update={"actor": SELF}), build.snapshot())
+    assert why == ("Orch did it itself" if skipped else None)
+
+
+def test_no_record_is_looked_for_where_somebody_merely_waits() -> None:
+    [handler] = [one for one in HANDLERS if one.event is IssueClosed]
+    assert handler.only_known(LINKED_CLOSED.model_copy(update={"labels": ()}), build.snapshot())
+    assert not handler.only_known(LINKED_CLOSED.model_copy(update={"labels": ("plan",)}), build.snapshot())
