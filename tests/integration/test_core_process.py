@@ -27,7 +27,7 @@ from app.ports import Artifacts, GitHub, Lease, Router
 from app.process import Process, parser
 from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
-from app.records import Loaded, Records
+from app.records import Loaded, Records, Stored
 from app.signing import Signing
 from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
 
@@ -45,7 +45,7 @@ class FakeLoader:
     async def outline(self, handler: Handler, event: Event) -> Snapshot:
         return Snapshot(now=NOW, identity=IDENTITY, policy=POLICY)
 
-    async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
+    async def load(self, handler: Handler, event: Event, outline: Snapshot, stored: Stored) -> tuple[Snapshot, Loaded]:
         await self.step()
         return outline, Loaded(None, 0)
 
@@ -177,6 +177,21 @@ async def test_i2_what_takes_too_long_is_released_before_its_lease_ends_and_gone
     await stage.clock.pass_time(2)
     await slow(await again(stage))
     assert (await stage.jobs.depth(), await stage.events.depth()) == (1, 0)
+
+
+async def test_a_long_outbox_is_put_off_between_two_effects_and_gone_on_with_at_once(stage: Stage) -> None:
+    class Lingering:
+        """Takes as long for each text as a turn lasts."""
+
+        async def write(self, key: str, data: bytes) -> None:
+            await stage.clock.pass_time(21)
+
+    keeps = [KeepText(digest=digest_of("t", str(n)), title="t", body=str(n)) for n in range(2)]
+    process = build(stage, *keeps, artifacts=cast(Artifacts, Lingering()))
+    await process(await leased(stage))
+    assert len(await Records(stage.store).outbox(TASK.group)) == 1
+    await process(await again(stage))
+    assert (await Records(stage.store).outbox(TASK.group), await stage.events.depth()) == ([], 0)
 
 
 async def test_what_is_cancelled_can_be_received_at_once(stage: Stage) -> None:

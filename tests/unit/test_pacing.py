@@ -59,3 +59,28 @@ async def test_creating_many_things_takes_no_longer_than_the_limits_demand(count
 async def test_a_hundred_things_take_a_minute_where_no_gap_is_kept() -> None:
     made = await drain(100, 0)
     assert (made.count(0), made.count(60)) == (80, 20)
+
+
+async def test_who_may_create_something_soon_waits_for_that_and_who_may_not_is_told_when() -> None:
+    clock = LeapingClock()
+    pacing = Pacing(clock, per_minute=2)
+    for seconds in (58.5, 0, 0):
+        async with pacing.turn(KEY, Pace.CREATE):
+            pass
+        await clock.sleep(seconds)
+    assert (clock.now() - START).total_seconds() == 60
+    with pytest.raises(Retryable) as raised:
+        async with pacing.turn(KEY, Pace.CREATE):
+            pass
+    assert told(raised.value) == 58.5
+
+
+async def test_what_was_created_counts_from_the_answer_on() -> None:
+    clock = LeapingClock()
+    pacing = Pacing(clock, per_minute=1)
+    async with pacing.turn(KEY, Pace.CREATE):
+        await clock.sleep(7)
+    with pytest.raises(Retryable) as raised:
+        async with pacing.turn(KEY, Pace.CREATE):
+            pass
+    assert told(raised.value) == 60
