@@ -8,16 +8,18 @@ from app.domain import life
 from app.domain.effects import AddComment, Decision, KeepText, RemoveLabel, Send, SetLabels, UpsertComment, nothing
 from app.domain.events import IssueLabeled, IssueUnlabeled, Refresh, SlotWanted
 from app.domain.facts import Actor, Issue, Permission
-from app.domain.jobs import run_job
+from app.domain.jobs import Purpose, run_job
 from app.domain.names import digest_of
 from app.domain.powers import BOTS_REFUSED
 from app.domain.record import TaskRecord
-from app.domain.snapshot import Handler
+from app.domain.snapshot import Handler, Need
+from app.domain.strategies.family import resume_whole
 from app.domain.task import Status, Trigger, can
 from handlers.issues import GIVEN_IN, HANDLERS, MOST_PUT_BACK, issue_labeled, issue_unlabeled, not_ours
 from tests.unit import build
 from tests.unit.build import BODY, NOW, ROBOT, SELF, STRANGER, TASK, TITLE, WRITER
 from tests.unit.draw import examine
+from tests.unit.families import PARENT, graph, parent
 
 LABELED = build.issue("orch")
 DEFAULT = "as the operator's default"
@@ -258,3 +260,43 @@ def test_labels_that_mean_nothing_are_skipped_before_anything_is_read(
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.event.__name__)
 def test_both_handlers_skip_alike(handler: Handler) -> None:
     assert handler.skip is not_ours
+
+
+def test_the_plan_label_asks_for_a_plan() -> None:
+    labels = build.snapshot(at=build.issue("plan"), permission=Permission.WRITE)
+    after = issue_labeled(build.labeled("plan"), labels).record
+    assert isinstance(after, TaskRecord)
+    assert (after.status, after.purpose, after.label) == (Status.ROUTED, Purpose.PLAN, "plan")
+
+
+def test_a_labelled_sub_issue_knows_its_parent() -> None:
+    event = build.labeled().model_copy(update={"parent": PARENT.number})
+    after = issue_labeled(event, build.snapshot(at=LABELED, permission=Permission.WRITE)).record
+    assert isinstance(after, TaskRecord)
+    assert after.parent == PARENT
+
+
+@pytest.mark.parametrize("started", [True, False])
+@pytest.mark.parametrize("status", [Status.PAUSED, Status.NEEDS_REVIEW])
+def test_a_planned_task_goes_on_with_its_sub_issues_when_the_label_is_put_on_again(
+    status: Status, started: bool
+) -> None:
+    known = parent(status, graph(started=started))
+    decision = issue_labeled(build.labeled(), build.snapshot(known, LABELED, Permission.WRITE))
+    assert decision == resume_whole(known, build.snapshot(known), "The label was put on again.")
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_i2_the_label_on_a_task_that_waits_for_its_sub_issues_changes_nothing(started: bool) -> None:
+    known = parent(of=graph(started=started))
+    decision = issue_labeled(build.labeled(), build.snapshot(known, LABELED, Permission.WRITE))
+    assert decision == nothing("the task was planned already")
+
+
+@pytest.mark.parametrize(("blocked_by", "spared"), [(0, {Need.BLOCKERS}), (1, set()), (None, set())])
+def test_what_blocks_an_issue_is_read_unless_github_says_that_nothing_does(
+    blocked_by: int | None, spared: set[Need]
+) -> None:
+    [handler] = [one for one in HANDLERS if one.event is IssueLabeled]
+    event = build.labeled().model_copy(update={"blocked_by": blocked_by})
+    assert handler.spares(event, None) == spared

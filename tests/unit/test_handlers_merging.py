@@ -19,6 +19,7 @@ from handlers.issues import issue_labeled, issue_unlabeled
 from handlers.merging import AT_ONCE, HANDLERS, base_moved, merge_asked, not_automerge, pull_due, pull_labeled
 from tests.unit import build
 from tests.unit.build import POLICY, SELF, SHA, TASK, WRITER
+from tests.unit.families import PARENT
 
 DUE = PullDue(task=TASK)
 WISH = MergeWish(by="writer", waits="Something.")
@@ -276,3 +277,15 @@ def test_a_merge_of_a_head_that_moved_is_looked_at_again() -> None:
 def test_where_nothing_is_in_review_nothing_is_read() -> None:
     [settled] = [handler.settled for handler in HANDLERS if handler.event is PullDue]
     assert (settled(DUE, build.record()), settled(DUE, IN_REVIEW)) == (True, False)
+
+
+def test_what_was_merged_is_brought_into_the_other_parts_of_a_plan() -> None:
+    tasks = (build.record(Status.IN_REVIEW, parent=PARENT),)
+    due = PullDue(task=TASK, update=True)
+    decision = base_moved(BaseMoved(repository=TASK.repository), build.snapshot(tasks=tasks))
+    assert decision.effects == (Send(event=due, delay=LAG),)
+    brought = Decision(
+        "its siblings' work is brought in, and its checks run again",
+        effects=(UpdateBranch(pull=30, sha=build.SHA),),
+    )
+    assert decide(IN_REVIEW.change(merge=None), None, build.pull(), event=due) == brought

@@ -16,6 +16,7 @@ from app.domain.task import Status
 from handlers.schedule import refresh, task_checked
 from tests.unit import build
 from tests.unit.build import NOW, TASK
+from tests.unit.families import blocked, graph, parent
 
 SHOW = (SetLabels(), UpsertComment())
 CHECK = TaskChecked(task=TASK)
@@ -217,3 +218,25 @@ def test_a_task_that_ended_while_its_issue_stayed_open_is_not_taken_for_reopened
     record = build.record(Status.CANCELLED, left_open=left_open)
     decision = missed(record, build.issue("status:cancelled"))
     assert (decision == nothing("nothing was missed")) is left_open
+
+
+def test_a_parent_that_was_stopped_without_anybodys_wish_waits_for_its_sub_issues_again() -> None:
+    after = missed(parent(Status.PAUSED, cut_off=CutOff.SUSPENDED), OPEN)
+    assert isinstance(after.record, TaskRecord)
+    assert (after.record.status, after.record.graph) == (Status.BLOCKED, graph())
+
+
+def test_a_link_that_was_missed_is_followed_and_looked_at_again() -> None:
+    known = blocked(7)
+    seen = build.snapshot(known, here(Status.BLOCKED), blockers=())
+    decision = task_checked(CHECK, seen)
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.status, decision.effects[-1]) == (Status.ROUTED, Send(event=CHECK))
+
+
+def test_what_others_may_have_lost_is_told_again_at_each_look() -> None:
+    known = build.record(Status.IN_REVIEW, locks=("src",), head_sha=build.SHA)
+    decision = task_checked(CHECK, build.snapshot(known, here(Status.IN_REVIEW)))
+    assert decision == Decision(
+        "mending what was missed", known.change(shown=(Status.IN_REVIEW,)), (life.keep_paths(known),)
+    )
