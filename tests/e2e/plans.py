@@ -1,7 +1,9 @@
 """Planned issues in end-to-end tests: what the scripted planner answers, and what is read of parents and children."""
 
+import asyncio
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -108,27 +110,28 @@ async def close(world: World, number: int, reason: str = "completed") -> None:
 
 async def versions_of(world: World) -> dict[int, list[str]]:
     """Return every version of the living comments by their issues, oldest first, as webhooks told them."""
-    log = await _deliveries(world, "/app/hook/deliveries?per_page=100")
+    token = await asyncio.to_thread(_app_token, world)
+    log, following = await _asked(world, "/app/hook/deliveries?per_page=100", token)
+    while following:
+        more, following = await _asked(world, following, token)
+        log += more
     told: dict[str, int] = {one["guid"]: one["id"] for one in reversed(log) if one["event"] == "issue_comment"}
     found: dict[int, list[str]] = {}
     for each in told.values():
-        payload = (await _asked(world, f"/app/hook/deliveries/{each}"))[0]["request"]["payload"]
+        payload = (await _asked(world, f"/app/hook/deliveries/{each}", token))[0]["request"]["payload"]
         if RECORD in payload["comment"]["body"]:
             found.setdefault(payload["issue"]["number"], []).append(payload["comment"]["body"])
     return found
 
 
-async def _deliveries(world: World, path: str) -> list[dict[str, Any]]:
-    found, following = await _asked(world, path)
-    return [*found, *(await _deliveries(world, following) if following else [])]
-
-
-async def _asked(world: World, path: str) -> tuple[Any, str]:
-    """Ask as the App itself; return the answer and what comes after it."""
+def _app_token(world: World) -> str:
     now = int(world.clock())
-    with open(world.about["key_file"]) as key:  # noqa: ASYNC230, PTH123 - a small local file
-        claims = {"iat": now - 30, "exp": now + 300, "iss": str(world.about["app_id"])}
-        token = jwt.encode(claims, key.read(), "RS256")
+    claims = {"iat": now - 30, "exp": now + 300, "iss": str(world.about["app_id"])}
+    return jwt.encode(claims, Path(world.about["key_file"]).read_text(), "RS256")
+
+
+async def _asked(world: World, path: str, token: str) -> tuple[Any, str]:
+    """Ask as the App itself; return the answer and what comes after it."""
     headers = {"Authorization": f"Bearer {token}"}
     async with world.session.get(f"{world.about['api_url']}{path}", headers=headers) as answer:
         assert answer.status == 200, await answer.text()
