@@ -7,6 +7,7 @@ from app.domain.graph import Blocker, Graph, Node, NodeState
 from app.domain.graph_events import ParentSaid
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.strategies.blocking import block
+from app.domain.strategies.starting import SHOW
 from app.domain.strategies.telling import as_child, told
 from app.domain.task import Status
 from handlers.family import child_moved, parent_said
@@ -72,3 +73,11 @@ def test_a_merge_that_waits_is_looked_at_again_when_the_parent_goes_on() -> None
     assert isinstance(decision.record, TaskRecord)
     assert decision.record.merge == MergeWish(by="the setting autonomy: full")
     assert decision.effects[-1] == Send(event=PullDue(task=TASK))
+
+
+def test_the_review_of_a_child_that_people_merge_goes_on_without_a_merge() -> None:
+    paused = build.record(Status.PAUSED, parent=PARENT, pull=30, halted=True, runs=(build.summary(),), run_id=None)
+    decision = parent_said(ParentSaid(task=TASK, parent=PARENT, word="resume"), build.snapshot(paused))
+    assert isinstance(decision.record, TaskRecord)
+    assert (decision.record.status, decision.record.merge) == (Status.IN_REVIEW, None)
+    assert decision.effects == SHOW
