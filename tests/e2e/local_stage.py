@@ -153,6 +153,15 @@ class Desk:
         [number] = [pull["number"] for pull in pulls if pull["head"]["ref"].startswith(f"orch/{issue}-")]
         await self.call("PUT", f"/pulls/{number}/merge", {})
 
+    async def until_told(self, issue: int, text: str) -> None:
+        """Wait until a comment on the issue says so."""
+
+        async def told() -> bool:
+            comments = await self.call("GET", f"/issues/{issue}/comments")
+            return any(text in comment["body"] for comment in comments)
+
+        await self.until(told)
+
     async def until(self, probe: Callable[[], Awaitable[bool]]) -> None:
         """Look again and again until the probe says yes."""
         async with asyncio.timeout(PATIENCE):

@@ -8,22 +8,30 @@ from typing import Any
 
 import pytest
 
+from app.domain.ticket_text import issue_text, mark_of
+from app.entry.enqueue import read_tickets
 from tests.e2e.local_stage import Desk, new_desk
 
 BATCH = """\
 title: Paint the roof
 depends_on: [mend, '#1']
 priority: low
-locks: [roof/]
+labels: [orch]
+body: |
+  ```bash
+  echo painted > paint.txt
+  ```
 ---
 key: mend
 title: Mend the roof
 labels: [orch]
+locks: [roof/]
 body: |
   ```bash
   echo mended > roof.txt
   ```
 """
+SWEEP = "title: Sweep the roof\nlabels: [orch]\nlocks: [roof/gutter.txt]\n"
 BAD = "title: Good\n---\ntitel: Bad\npriority: hihg\n"
 
 
@@ -41,22 +49,50 @@ async def issues(desk: Desk) -> dict[int, Any]:
     return {issue["number"]: issue for issue in found if "pull_request" not in issue}
 
 
+async def labels(desk: Desk, number: int) -> set[str]:
+    return {label["name"] for label in (await desk.call("GET", f"/issues/{number}"))["labels"]}
+
+
 async def titles(desk: Desk) -> dict[int, str]:
     return {number: issue["title"] for number, issue in (await issues(desk)).items()}
 
 
-async def test_a_batch_becomes_issues_in_the_order_of_its_dependencies(desk: Desk) -> None:
+async def test_tickets_wait_for_what_they_depend_on_and_for_paths_that_others_lock(desk: Desk) -> None:
     (desk.home / "batch.yml").write_text(BATCH)
     first = await desk.here("enqueue", "batch.yml")
     assert [line.rpartition(" ")[0] for line in first] == ["#2 Mend the roof", "#3 Paint the roof"]
-    paint = (await issues(desk))[3]
-    assert {label["name"] for label in paint["labels"]} == {"priority:low"}
-    assert "> Priority: low. Locks: `roof/`. Depends on: #2, #1. These are recorded only" in paint["body"]
-    await desk.merge(2)
+    await desk.until_told(3, "It waits until #2, #1 are closed as completed.")
+    await desk.until_told(2, "| Works on | `roof`, `roof.txt` |")
+    assert [event["event"] for event in await desk.call("GET", "/issues/3/events")][:4] == [
+        *["blocked_by_added"] * 2,
+        *["labeled"] * 2,
+    ]
 
+    (desk.home / "sweep.yml").write_text(SWEEP)
+    assert [line.split()[0] for line in await desk.here("enqueue", "sweep.yml")] == ["#5"]
+    await desk.until_told(5, "It waits for #2, which works on `roof` too")
+    await desk.merge(2)
+    await desk.until_told(5, "**Orch: needs review.**")
+    await desk.until_told(3, "It waits until #1 is closed as completed.")
+    await desk.call("PATCH", "/issues/1", {"state": "closed"})
+    await desk.until_told(3, "**Orch: in review.**")
     assert await desk.here("enqueue", "batch.yml") == [f"{line} (was there already)" for line in first]
-    again = await desk.here("enqueue", "--again", "batch.yml")
-    assert [line.split()[0] for line in again] == ["#5", "#6"]
+
+
+async def test_what_a_crash_left_undone_is_done_and_what_people_undid_is_not(desk: Desk) -> None:
+    (desk.home / "one.yml").write_text("title: Paint\ndepends_on: [1]\nlabels: [bug, later]\n")
+    [ticket] = read_tickets([desk.home / "one.yml"])
+    await desk.call("POST", "/issues", {"title": "Paint", "body": issue_text(ticket, mark_of(ticket)), "labels": []})
+    assert (await desk.here("enqueue", "one.yml"))[0].endswith(" (was there already)")
+    [blocker] = await desk.call("GET", "/issues/2/dependencies/blocked_by")
+    assert (blocker["number"], await labels(desk, 2)) == (1, {"bug", "later"})
+
+    await desk.call("DELETE", "/issues/2/labels/later")
+    await desk.call("DELETE", f"/issues/2/dependencies/blocked_by/{blocker['id']}")
+    await desk.here("enqueue", "one.yml")
+    assert await desk.call("GET", "/issues/2/dependencies/blocked_by") == []
+    assert await labels(desk, 2) == {"bug"}
+    assert [line.split()[0] for line in await desk.here("enqueue", "--again", "one.yml")] == ["#3"]
 
 
 async def test_a_bad_batch_makes_no_issue(desk: Desk) -> None:
