@@ -15,6 +15,7 @@ from app.domain.outcomes import Outcome
 from app.domain.plan import Criterion, Verdict
 from app.domain.record import TaskRecord
 from app.domain.strategies import family
+from app.domain.strategies.single import after_run
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status, Trigger
 from tests.unit import build, families
@@ -280,3 +281,20 @@ def test_those_who_wait_for_an_issue_that_is_no_task_are_told_how_it_stands() ->
     )
     assert decision == Decision("the issue is completed", effects=told)
     assert family.tell_about(TASK, NodeState.OPEN, [], None) == nothing("nobody waits for the issue")
+
+
+def test_the_end_of_a_run_for_the_whole_is_followed() -> None:
+    known = parent(Status.IN_PROGRESS, ENDED, purpose=Purpose.INTEGRATION, run_id=build.RUN)
+    event = build.finished(build.result(Outcome.CHECKED, verdict=verdict(True)))
+    after = after_run(event, known, SNAPSHOT).record
+    assert isinstance(after, TaskRecord)
+    assert (after.status, after.run_id) == (Status.DONE, None)
+
+
+def test_the_end_of_a_run_that_planned_is_followed() -> None:
+    known = build.record(purpose=Purpose.PLAN)
+    made = families.plan()
+    after = after_run(build.finished(build.result(Outcome.PLANNED, plan=made)), known, SNAPSHOT).record
+    assert isinstance(after, TaskRecord)
+    assert after.plan is not None
+    assert (after.status, [item.key for item in after.plan.items]) == (Status.NEEDS_REVIEW, ["a", "b"])

@@ -138,3 +138,20 @@ def test_a_task_that_is_over_is_planned_afresh() -> None:
     after = obey(read("/retry"), known, over).record
     assert after is not None
     assert (after.task, after.purpose, after.plan, after.graph) == (TASK, Purpose.PLAN, None, None)
+
+
+@pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.IN_REVIEW, Status.BLOCKED])
+def test_a_task_that_is_under_way_is_not_planned(status: Status) -> None:
+    why = f"the task is `{status.value}`. `/stop` or `/cancel` ends that first."
+    refused("/plan", build.record(status), why)
+
+
+def test_a_merged_task_is_not_planned() -> None:
+    why = "the task is done with pull request #30. Reopen the issue to have more done."
+    refused("/plan", build.record(Status.DONE, pull=30), why)
+
+
+def test_a_task_that_waits_for_a_person_is_planned_from_its_text() -> None:
+    after = say("/plan", build.record(Status.NEEDS_REVIEW)).record
+    assert after is not None
+    assert (after.status, after.purpose) == (Status.ROUTED, Purpose.PLAN)
