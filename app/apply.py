@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 
 from app.domain import effects as do
 from app.domain.absorb import Made, absorb, refuse
@@ -33,6 +34,8 @@ from app.texts import keep_text, read_text, tell
 
 CREATES = (do.CreateChild, do.UpsertComment, do.AddComment, do.OpenPull, do.AnswerThreads, do.SubmitReview, do.ShowLog)
 """Effects that would make a second thing when repeated: a repetition looks first."""
+SENT_AT_ONCE = 20
+"""Events and jobs that one write takes out of the outbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,12 @@ class Apply:
     router: Router | None = None
     turn: float = 20
 
-    async def drain(self, group: str) -> None:
+    async def drain(self, group: str, loaded: Loaded, pendings: list[Pending]) -> None:
         """Perform the group's outbox in order; raises Retryable with what is left still in it.
 
-        After progress the wait is the shortest one: the back-off is for the same thing that fails again and again.
+        `loaded` and `pendings` are all that the store has of it. After progress the wait is the shortest one: the
+        back-off is for the same thing that fails again and again.
         """
-        pendings = await self.records.outbox(group)
-        loaded = await self.records.load(group) if pendings else Loaded(None, 0)
         with bound(**({"task": str(loaded.task.task)} if loaded.task else {})):
             await self._drain(group, loaded, pendings)
 
@@ -82,6 +84,9 @@ class Apply:
             progress = True
 
     async def _next(self, group: str, loaded: Loaded, pendings: list[Pending]) -> tuple[Loaded, list[Pending]]:
+        if sent := await self._send(group, pendings):
+            await self.records.drop(group, pendings[:sent])
+            return loaded, pendings[sent:]
         pending, *rest = pendings
         looks = pending.tried_at is not None
         if isinstance(pending.effect, CREATES):
@@ -97,6 +102,22 @@ class Apply:
         more = told(loaded.task, after) if after else ()
         loaded = await self.records.settle(group, pending, loaded, after, more)
         return loaded, await self.records.outbox(group) if more else rest
+
+    async def _send(self, group: str, pendings: list[Pending]) -> int:
+        """Send what lies in front if that is more than one thing, and say how many went.
+
+        One write takes them all out: what is sent again after a crash is known by its id. What fails counts as not
+        tried, and is tried again alone.
+        """
+        sends = list(takewhile(_is_sent, pendings[:SENT_AT_ONCE]))
+        if len(sends) == 1:
+            return 0
+        for count, pending in enumerate(sends):
+            try:
+                await self._perform(group, pending, None, looks=False)
+            except (Retryable, Permanent, Unauthorized):
+                return count
+        return len(sends)
 
     def _await_lists(self, pending: Pending) -> None:
         """Look only when GitHub's lists must show what an earlier try may have made."""
@@ -259,3 +280,7 @@ class Apply:
 
     async def _log_of(self, effect: do.ShowLog) -> do.AddComment:
         return do.AddComment(task=effect.task, key=effect.key, body=await self.show_log(effect.run_id))
+
+
+def _is_sent(pending: Pending) -> bool:
+    return isinstance(pending.effect, do.Send | do.Enqueue)

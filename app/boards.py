@@ -8,7 +8,7 @@ from app.domain.admission import Board, Held
 from app.domain.jobs import Job
 from app.domain.lines import Line, Waiting
 from app.domain.names import ADMISSION, Repository, TaskRef, split_group
-from app.ports import Conflict, Store
+from app.ports import Conflict, Document, Store
 
 PARTITION, ITEM = split_group(ADMISSION)
 HEAD = f"record/{ITEM}"
@@ -35,7 +35,10 @@ class Boards:
 
     async def load(self) -> tuple[Board | None, int]:
         """Return the board and the version of its head; (None, 0) if there is none."""
-        head = await self._store.get(PARTITION, HEAD)
+        return await self.under(await self._store.get(PARTITION, HEAD))
+
+    async def under(self, head: Document | None) -> tuple[Board | None, int]:
+        """Return the board of a head that was just read, with its version."""
         if head is None:
             self._version, self._board, self._stored = 0, None, {}
         elif head.version != self._version:

@@ -171,6 +171,13 @@ class Store(Protocol):
         """Return the partition's documents whose key starts with `prefix`, ordered by key."""
         ...
 
+    async def find(self, partition: str, keys: Collection[str], prefix: str) -> Sequence[Document]:
+        """Return the documents of these keys, and those whose key starts with `prefix`, ordered by key.
+
+        It is one question instead of several; each document is as of a moment within it.
+        """
+        ...
+
     async def partitions(self, prefix: str = "") -> Sequence[str]:
         """List the partitions that hold documents and whose name starts with `prefix`, ordered.
 

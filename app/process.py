@@ -22,7 +22,7 @@ from app.domain.snapshot import Handler, Snapshot
 from app.domain.strategies.telling import told
 from app.log import bound, log
 from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
-from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Records
+from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Records, Stored
 
 
 class Loader(Protocol):
@@ -32,7 +32,7 @@ class Loader(Protocol):
         """Return a snapshot for which nothing was read but the repository's configuration, if that is needed."""
         ...
 
-    async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
+    async def load(self, handler: Handler, event: Event, outline: Snapshot, stored: Stored) -> tuple[Snapshot, Loaded]:
         """Return the outline with all that is needed, and the record in it with its version."""
         ...
 
@@ -119,10 +119,10 @@ class Process:
     async def _decide(self, envelope: Envelope) -> None:
         """Finish what a crash left half done, then decide, unless that was done already."""
         group = envelope.group
-        await self.apply.drain(group)
+        stored = await self._drained(envelope)
         event = self.parse(envelope)
         with bound(**self._names(event)):
-            considered = await self.consider(envelope.id, event)
+            considered = await self.consider(event, stored)
             if considered is None:
                 return
             decision, loaded = considered
@@ -130,13 +130,28 @@ class Process:
                 return  # a look every few minutes at which nothing was missed is not worth a place in the store
             decision = _extended(loaded.task, self.apply.notifying.extend(loaded.task, decision))
             life = SWEEP_LIFE if envelope.source is Source.SWEEP else MARK_LIFE
-            await self.records.commit(group, envelope.id, decision, loaded.version, self.clock.now(), life=life)
+            now = self.clock.now()
+            outbox = await self.records.commit(group, envelope.id, decision, loaded.version, now, life=life)
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
-            if decision.effects:  # nothing else is left since the outbox was drained above
-                await self.apply.drain(group)
+            if outbox:  # nothing else is left since it was drained above
+                if decision.record is not None:
+                    loaded = Loaded(decision.record, loaded.version + 1)
+                elif loaded.record is None:  # the handler asked for none
+                    loaded = await self.records.load(group, stored)
+                await self.apply.drain(group, loaded, outbox)
 
-    async def consider(self, envelope_id: str, event: Event) -> tuple[Decision, Loaded] | None:
-        """Decide what follows from an event, and do nothing of it; None if nothing does."""
+    async def _drained(self, envelope: Envelope) -> Stored:
+        """Return what the store has for the envelope's event, after all was done that was still to be."""
+        group = envelope.group
+        while (stored := await self.records.stored(group, envelope.id)).outbox:
+            await self.apply.drain(group, await self.records.load(group, stored), stored.outbox)
+        return stored
+
+    async def consider(self, event: Event, stored: Stored) -> tuple[Decision, Loaded] | None:
+        """Decide what follows from an event, and do nothing of it; None if nothing does.
+
+        `stored` is what the store has for the event.
+        """
         handler = self.handlers.get(type(event))
         why = event.reason if isinstance(event, Ignored) else None
         if handler is None:
@@ -147,10 +162,10 @@ class Process:
         if why is not None:
             log().debug("ignored", why=why)
             return None
-        if await self.records.is_marked(event.group, envelope_id):
+        if stored.is_handled:
             log().info("handled before")
             return None
-        snapshot, loaded = await self.loader.load(handler, event, outline)
+        snapshot, loaded = await self.loader.load(handler, event, outline, stored)
         return _dated(handler.decide(event, snapshot), loaded.task, snapshot.now), loaded
 
     def _names(self, event: Any) -> dict[str, str]:

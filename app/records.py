@@ -57,6 +57,15 @@ class Pending:
     tried_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store has for an event: the record of its group, unread; if it was handled; what is to be done first."""
+
+    document: Document | None
+    is_handled: bool
+    outbox: list[Pending]
+
+
 class Records:
     """The store, in the words of tasks: a group is `<partition>/<item>`. A write that comes late raises Conflict."""
 
@@ -64,11 +73,19 @@ class Records:
         self._store = store
         self._boards = Boards(store)
 
-    async def load(self, group: str) -> Loaded:
-        """Return the group's record as the store has it."""
+    async def stored(self, group: str, event_id: str) -> Stored:
+        """Ask the store for all that handling an event begins with."""
+        partition, item = split_group(group)
+        record, mark, outbox = f"record/{item}", f"mark/{item}/{event_id}", f"outbox/{item}/"
+        found = {one.key: one for one in await self._store.find(partition, [record, mark], outbox)}
+        pendings = [_pending(document) for key, document in found.items() if key.startswith(outbox)]
+        return Stored(found.get(record), mark in found, pendings)
+
+    async def load(self, group: str, stored: Stored | None = None) -> Loaded:
+        """Return the group's record as the store has it, or had it when `stored` was asked for."""
+        document = stored.document if stored else await self._get(group, "record")
         if group == ADMISSION:
-            return Loaded(*await self._boards.load())
-        document = await self._get(group, "record")
+            return Loaded(*await self._boards.under(document))
         if document is None:
             return Loaded(None, 0)
         return Loaded(_model_of(group).model_validate(document.body), document.version)
@@ -89,10 +106,6 @@ class Records:
         marks = await self._store.query(partition, f"mark/{item}/")
         return sorted((datetime.fromisoformat(mark.body["at"]), mark.body["why"]) for mark in marks)
 
-    async def is_marked(self, group: str, event_id: str) -> bool:
-        """Say whether the event was handled."""
-        return await self._get(group, "mark", event_id) is not None
-
     async def commit(
         self,
         group: str,
@@ -102,8 +115,8 @@ class Records:
         now: datetime,
         *,
         life: timedelta = MARK_LIFE,
-    ) -> None:
-        """Write record, mark and outbox in one go; the mark is remembered for its `life`."""
+    ) -> list[Pending]:
+        """Write record, mark and outbox in one go, and return the outbox; the mark is remembered for its `life`."""
         partition, item = split_group(group)
         mark = f"mark/{item}/{event_id}"
         puts: dict[str, Mapping[str, Any]] = {mark: {"why": decision.why, "at": now.isoformat()}}
@@ -116,10 +129,14 @@ class Records:
             puts[f"record/{item}"] = _dump(decision.record)
         if decision.record is not None:
             expected[f"record/{item}"] = version
-        puts |= _outbox(item, event_id, decision.effects)
+        outbox = _outbox(item, event_id, decision.effects)
+        puts |= outbox
+        expected |= dict.fromkeys(outbox, 0)
         await self._store.commit(partition, puts, deletes, expected, {mark: now + life})
         if isinstance(decision.record, Board):
             self._boards.note(decision.record, version + 1)
+        entries = zip(outbox.items(), decision.effects, strict=True)
+        return [Pending(key, 1, entry["id"], effect, None) for (key, entry), effect in entries]
 
     async def outbox(self, group: str) -> list[Pending]:
         """Return what is still to be done, in order."""
@@ -139,6 +156,10 @@ class Records:
         """Take an effect out of the outbox and write what its result changed, with what follows from that."""
         puts = _outbox(split_group(group)[1], f"{pending.id}:told", more)
         return await self._settle(group, [pending], before, after, puts)
+
+    async def drop(self, group: str, pendings: Sequence[Pending]) -> None:
+        """Take effects out of the outbox whose results change nothing."""
+        await self._settle(group, pendings, Loaded(None, 0), None, {})
 
     async def replace(
         self, group: str, pendings: Sequence[Pending], before: Loaded, after: TaskRecord, instead: Sequence[Effect]

@@ -23,7 +23,7 @@ from app.domain.task import Status, Trigger, can
 from app.log import log
 from app.ports import Clock, GitHub
 from app.rebuild import Rebuild
-from app.records import Loaded, Records
+from app.records import Loaded, Records, Stored
 from app.standings import Standings
 
 ON_PULL = {Need.PULL, Need.THREADS, Need.CHECKS, Need.MERGE, Need.COMMENTS, Need.REVIEWS}
@@ -54,9 +54,11 @@ class SnapshotLoader:
         config = resolve(self.policy, await self.configs.known(_repository(event)))
         return replace(outline, policy=config.policy, config=config)
 
-    async def load(self, handler: Handler, event: Event, outline: Snapshot) -> tuple[Snapshot, Loaded]:
-        """Read what else the handler needs for the event."""
-        loaded = await self.records.load(event.group) if handler.needs & STORED else Loaded(None, 0)
+    async def load(
+        self, handler: Handler, event: Event, outline: Snapshot, stored: Stored | None = None
+    ) -> tuple[Snapshot, Loaded]:
+        """Read what else the handler needs for the event, beyond what was `stored` for it."""
+        loaded = await self.records.load(event.group, stored) if handler.needs & STORED else Loaded(None, 0)
         if loaded.task and handler.settled(event, loaded.task):
             return replace(outline, record=loaded.task), loaded
         if loaded.task is None and handler.only_known(event, outline):

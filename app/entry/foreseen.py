@@ -73,7 +73,7 @@ async def foresee(process: Process, envelopes: Sequence[Envelope]) -> list[Swept
 
 
 async def _follow(process: Process, identity: str, event: Event, far: int) -> list[Swept]:
-    considered = await process.consider(identity, event)
+    considered = await process.consider(event, await process.records.stored(event.group, identity))
     if considered is None or not (considered[0].effects or considered[0].record):
         return []
     decision, loaded = considered

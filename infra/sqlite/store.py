@@ -12,6 +12,7 @@ from infra.sqlite.database import Database
 MAX_KEYS = 100
 PURGE = 20
 LAST = "\U0010ffff"
+Row = tuple[str, int, str]
 
 GET = """
     SELECT key, version, body FROM documents
@@ -42,6 +43,17 @@ class SqliteStore:
 
     async def query(self, partition: str, prefix: str = "") -> Sequence[Document]:
         return await self._select(QUERY, partition, prefix, prefix + LAST)
+
+    async def find(self, partition: str, keys: Collection[str], prefix: str) -> Sequence[Document]:
+        now = self._clock.now().timestamp()
+
+        def read(connection: Connection) -> list[Row]:
+            rows = connection.execute(QUERY, (partition, prefix, prefix + LAST, now)).fetchall()
+            for key in keys:
+                rows += connection.execute(GET, (partition, key, now)).fetchall()
+            return sorted({row[0]: row for row in rows}.values())
+
+        return _documents(await self._database.read(read))
 
     async def partitions(self, prefix: str = "") -> Sequence[str]:
         now = self._clock.now().timestamp()
@@ -80,7 +92,11 @@ class SqliteStore:
     async def _select(self, query: str, *values: str) -> list[Document]:
         now = self._clock.now().timestamp()
         rows = await self._database.read(lambda connection: connection.execute(query, (*values, now)).fetchall())
-        return [Document(key, version, json.loads(body)) for key, version, body in rows]
+        return _documents(rows)
+
+
+def _documents(rows: Iterable[Row]) -> list[Document]:
+    return [Document(key, version, json.loads(body)) for key, version, body in rows]
 
 
 def _check_keys(

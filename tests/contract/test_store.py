@@ -73,6 +73,14 @@ async def test_a_commit_of_nothing_changes_nothing(rig: Rig) -> None:
     assert await keys_of(rig) == []
 
 
+async def test_several_keys_and_a_prefix_are_found_at_once(rig: Rig) -> None:
+    await put(rig, "out/2", "record", "out/1", "mark", "other")
+    await put(rig, "record")
+    await put(rig, "out/3", partition="repository:2")
+    found = await rig.store.find(HOME, ["record", "mark", "out/1", "missing"], "out/")
+    assert [(one.key, one.version) for one in found] == [("mark", 1), ("out/1", 1), ("out/2", 1), ("record", 2)]
+
+
 # Partitions
 
 
