@@ -233,6 +233,13 @@ def test_what_was_only_in_review_is_in_review_again() -> None:
     assert after(say("/resume", paused.change(runs=()))).status is Status.IN_REVIEW
 
 
+@pytest.mark.parametrize(("labels", "back"), [((), True), (("orch",), False)])
+def test_who_has_it_go_on_has_the_label_on_again_that_was_taken_off(labels: tuple[str, ...], back: bool) -> None:
+    paused = build.record(Status.PAUSED, label="orch")
+    step = say("/resume", paused, issue=build.issue(*labels))
+    assert (AddLabel(task=paused.task, label="orch") in step.effects) is back
+
+
 @pytest.mark.parametrize(
     ("body", "changes"),
     [

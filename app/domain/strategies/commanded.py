@@ -10,7 +10,7 @@ from app.domain.approvals import Answer, Question, with_answer
 from app.domain.blocked import is_planned, waits_for_approval
 from app.domain.choice import Choice
 from app.domain.commands import Command, Word
-from app.domain.effects import RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
+from app.domain.effects import AddLabel, RemoveLabel, Send, ShowLog, UpdateBranch, UpsertComment
 from app.domain.events import Commented, PullDue
 from app.domain.explaining import describe_leave, describe_why
 from app.domain.grants import Stop
@@ -185,6 +185,15 @@ def _halt(command: Command, record: TaskRecord, scene: Scene, how: Stop, did: st
 
 
 def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
+    """Go on, and put the label on again that somebody took off: without it, the next look would stop the task."""
+    step, issue = _go_on(command, record, scene), scene.snapshot.issue
+    moved = step.record is not None and step.record.status is not record.status
+    if not moved or not record.label or issue is None or life.has_label(issue, record.label):
+        return step
+    return replace(step, effects=(AddLabel(task=record.task, label=record.label), *step.effects))
+
+
+def _go_on(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status not in (Status.PAUSED, Status.NEEDS_REVIEW):
         return no(record, command, f"the task is `{record.status.value}`, so there is nothing to go on with.")
     if record.stopping and not _must_have_ended(record, scene.snapshot.now):
