@@ -96,19 +96,23 @@ class _Places:
     """Repositories by number, so that each is written once and not with every job."""
 
     def __init__(self) -> None:
-        self._numbers = dict[Repository, int]()
+        self._bodies = list[Body]()
+        self._numbers = dict[tuple[Any, ...], int]()
         self._seen = dict[int, int]()
 
     def number(self, repository: Repository) -> int:
         """Compare by content only what is not the same object as before: that takes a while."""
         number = self._seen.get(id(repository))
         if number is None:
-            number = self._numbers.setdefault(repository, len(self._numbers))
+            body = vars(repository)
+            number = self._numbers.setdefault(tuple(body.values()), len(self._bodies))
+            if number == len(self._bodies):
+                self._bodies.append(body)
             self._seen[id(repository)] = number
         return number
 
     def pack(self) -> list[Body]:
-        return [repository.model_dump(mode="json") for repository in self._numbers]
+        return self._bodies
 
 
 def pack_line(line: Line) -> Body:

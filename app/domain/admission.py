@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
+from operator import itemgetter
 
 from app.domain.base import Value
 from app.domain.jobs import Job
@@ -178,18 +179,20 @@ class _Round:
     def _next(self) -> Waiting | None:
         """Look at those whose turn it is first: what stops a job is found out only for them."""
         lines = [line for line in self.board.lines.values() if line.waiting and self._has_room(line)]
-        for _, group in groupby(sorted(lines, key=self._turn), key=self._turn):
-            firsts = [first for line in group if (first := self._first(line))]
+        turns = sorted([(self._turn(line), line.repository.id) for line in lines])
+        for _, group in groupby(turns, key=itemgetter(0)):
+            firsts = [first for _, key in group if (first := self._first(self.board.lines[key]))]
             if firsts:
                 return min(firsts, key=lambda one: one.rank)
         return None
 
     def _has_room(self, line: Line) -> bool:
-        here, installation = self._repositories[line.repository.id], line.repository.installation_id
+        repository = line.repository
+        here = self._repositories.get(repository.id, 0)  # what a Counter lacks takes it far longer to find by []
         return (
             _below(here, line.most)
             and _below(here, self._policy.max_per_repository)
-            and _below(self._installations[installation], self._policy.max_per_installation)
+            and _below(self._installations.get(repository.installation_id, 0), self._policy.max_per_installation)
         )
 
     def _first(self, line: Line) -> Waiting | None:
@@ -207,9 +210,9 @@ class _Round:
     def _turn(self, line: Line) -> tuple[int, int, int, int]:
         repository = line.repository
         return (
-            self._installations[repository.installation_id],
+            self._installations.get(repository.installation_id, 0),
             self.board.installations.get(repository.installation_id, 0),
-            self._repositories[repository.id],
+            self._repositories.get(repository.id, 0),
             self.board.repositories.get(repository.id, 0),
         )
 
