@@ -59,7 +59,10 @@ class Identity(Value):
 
 
 class Issue(Value):
-    """An issue as it is now; `state_reason` says how it was closed, or that it was reopened."""
+    """An issue as it is now; `state_reason` says how it was closed, or that it was reopened.
+
+    `blocked_by` is how many issues block it, closed ones too; None if GitHub does not tell.
+    """
 
     number: int
     title: str
@@ -69,6 +72,7 @@ class Issue(Value):
     labels: frozenset[str]
     comments: int
     updated_at: datetime
+    blocked_by: int | None = None
 
 
 class LinkedIssue(Value):

@@ -49,6 +49,7 @@ def read_issue(data: Json) -> Issue:
         labels=frozenset(label["name"] for label in data["labels"]),
         comments=data["comments"],
         updated_at=_time(data["updated_at"]),
+        blocked_by=(data.get("issue_dependencies_summary") or {}).get("total_blocked_by"),
     )
 
 

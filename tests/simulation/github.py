@@ -253,6 +253,7 @@ class MemoryGitHub(MemoryLinks):
             labels=frozenset(row.labels),
             comments=len(self._place.comments_on(row.number)),
             updated_at=row.updated,
+            blocked_by=len(row.blocked_by),
         )
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.domain import life
 from app.domain.effects import AddComment, Decision, KeepText, RemoveLabel, Send, SetLabels, UpsertComment, nothing
-from app.domain.events import IssueLabeled, IssueUnlabeled, Refresh, SlotWanted
+from app.domain.events import BlockersChanged, IssueLabeled, IssueUnlabeled, Refresh, SlotWanted
 from app.domain.facts import Actor, Issue, Permission
 from app.domain.jobs import Purpose, run_job
 from app.domain.names import digest_of
@@ -41,6 +41,14 @@ def test_the_trigger_starts_a_task() -> None:
     decision = issue_labeled(build.labeled(), build.snapshot(at=LABELED, permission=Permission.WRITE))
     record = build.record(Status.ROUTED, why=CHOSEN, chosen=DEFAULT)
     assert decision == Decision("writer asked for it with the label orch", record, asked(1))
+
+
+@pytest.mark.parametrize(("count", "looks"), [(None, False), (0, False), (1, True)])
+def test_links_that_were_made_before_it_was_a_task_are_looked_at(count: int | None, looks: bool) -> None:
+    now = LABELED.model_copy(update={"blocked_by": count})
+    decision = issue_labeled(build.labeled(), build.snapshot(at=now, permission=Permission.WRITE))
+    look = Send(event=BlockersChanged(task=TASK, actor=WRITER))
+    assert [effect == look for effect in decision.effects] == [False, *([True] if looks else []), False, False]
 
 
 def test_the_trigger_in_capitals_starts_a_task() -> None:

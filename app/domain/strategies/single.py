@@ -23,7 +23,16 @@ from app.domain.effects import (
     ThreadAnswer,
     UpsertComment,
 )
-from app.domain.events import FeedbackDue, PullDue, Refresh, RunFinished, SlotFreed, Spent, WorkspaceExpired
+from app.domain.events import (
+    BlockersChanged,
+    FeedbackDue,
+    PullDue,
+    Refresh,
+    RunFinished,
+    SlotFreed,
+    Spent,
+    WorkspaceExpired,
+)
 from app.domain.facts import Actor
 from app.domain.front_matter import MARK
 from app.domain.graph import Blocker, read_blockers
@@ -108,9 +117,18 @@ def admit(request: Request, snapshot: Snapshot) -> Decision:
     kept = (*(() if request.digest else (text,)), *keep_said(request.said))
     label = (AddLabel(task=request.task, label=request.label),) if request.puts_on else ()
     shown = Send(event=Refresh(task=request.task), delay=snapshot.policy.settle)
+    look = _look_at_blockers(request, routed, snapshot)
     return Decision(
-        f"{request.actor.login} asked for it {request.how}", routed, (*kept, *label, *dropped, *effects, shown)
+        f"{request.actor.login} asked for it {request.how}", routed, (*kept, *label, *dropped, *look, *effects, shown)
     )
+
+
+def _look_at_blockers(request: Request, record: TaskRecord, snapshot: Snapshot) -> tuple[Effect, ...]:
+    """Have links read that were made since it was told what blocks the issue: what told of them met no task then."""
+    issue = snapshot.issue
+    if snapshot.blockers is not None or issue is None or (issue.blocked_by or 0) <= len(record.blockers):
+        return ()
+    return (Send(event=BlockersChanged(task=request.task, actor=request.actor)),)
 
 
 def _admitted(request: Request, record: TaskRecord, snapshot: Snapshot) -> dict[str, object]:
