@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -12,9 +12,10 @@ from app.apply import Apply
 from app.domain.advice import Advice, RouteQuestion
 from app.domain.effects import AskRouter, Decision, Effect, Enqueue, KeepText, RemoveLabel, nothing
 from app.domain.envelope import Envelope
+from app.domain.errors import Retryable
 from app.domain.events import Event, Refresh
 from app.domain.internal import disclose, enclose
-from app.domain.jobs import run_job
+from app.domain.jobs import Job, run_job
 from app.domain.markers import Keyring
 from app.domain.names import Repository, digest_of
 from app.domain.policy import Policy
@@ -23,7 +24,7 @@ from app.domain.snapshot import Handler, Snapshot
 from app.github.faults import Answer, fault_of
 from app.leases import Leases
 from app.plan_effects import PlanEffects
-from app.ports import Artifacts, GitHub, Lease, Router
+from app.ports import Artifacts, GitHub, JobQueue, Lease, Router
 from app.process import Process, parser
 from app.pull_effects import PullEffects
 from app.reconcile import Reconcile
@@ -281,3 +282,30 @@ async def test_a_task_goes_on_without_a_model(stage: Stage, effects: tuple[Effec
     routed = disclose((await again(stage)).item)
     assert isinstance(routed, TaskRouted)
     assert routed.advice == Advice(failed=why)
+
+
+async def test_i2_of_several_jobs_those_that_the_queue_took_are_out_of_the_outbox_when_it_fails(stage: Stage) -> None:
+    class Filling:
+        """A jobs queue whose disk is full after the first job."""
+
+        sent: ClassVar[list[str]] = []
+        room = 1
+
+        async def send(self, job: Job) -> bool:
+            if len(self.sent) == self.room:
+                raise Retryable("disk is full")
+            self.sent.append(job.id)
+            return True
+
+    jobs, queue = [run_job(TASK, attempt) for attempt in (1, 2, 3)], Filling()
+    built = build(stage, *(Enqueue(job=job) for job in jobs))
+    process = replace(built, apply=replace(built.apply, jobs=cast(JobQueue, queue)))
+    await process(await leased(stage))
+    left = await process.records.outbox(REFRESH.group)
+    assert (queue.sent, [pending.effect for pending in left]) == ([jobs[0].id], [Enqueue(job=job) for job in jobs[1:]])
+
+    queue.room = 3
+    await stage.clock.pass_time(5)
+    await process(await again(stage))
+    assert queue.sent == [job.id for job in jobs]
+    assert await process.records.outbox(REFRESH.group) == []

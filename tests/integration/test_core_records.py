@@ -51,3 +51,13 @@ async def test_what_stands_in_for_a_refused_effect_is_another_entry(stage: Stage
     assert loaded == Loaded(after, 2)
     assert instead.key not in {pending.key for pending in refused}
     assert instead.effect == DeleteRef(ref="refs/orch/x")
+
+
+async def test_the_outbox_that_a_commit_returns_is_that_of_the_store(stage: Stage) -> None:
+    records = Records(stage.store)
+    told = await records.commit(TASK.group, "one", deciding(CloseIssue(), DeleteRef(ref="refs/orch/x")), 0, NOW)
+    assert told == await records.outbox(TASK.group)
+    stored = await records.stored(TASK.group, "one")
+    assert (stored.document, stored.is_handled, stored.outbox) == (None, True, told)
+    await records.drop(TASK.group, told)
+    assert await records.outbox(TASK.group) == []
