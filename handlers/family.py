@@ -147,6 +147,12 @@ def lock_doubted(event: LockDoubted, snapshot: Snapshot) -> Decision:
     return Decision("its paths are free", effects=(Send(event=LocksReleased(task=event.task)),))
 
 
+def _spares(event: GraphDue, record: TaskRecord | None) -> frozenset[Need]:
+    """Look at GitHub only where all may be done: what was just created is known."""
+    ends = record is not None and record.graph is not None and record.graph.started and not record.graph.open
+    return frozenset() if ends else frozenset({Need.CHILDREN})
+
+
 def _only_known(event: object, snapshot: Snapshot) -> bool:
     return True
 
@@ -155,7 +161,7 @@ _READ = frozenset({Need.RECORD, Need.CONFIG})
 
 HANDLERS = (
     Handler(ChildWanted, _READ | {Need.ISSUE, Need.POOL}, child_wanted),
-    Handler(GraphDue, _READ, graph_due, only_known=_only_known),
+    Handler(GraphDue, _READ | {Need.CHILDREN}, graph_due, only_known=_only_known, spares=_spares),
     Handler(ChildMoved, _READ, child_moved, only_known=_only_known),
     Handler(GraphShown, frozenset({Need.RECORD}), graph_shown, only_known=_only_known),
     Handler(ParentSaid, _READ, parent_said, only_known=_only_known),

@@ -78,8 +78,8 @@ def parent_changed(event: ParentChanged, snapshot: Snapshot) -> Decision:
 def sub_issues_changed(event: SubIssuesChanged, snapshot: Snapshot) -> Decision:
     """Take over which sub-issues a planned task has, as GitHub says now."""
     record = snapshot.record
-    if record is None or record.graph is None or snapshot.children is None:
-        return nothing("the issue has no plan that was approved")
+    if record is None or record.graph is None or not record.graph.started or snapshot.children is None:
+        return nothing("the issue has no plan whose sub-issues were started")
     return follow_links(record, record.graph, snapshot.children, snapshot)
 
 

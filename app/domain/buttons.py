@@ -18,6 +18,7 @@ _LABELS = {
     Word.APPROVE: "allow the call that the agent asks for",
 }
 _PLAN_LABELS = {Word.APPROVE: "create the sub-issues that are ticked", Word.DENY: "have it planned anew"}
+_WHOLE_LABELS = {Word.APPROVE: "it is enough as it is", Word.RETRY: "have the whole checked again"}
 _PLAN_SAYS = (
     "Each ticked box becomes a sub-issue. A person with write access unticks one to drop it, and ticks it to take it "
     "back; what depended on a dropped one then depends on what that one depended on."
@@ -31,8 +32,21 @@ def buttons_of(record: TaskRecord) -> tuple[Word, ...]:
     if record.status is Status.PAUSED:
         return (Word.RESUME,)
     if record.status is Status.NEEDS_REVIEW:
-        return tuple(_PLAN_LABELS) if _is_about_plan(record) else (Word.APPROVE,) if record.asked else (Word.RETRY,)
+        return _buttons_of_parked(record)
     return ()
+
+
+def _buttons_of_parked(record: TaskRecord) -> tuple[Word, ...]:
+    if _is_about_plan(record):
+        return tuple(_PLAN_LABELS)
+    if record.asked:
+        return (Word.APPROVE,)
+    return tuple(_WHOLE_LABELS) if _is_about_whole(record) else (Word.RETRY,)
+
+
+def _is_about_whole(record: TaskRecord) -> bool:
+    """Say whether all sub-issues are closed, and a person says whether that is enough."""
+    return record.graph is not None and record.graph.started and not record.graph.open
 
 
 def _is_about_plan(record: TaskRecord) -> bool:
@@ -41,7 +55,8 @@ def _is_about_plan(record: TaskRecord) -> bool:
 
 def render_buttons(record: TaskRecord) -> str:
     """Render the checkboxes, empty if there is none."""
-    labels = {**_LABELS, **(_PLAN_LABELS if _is_about_plan(record) else {})}
+    about_whole = _WHOLE_LABELS if _is_about_whole(record) else {}
+    labels = {**_LABELS, **about_whole, **(_PLAN_LABELS if _is_about_plan(record) else {})}
     lines = [f"- [ ] `/{word.value}`: {labels[word]}" for word in buttons_of(record)]
     return "\n".join(["With write access, tick a box or say it in a comment:", "", *lines]) if lines else ""
 

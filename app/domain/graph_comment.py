@@ -43,7 +43,9 @@ def render_graph(record: TaskRecord, *, brief: bool = False) -> list[str]:
 
 
 def _asking(record: TaskRecord, graph: Graph) -> list[str]:
-    asking = asking_children(graph)
+    # What was stopped with its parent goes on with it.
+    paused = record.status is Status.PAUSED
+    asking = [node for node in asking_children(graph) if not (paused and node.status is Status.PAUSED)]
     lines = [
         f"* {node.name(record.task)} is {_status(node)}: "
         f"{sentence(node.why, LONGEST_REASON) if node.why else 'see there.'}"

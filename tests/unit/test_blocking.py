@@ -196,7 +196,7 @@ def test_what_is_not_begun_gives_that_place_away_too(changes: dict[str, object],
 @pytest.mark.parametrize("status", [Status.NEW, Status.BLOCKED, Status.PAUSED])
 def test_a_held_child_waits_for_a_person(status: Status) -> None:
     known = build.record(status, held=True, job_id=None)
-    assert begin(known, SNAPSHOT, "So.") == (known.advance(Trigger.HOLD, HELD), SHOW)
+    assert begin(known, SNAPSHOT, "So.") == (known.advance(Trigger.HOLD, HELD), ())
 
 
 @pytest.mark.parametrize(("status", "purpose"), [(Status.NEEDS_REVIEW, Purpose.WORK), (Status.PAUSED, Purpose.REWORK)])

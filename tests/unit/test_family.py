@@ -8,6 +8,7 @@ import pytest
 from app.domain.approvals import Question
 from app.domain.effects import AddComment, CloseIssue, CreateChild, Decision, Enqueue, LinkChild, Send, nothing
 from app.domain.events import SlotFreed, SlotWanted
+from app.domain.facts import SubIssue
 from app.domain.graph import NodeState
 from app.domain.graph_events import BlockerMoved, ChildMoved, ChildWanted, GraphDue, GraphShown
 from app.domain.jobs import Purpose, cleanup_job, run_job
@@ -34,6 +35,10 @@ BOTH = "All sub-issues are closed, so an agent checks the whole by its acceptanc
 
 def moved(number: int = 21, state: NodeState = NodeState.OPEN, **changes: Any) -> ChildMoved:
     return ChildMoved(task=TASK, child=build.task(number), state=state, **changes)
+
+
+def listed(number: int) -> SubIssue:
+    return SubIssue(id=number, number=number, repository=TASK.repository, title="b", is_open=True)
 
 
 def follow(known: TaskRecord, event: ChildMoved) -> Decision:
@@ -142,9 +147,25 @@ def test_what_changes_before_the_start_or_after_the_end_is_shown(started: bool) 
     assert follow(known, moved(status=Status.NEW, why="", waits_for=())) == decision
 
 
-def test_the_whole_is_checked_once_all_is_completed() -> None:
+def test_github_is_looked_at_once_more_when_all_that_is_known_is_completed() -> None:
     known = parent(of=graph(node("a", 21), node("b", 22, **DONE)))
-    assert follow(known, moved(**DONE)) == checking(known.change(graph=ENDED))
+    due = (Send(event=GraphDue(task=TASK)),)
+    why = "its sub-issues are closed, as far as known"
+    assert follow(known, moved(**DONE)) == Decision(why, known.change(graph=ENDED), due)
+
+
+def test_the_whole_is_checked_once_all_is_completed() -> None:
+    known = parent(of=ENDED)
+    assert family.evaluate(known, ENDED, SNAPSHOT) == checking(known)
+
+
+def test_the_end_waits_for_a_sub_issue_that_no_webhook_told_of_but_for_no_late_list() -> None:
+    known = graph(node("a", 21, status=Status.DONE, **DONE))
+    after = family.evaluate(parent(of=known), known, build.snapshot(children=(listed(21), listed(23)))).record
+    assert isinstance(after, TaskRecord)
+    assert after.graph is not None
+    assert [(one.number, one.state) for one in after.graph.nodes] == [(21, NodeState.COMPLETED), (23, NodeState.OPEN)]
+    assert after.status is Status.BLOCKED
 
 
 def test_without_a_check_the_parent_is_done_with_its_children() -> None:

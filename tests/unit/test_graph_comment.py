@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.blocked import acts_next, describe_children
+from app.domain.buttons import buttons_of
+from app.domain.command_words import Word
 from app.domain.comment import LIMIT, render_comment
 from app.domain.graph import Blocker, Graph, Node, NodeState
 from app.domain.graph_comment import ASKING_SHOWN, kind_of, render_graph
@@ -15,7 +17,7 @@ from app.domain.outcomes import Outcome, Usage
 from app.domain.plan import MOST_CHILDREN
 from app.domain.proposal import LONGEST_TITLE, Item, Proposal
 from app.domain.record import TaskRecord
-from app.domain.task import Status
+from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.build import KEYRING, TASK
 from tests.unit.draw import examine_few
@@ -25,6 +27,7 @@ CLOSED = Node(
 )
 WAITS = Node(number=14, title="Second", status=Status.BLOCKED, waits_for=("#13", "#15"))
 ASKS = Node(number=15, title="Third", status=Status.NEEDS_REVIEW, why="Which one?", cost=None, runs=2)
+STOPPED = Node(number=18, title="Sixth", status=Status.PAUSED, why="Stopped.")
 OTHERS = Node(number=16, title="Fourth")
 IN_REVIEW = Node(number=17, title="Fifth", status=Status.IN_REVIEW, pull=30)
 PLAN = Proposal(digest="d", summary="s", items=(Item(key="a", title="A"), Item(key="b", title="B")), approved_by="`x`")
@@ -121,6 +124,16 @@ def test_a_sub_issue_that_ended_without_being_closed_waits_for_a_person() -> Non
     ended = ASKS.model_copy(update={"status": Status.CANCELLED})
     assert "| #15 Third | `cancelled`, but open |  |  | unknown |" in lines(parent(ended))
     assert acts_next(parent(ended)) == "a person with write access, on #15"
+
+
+def test_a_stopped_parent_asks_for_nobody_at_children_that_were_stopped_with_it() -> None:
+    head = render_graph(parent(STOPPED, ASKS).advance(Trigger.PAUSE, "So."))[1]
+    assert "#15" in head
+    assert "#18" not in head
+
+
+def test_where_all_is_closed_people_say_whether_that_is_enough() -> None:
+    assert buttons_of(parent(CLOSED).advance(Trigger.PARK, "So.")) == (Word.APPROVE, Word.RETRY)
 
 
 def test_a_parent_without_any_sub_issue_says_so() -> None:

@@ -138,10 +138,13 @@ def test_a_sub_issue_that_a_person_added_is_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "children"), [(None, ()), (build.record(), ()), (parent(), None)], ids=["no task", "no plan", "not read"]
+    ("known", "children"),
+    [(None, ()), (build.record(), ()), (parent(), None), (parent(of=graph(started=False)), ())],
+    ids=["no task", "no plan", "not read", "not started"],
 )
 def test_sub_issues_of_what_was_not_planned_mean_nothing(known: TaskRecord | None, children: Any) -> None:
-    assert decide(sub_issues(), known, children=children) == nothing("the issue has no plan that was approved")
+    why = "the issue has no plan whose sub-issues were started"
+    assert decide(sub_issues(), known, children=children) == nothing(why)
 
 
 @pytest.mark.parametrize("actor", [SELF, WRITER])

@@ -76,6 +76,12 @@ def test_a_plan_that_is_not_wanted_is_made_anew_by_what_was_said(body: str) -> N
     assert (after.status, after.purpose, len(after.instructions)) == (Status.ROUTED, Purpose.PLAN, 1)
 
 
+@pytest.mark.parametrize("body", ["/deny Too much.", "/plan Less."])
+def test_a_plan_of_which_some_is_there_is_not_changed_any_more(body: str) -> None:
+    half = PROPOSED.change(graph=graph(node("a"), started=False))
+    refused(body, half, "1 of its sub-issues are there already. `/approve` creates the rest.")
+
+
 def test_a_change_of_a_plan_says_what_is_to_be_different() -> None:
     refused("/plan", PROPOSED, "a plan waits for approval. Say what is to be different: `/plan CHANGE`.")
 

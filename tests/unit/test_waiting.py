@@ -22,7 +22,7 @@ LOCKS = ("src",)
 def test_a_merge_that_is_wished_for_outlasts_the_wait_for_blockers() -> None:
     wish = MergeWish(by="the setting autonomy: full")
     waiting = build.record(Status.NEW, blockers=(Blocker(task=build.task(7)),), merge=wish)
-    assert block(waiting)[0].merge == wish
+    assert block(waiting).merge == wish
 
 
 def test_a_task_that_waits_for_a_path_gives_back_nothing_that_it_may_have_been_given_meanwhile() -> None:

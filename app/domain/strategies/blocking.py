@@ -1,7 +1,6 @@
 """Waiting for other issues: a task is not begun before all that blocks it is closed as completed."""
 
 from app.domain.blocked import describe_blockers, is_planned
-from app.domain.effects import Effect, SetLabels, UpsertComment
 from app.domain.graph import open_blockers
 from app.domain.jobs import Purpose
 from app.domain.record import TaskRecord
@@ -16,10 +15,9 @@ def must_wait(record: TaskRecord) -> bool:
     return record.purpose in BEGINNINGS and bool(open_blockers(record.blockers))
 
 
-def block(record: TaskRecord) -> tuple[TaskRecord, tuple[Effect, ...]]:
+def block(record: TaskRecord) -> TaskRecord:
     """Let the task wait for its blockers: it asks for no run."""
-    blocked = record.advance(Trigger.BLOCK, describe_blockers(record), job_id=None, cut_off=None)
-    return blocked, (SetLabels(), UpsertComment())
+    return record.advance(Trigger.BLOCK, describe_blockers(record), job_id=None, cut_off=None)
 
 
 def waits_for_blockers(record: TaskRecord) -> bool:

@@ -7,7 +7,7 @@ from app.domain.blocked import NAMED, describe_children, describe_progress, is_p
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
 from app.domain.facts import SubIssue
 from app.domain.graph import Graph, Node, NodeState, in_known_order, read_graph
-from app.domain.graph_events import BlockerMoved, ChildMoved, ChildWanted, GraphShown
+from app.domain.graph_events import BlockerMoved, ChildMoved, ChildWanted, GraphDue, GraphShown
 from app.domain.jobs import Purpose
 from app.domain.life import tidy
 from app.domain.names import TaskRef, digest_of
@@ -85,15 +85,30 @@ def _call_for(record: TaskRecord, node: Node, why: str) -> Effect:
 def follow_links(record: TaskRecord, graph: Graph, found: Sequence[SubIssue], snapshot: Snapshot) -> Decision:
     """Take over which sub-issues there are now, as people made it."""
     after = read_graph(found, graph, record.task)
-    return nothing("its sub-issues are those that are known") if after == graph else _follow(record, after, snapshot)
+    if after == graph:
+        return nothing("its sub-issues are those that are known")
+    return _follow(record, after, snapshot, is_fresh=True)
 
 
 def evaluate(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Decision:
-    """See whether all is done, as a look at it that nothing caused."""
-    return _follow(record, graph, snapshot)
+    """See whether all is done, by what GitHub says now if it was asked."""
+    seen = graph if snapshot.children is None else _as_told(read_graph(snapshot.children, graph, record.task), graph)
+    return _follow(record, seen, snapshot, is_fresh=True)
 
 
-def _follow(record: TaskRecord, graph: Graph, snapshot: Snapshot, whose: str = "") -> Decision:
+def _as_told(seen: Graph, known: Graph) -> Graph:
+    """Believe a task that says that it ended over a list that may be late."""
+    ended = {(one.repository, one.number): one.state for one in known.nodes if one.status and one.status.is_final}
+    nodes = tuple(
+        one.model_copy(update={"state": ended.get((one.repository, one.number), one.state)}) for one in seen.nodes
+    )
+    return seen.model_copy(update={"nodes": nodes})
+
+
+def _follow(
+    record: TaskRecord, graph: Graph, snapshot: Snapshot, whose: str = "", *, is_fresh: bool = False
+) -> Decision:
+    """Go on waiting, or come to the end; that takes a fresh look, as no webhook may have told of what was added."""
     changed = record.change(graph=graph)
     if not graph.started or record.status.is_final:
         shown, effects = _show(changed, graph, snapshot)
@@ -103,6 +118,10 @@ def _follow(record: TaskRecord, graph: Graph, snapshot: Snapshot, whose: str = "
     if record.status is not Status.BLOCKED:
         shown, effects = _show(changed, graph, snapshot)
         return Decision("its sub-issues are closed", shown, effects)
+    if not is_fresh:
+        return Decision(
+            "its sub-issues are closed, as far as known", changed, (Send(event=GraphDue(task=record.task)),)
+        )
     return _end(changed, graph, snapshot)
 
 

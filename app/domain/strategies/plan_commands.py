@@ -60,8 +60,16 @@ def _take_as_enough(command: Command, record: TaskRecord, scene: Scene) -> Step:
     return as_asked(family.complete(record, f"{scene.by} takes it as enough: all sub-issues are closed."))
 
 
+def _half_created(record: TaskRecord) -> str | None:
+    """Say why a plan is not to be changed any more of which some sub-issues are there."""
+    made = len(record.graph.nodes) if record.graph else 0
+    return f"{made} of its sub-issues are there already. `/approve` creates the rest." if made else None
+
+
 def deny_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
     """Have it planned anew, by the reason that was given."""
+    if why := _half_created(record):
+        return no(record, command, why)
     why = f"{scene.by} refused the plan; it is made anew as soon as a runner is free."
     return step_of(plan_again(record, scene.snapshot, why, said_with(command, scene)))
 
@@ -71,6 +79,8 @@ def change_plan(command: Command, record: TaskRecord, scene: Scene) -> Step:
     said = said_with(command, scene)
     if not said:
         return no(record, command, "a plan waits for approval. Say what is to be different: `/plan CHANGE`.")
+    if half := _half_created(record):
+        return no(record, command, half)
     why = f"{scene.by} asked for a change of the plan; it is made as soon as a runner is free."
     return step_of(plan_again(record, scene.snapshot, why, said))
 

@@ -34,9 +34,10 @@ def begin(
     delay: float = 0,
     changes: Mapping[str, object] = NO_CHANGES,
 ) -> tuple[TaskRecord, tuple[Effect, ...]]:
-    """Ask for a run, which is a new attempt; a task that went round and round is parked instead.
+    """Ask for a run, which is a new attempt; a task that must wait, or that went round and round, gets none.
 
-    `tries` counts the attempts at the same, `rounds` the runs since a person set the task going; `delay` is in seconds.
+    Whoever asks has the new status shown, see `show_soon`. `tries` counts the attempts at the same, `rounds` the runs
+    since a person set the task going; `delay` is in seconds.
     """
     wanted = record.change(**{"purpose": purpose, "tries": tries, "rounds": rounds, **changes})
     given_up = _given_up(record)
@@ -44,14 +45,13 @@ def begin(
         parked, effects = _break_loop(record.change(**changes), snapshot.now)
         return parked, (*given_up, *effects)
     if must_wait(wanted):
-        blocked, effects = block(wanted)
-        return blocked, (*given_up, *effects)
+        return block(wanted), given_up
     if wanted.held and purpose is Purpose.WORK and can(record.status, Trigger.HOLD):
-        return wanted.advance(Trigger.HOLD, HELD), (*given_up, *SHOW)
+        return wanted.advance(Trigger.HOLD, HELD), given_up
     job = run_job(record.task, record.attempt + 1, purpose.value)
     way = next(trigger for trigger in _WAYS if can(record.status, trigger))
     numbers: dict[str, object] = {"attempt": job.attempt, "job_id": job.id, "tries": tries, "rounds": rounds}
-    numbers["commented"] = True
+    numbers |= {"commented": True, "held": False}
     routed = record.advance(way, why, purpose=purpose, cut_off=None, **{**numbers, **changes})
     return routed, (*given_up, Send(event=slot_for(routed, job, snapshot, snapshot.now), delay=delay))
 
@@ -98,7 +98,7 @@ def _break_loop(record: TaskRecord, now: datetime) -> tuple[TaskRecord, tuple[Ef
     if not can(record.status, Trigger.PARK):
         return record.change(notice=why), (UpsertComment(),)
     call = AddComment(task=record.task, key=f"loop-{record.attempt}", body=why)
-    return record.advance(Trigger.PARK, why, merge=None), (*SHOW, call)
+    return record.advance(Trigger.PARK, why, merge=None), (call,)
 
 
 def rework(

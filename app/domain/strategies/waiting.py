@@ -10,7 +10,7 @@ from app.domain.snapshot import Need, Snapshot
 from app.domain.strategies.blocking import block, must_wait, waits_for_blockers
 from app.domain.strategies.family import evaluate, follow_links
 from app.domain.strategies.planning import creation, is_created
-from app.domain.strategies.starting import go_on_from_blockers, slot_for
+from app.domain.strategies.starting import SHOW, go_on_from_blockers, slot_for
 from app.domain.strategies.telling import as_child
 from app.domain.task import Status
 
@@ -24,8 +24,7 @@ def follow_blockers(record: TaskRecord, snapshot: Snapshot) -> Decision:
             return go_on_from_blockers(record, snapshot, FREE)
         return Decision("what blocks it changed", record.change(why=describe_blockers(record)), (UpsertComment(),))
     if record.status in (Status.ROUTED, Status.BLOCKED) and must_wait(record) and not is_planned(record):
-        blocked, effects = block(record)
-        return Decision("it was blocked before it began", blocked, (*life.stop(record), *effects))
+        return Decision("it was blocked before it began", block(record), (*life.stop(record), *SHOW))
     return Decision("what blocks it changed", record)
 
 
