@@ -138,7 +138,8 @@ class Crowd:
             await self.say(PARENT, self.chance.choice(("/resume", "/retry")))
 
     async def say(self, number: int, text: str) -> None:
-        if text == "/approve" and self.world.issue(number).children:
+        children = [self.world.issue(one) for one in self.world.issue(number).children]
+        if text == "/approve" and children and not any(row.is_open for row in children):
             self.world.approved.add(number)
         with self.world.act(f"a person says {text} on #{number}", number):
             await self.world.comment(number, text)

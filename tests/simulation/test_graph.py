@@ -64,20 +64,28 @@ async def live(world: Watched, seed: int) -> None:
     for _ in range(chance.randint(20, 70)):
         await crowd.wander()
         await world.survive(chance.choice((0.0, 0.5, 4.0, 15.0)))
+    lost = world.place.lost > 0
     await calm_down(world)
+    if not lost:  # then nothing needs a look
+        await check_standing(world)
+    await look_for_missed(world)
     await check_standing(world)
     fate.kind, world.merges_after = True, 1.0
     await crowd.tidy()
 
 
 async def calm_down(world: Watched) -> None:
-    """End the bad weather, and let Orch find what it missed."""
+    """End the bad weather, and let Orch do what is left to do."""
     world.note("    the weather is fine")
     world.drop(0)
     world.double(0)
     world.crash_often(0)
+    await world.survive()
+
+
+async def look_for_missed(world: Watched) -> None:
+    """Let Orch find what no webhook told it of."""
     for _ in range(3):
-        await world.survive()
         world.clock.advance(300)
         await world.sweep()
 
