@@ -83,7 +83,8 @@ class Metered:
         before, begin = self._counts.copy(), time.perf_counter()
         await self._process(lease)
         ms, spent = (time.perf_counter() - begin) * 1000, self._counts - before
-        gets, commits = spent["store.get"] + spent["store.query"], spent["store.commit"]
+        gets = sum(spent[f"store.{how}"] for how in ("get", "query", "find"))
+        commits = spent["store.commit"]
         reads = sum(count for call, count in spent.items() if call.partition(".")[2] in ASKS and call[:6] == "github")
         if name:
             self.handled[name].append(Handled(ms, gets, commits, reads))

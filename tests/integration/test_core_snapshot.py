@@ -11,7 +11,7 @@ from app.config_files import ConfigFiles
 from app.domain.effects import AddComment, Decision, RemoveLabel
 from app.domain.errors import Missing, Permanent
 from app.domain.events import Event, IssueLabeled, TaskChecked
-from app.domain.facts import Actor, Comment, Issue, Permission, Pull, Standing
+from app.domain.facts import Actor, Comment, Issue, LinkedIssue, Permission, Pull, Standing
 from app.domain.markers import Keyring
 from app.domain.names import Repository
 from app.domain.policy import Policy
@@ -47,6 +47,10 @@ class FakeGitHub:
         self._answer("issue")
         text: dict[str, Any] = {"title": "Add hello", "body": "please", "labels": frozenset({"orch"})}
         return Issue(number=number, **text, is_open=True, comments=0, updated_at=NOW)
+
+    async def blocked_by(self, repository: Repository, number: int) -> Sequence[LinkedIssue]:
+        self._answer("blocked_by")
+        return []
 
     async def pull(self, repository: Repository, number: int) -> Pull:
         self._answer("pull")
