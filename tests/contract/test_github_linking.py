@@ -75,6 +75,8 @@ async def test_what_blocks_an_issue_is_seen_from_both_ends_and_once(stage: Stage
     assert list(await stage.github.blocked_by(stage.repository, blocked)) == [linked(first, stage.repository)]
     assert list(await stage.github.blocking(stage.repository, blocker)) == [linked(second, stage.repository)]
     assert list(await stage.github.blocking(stage.repository, blocked)) == []
+    issues = [await stage.github.issue(stage.repository, number) for number in (blocker, blocked)]
+    assert [issue.blocked_by for issue in issues] == [0, 1]
 
 
 async def test_links_lead_to_other_repositories(stage: Stage) -> None:
