@@ -98,8 +98,10 @@ def parent_said(event: ParentSaid, snapshot: Snapshot) -> Decision:
             why = f"{parent}, which it is a part of, was stopped or ended. `/resume` goes on with this one alone."
             paused = record.advance(Trigger.PAUSE, why, **{**life.stopped(record), "stop_keeps": True, "halted": True})
             return Decision("its parent was stopped", paused, (*life.stop(record), *SHOW))
+        case "stop" if record.goes_on:
+            return Decision("its parent was stopped again", record.change(goes_on=False))
         case "resume" if record.status is Status.PAUSED and record.halted:
-            return _go_on(record.change(halted=False), event, snapshot)
+            return _go_on(record, event, snapshot)
         case "cancel" if can(record.status, Trigger.CANCEL):
             why = f"{parent}, which it is a part of, was cancelled. `/retry` takes this one up again."
             ended = record.advance(Trigger.CANCEL, why, **life.stopped(record), left_open=True)
@@ -107,7 +109,11 @@ def parent_said(event: ParentSaid, snapshot: Snapshot) -> Decision:
     return nothing(f"the task is {record.status.value}")
 
 
-def _go_on(record: TaskRecord, event: ParentSaid, snapshot: Snapshot) -> Decision:
+def _go_on(halted: TaskRecord, event: ParentSaid, snapshot: Snapshot) -> Decision:
+    """Go on, once a run that was stopped has come to its end: it keeps what it did."""
+    if not life.must_have_ended(halted, snapshot.now):
+        return Decision("its run is still coming to its end", halted.change(goes_on=True))
+    record = halted.change(halted=False)
     if life.has_open_pull(record) and record.runs and record.stopping is None:
         why = f"Pull request #{record.pull} waits for review."
         wish = MergeWish(by=BY_AUTONOMY) if record.hands_off else None

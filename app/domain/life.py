@@ -3,6 +3,8 @@
 Each function returns None where the fact changes nothing (any more), so that telling it again does no harm.
 """
 
+from datetime import datetime, timedelta
+
 from app.domain.admission_events import LocksKept
 from app.domain.effects import (
     AddComment,
@@ -28,6 +30,8 @@ from app.domain.strategies.starting import SHOW, drop_unfinished
 from app.domain.task import AT_WORK, Status, Trigger, can
 
 SOMEBODY = "somebody"
+ENDS_WITHIN = timedelta(minutes=20)
+"""How long a run that was told to stop may take, with a push that is tried for a quarter of an hour."""
 
 _CUT_OFF = {
     CutOff.ARCHIVED: "The repository was archived, so the work was stopped.",
@@ -62,6 +66,11 @@ def stopped(record: TaskRecord) -> dict[str, object]:
     """Return what changes in the record of a task whose run is told to stop; no merge is wished for any more."""
     stopping = record.run_id or record.stopping
     return {"run_id": None, "stopping": stopping, "stop_keeps": False, "halted": False, "merge": None}
+
+
+def must_have_ended(record: TaskRecord, now: datetime) -> bool:
+    """Say whether a run that was told to stop has had all the time for it: the end of a lost one is never told of."""
+    return record.stopping is None or (record.since is not None and now - record.since > ENDS_WITHIN)
 
 
 def withdrawn(record: TaskRecord, issue: Issue, trigger: str, by: str = SOMEBODY) -> Decision | None:

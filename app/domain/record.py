@@ -96,7 +96,8 @@ class TaskRecord(Value):
     said that they wait for this one. `locks` are the paths that it is expected to touch, `strayed` those that it
     touched besides as far as people are told of them, `lock_holder` the issue whose task holds one of them now. `plan`
     is what is proposed to be made of it, `graph` its children. `held` says that only a person starts it, `halted` that
-    it was paused because its parent was, `hands_off` that it is merged as soon as that can be.
+    it was paused because its parent was, `goes_on` that it goes on with it once its run has ended, `hands_off` that it
+    is merged as soon as that can be.
 
     `chosen` says by what the agent was chosen, and with `named` that was a label or a command, so that no other agent
     takes its place. `advice` is what a model said of the task when it was new, `asked_priority` what its own text asks
@@ -165,6 +166,7 @@ class TaskRecord(Value):
     graph: Graph | None = None
     held: bool = False
     halted: bool = False
+    goes_on: bool = False
     hands_off: bool = False
     complexity: Complexity | None = None
     role: str | None = None
@@ -242,8 +244,8 @@ class TaskRecord(Value):
     def advance(self, trigger: Trigger, why: str, **changes: object) -> "TaskRecord":
         """Return the record after the trigger; raises IllegalTransition. The only thing that moves a status."""
         status = follow(self.status, trigger)
-        fresh = {"notice": "", "asked": None, "spent_share": None, "left_open": False, "lock_holder": None, "why": why}
-        return self.change(**{**fresh, **changes}).model_copy(update={"status": status})
+        fresh = {"notice": "", "asked": None, "spent_share": None, "left_open": False, "lock_holder": None}
+        return self.change(**{**fresh, "goes_on": False, "why": why, **changes}).model_copy(update={"status": status})
 
     def change(self, **changes: object) -> "TaskRecord":
         """Return the record with other fields changed; the status is not among them."""

@@ -14,14 +14,16 @@ from app.domain.facts import CutOff, Issue
 from app.domain.graph import NodeState
 from app.domain.graph_events import ChildMoved, ChildWanted, GraphDue, GraphShown, ParentSaid
 from app.domain.names import TaskRef
+from app.domain.outcomes import Outcome
 from app.domain.record import MergeWish, TaskRecord
-from app.domain.strategies import family
+from app.domain.strategies import family, single
 from app.domain.strategies.starting import HELD, resume
+from app.domain.strategies.waiting import assert_again
 from app.domain.task import Status, Trigger
 from handlers.family import HANDLERS
 from handlers.registry import HANDLERS as ALL
 from tests.unit import build
-from tests.unit.build import JOB, TASK
+from tests.unit.build import JOB, NOW, TASK
 from tests.unit.families import PARENT, blocker, graph, node, parent
 
 SHOW = (SetLabels(), UpsertComment())
@@ -149,6 +151,21 @@ def test_a_child_is_cancelled_with_its_parent_and_its_issue_stays_open() -> None
     why = "#5, which it is a part of, was cancelled. `/retry` takes this one up again."
     ended = known.advance(Trigger.CANCEL, why, left_open=True)
     assert decide(said("cancel"), known) == Decision("its parent was cancelled", ended, (*life.tidy(known), *SHOW))
+
+
+def test_a_child_whose_run_is_still_coming_to_its_end_goes_on_after_that() -> None:
+    ending = child(Status.PAUSED, halted=True, stopping=build.RUN, stop_keeps=True, run_id=None, since=NOW)
+    waits = ending.change(goes_on=True)
+    assert decide(said("resume"), ending) == Decision("its run is still coming to its end", waits)
+    assert decide(said("stop"), waits) == Decision("its parent was stopped again", ending)
+    ended = single.after_stop(build.finished(build.result(Outcome.CANCELLED)), waits)
+    assert isinstance(ended.record, TaskRecord)
+    assert (ended.record.goes_on, ended.effects[-1]) == (False, Send(event=said("resume")))
+
+
+def test_a_child_whose_run_was_lost_as_it_was_stopped_goes_on_at_the_next_look() -> None:
+    lost = child(Status.PAUSED, stopping=build.RUN, goes_on=True, since=NOW - 2 * life.ENDS_WITHIN)
+    assert assert_again(lost, build.snapshot(lost))[-1] == Send(event=said("resume"))
 
 
 def test_a_child_goes_on_with_its_parent() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.domain import life
@@ -37,8 +36,6 @@ from app.domain.task import AT_WORK, Status, Trigger, can
 from app.domain.text import one_line
 
 CLOSED = "the issue is closed; reopen it first."
-ENDS_WITHIN = timedelta(minutes=20)
-"""How long a run that was told to stop may take, with a push that is tried for a quarter of an hour."""
 Obey = Callable[[Command, TaskRecord, Scene], Step]
 
 
@@ -196,7 +193,7 @@ def _resume(command: Command, record: TaskRecord, scene: Scene) -> Step:
 def _go_on(command: Command, record: TaskRecord, scene: Scene) -> Step:
     if record.status not in (Status.PAUSED, Status.NEEDS_REVIEW):
         return no(record, command, f"the task is `{record.status.value}`, so there is nothing to go on with.")
-    if record.stopping and not _must_have_ended(record, scene.snapshot.now):
+    if not life.must_have_ended(record, scene.snapshot.now):
         ending = "its run is still coming to its end. Say it again when that is over; `/retry` begins anew at once."
         return no(record, command, ending)
     if record.asked:
@@ -213,11 +210,6 @@ def _go_on(command: Command, record: TaskRecord, scene: Scene) -> Step:
         with_said.change(rounds=0), scene.snapshot, f"{scene.by} had it go on; the task waits for a runner."
     )
     return step_of(decision, *keep_said(said))
-
-
-def _must_have_ended(record: TaskRecord, now: datetime) -> bool:
-    """Say whether a run that was told to stop has had all the time for it: the end of a lost one is never told of."""
-    return record.since is not None and now - record.since > ENDS_WITHIN
 
 
 def _only_review(record: TaskRecord) -> bool:

@@ -47,7 +47,7 @@ from app.domain.strategies.declaring import declare, touch
 from app.domain.strategies.family import checked
 from app.domain.strategies.limited import is_limited, may_pass_on, park, pass_on
 from app.domain.strategies.planning import planned
-from app.domain.strategies.starting import SHOW, begin, drop_unfinished, keep_said, show_soon
+from app.domain.strategies.starting import SHOW, begin, drop_unfinished, keep_said, resumption, show_soon
 from app.domain.task import Status, Trigger
 from app.domain.text import neutralise, one_line, quote, sentence, subject
 from app.domain.untrusted import was_hidden
@@ -291,7 +291,8 @@ def after_stop(event: RunFinished, record: TaskRecord) -> Decision:
     elif result.head_sha:
         pushed = (DeleteRef(ref=run_ref(event.run_id)),)
     effects: tuple[Effect, ...] = (spent,) if record.cut_off else (spent, UpsertComment(), *pushed)
-    return Decision(f"run {event.run_id} ended after it was told to stop", counted, effects)
+    after = (*effects, *resumption(record))
+    return Decision(f"run {event.run_id} ended after it was told to stop", counted.change(goes_on=False), after)
 
 
 def _cut_off(event: RunFinished) -> RunFinished:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from app.domain.effects import AddComment, Decision, DeleteRef, Effect, KeepText, Send, SetLabels, UpsertComment
 from app.domain.events import Refresh, SlotFreed, SlotWanted
+from app.domain.graph_events import ParentSaid
 from app.domain.instructions import Instruction, Kind, waiting
 from app.domain.jobs import Job, Purpose, run_job
 from app.domain.names import run_ref
@@ -145,6 +146,13 @@ def show_soon(record: TaskRecord, snapshot: Snapshot) -> tuple[Effect, ...]:
 def keep_said(said: tuple[tuple[Instruction, str], ...]) -> tuple[Effect, ...]:
     """Keep the texts of instructions where a run finds them by their digests."""
     return tuple(KeepText(digest=one.digest, title="", body=text) for one, text in said if one.digest)
+
+
+def resumption(record: TaskRecord) -> tuple[Effect, ...]:
+    """Let a task go on with its parent, which did so while the task's run was still coming to its end."""
+    if not record.goes_on or record.parent is None:
+        return ()
+    return (Send(event=ParentSaid(task=record.task, parent=record.parent, word="resume")),)
 
 
 def drop_unfinished(record: TaskRecord) -> tuple[Effect, ...]:

@@ -10,7 +10,7 @@ from app.domain.snapshot import Need, Snapshot
 from app.domain.strategies.blocking import block, must_wait, waits_for_blockers
 from app.domain.strategies.family import evaluate, follow_links
 from app.domain.strategies.planning import creation, is_created
-from app.domain.strategies.starting import SHOW, go_on_from_blockers, slot_for
+from app.domain.strategies.starting import SHOW, go_on_from_blockers, resumption, slot_for
 from app.domain.strategies.telling import as_child
 from app.domain.task import Status
 
@@ -64,4 +64,6 @@ def assert_again(record: TaskRecord, snapshot: Snapshot) -> tuple[Effect, ...]:
         told.append(Send(event=slot_for(record, job, snapshot, record.created_at)))
     if record.status is Status.IN_REVIEW and life.holds_paths(record):
         told.append(life.keep_paths(record))
+    if life.must_have_ended(record, snapshot.now):
+        told += resumption(record)
     return tuple(told)
