@@ -15,6 +15,8 @@ from tests.simulation.watched import Watched, is_completed
 PARENT = 1
 SAYINGS = {"/stop": 3, "/pause": 1, "/resume": 5, "/retry": 6, "/cancel": 2, "/approve": 1}
 MOST_ROUNDS = 25
+BETWEEN = 300.0
+"""Seconds between two rounds of people: where Orch asks for patience, they have it."""
 
 
 class Crowd:
@@ -177,6 +179,7 @@ class Crowd:
             for row in left:
                 await self._help_on(row)
             await self.world.survive()
+            self.world.clock.advance(BETWEEN)
             await self.world.sweep()
         records = [await self.world.record(row.number) for row in left]
         stand = [f"#{one.task.number} {one.status.value}: {one.why}" for one in records if one]
