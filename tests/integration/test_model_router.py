@@ -1,6 +1,7 @@
 """A model is asked about a task over HTTP: what it may say, and what becomes of a task when it says nothing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -22,10 +23,14 @@ QUESTION = RouteQuestion(
 )
 
 
-async def ask(server: ModelServer, scenario: str, wire: Wire = Wire.OPENAI_CHAT, seconds: float = 30) -> Advice:
+PATIENCE = 240.0
+"""Seconds; the first call imports the library, which takes long on a machine at work."""
+
+
+async def ask(server: ModelServer, scenario: str, wire: Wire = Wire.OPENAI_CHAT, seconds: float = PATIENCE) -> Advice:
     name = "anthropic" if wire is Wire.ANTHROPIC else "openai-chat"
-    classifier = Classifier(wire=name, model="mock", key="KEY", base_url=server.url(scenario, wire), seconds=seconds)
-    return await (await open_router(classifier, KEY, 60)).choose(QUESTION)
+    classifier = Classifier(wire=name, model="mock", key="KEY", base_url=server.url(scenario, wire))
+    return await replace(await open_router(classifier, KEY, 60), seconds=seconds).choose(QUESTION)
 
 
 def says(**chosen: str) -> Scenario:

@@ -20,7 +20,7 @@ from tests.simulation.watched import AFTER_KILLS, Watched, is_completed
 from tests.simulation.world import begun, settings_with
 
 FIRST = int(os.environ.get("GRAPH_FROM", "1"))
-SEEDS = range(FIRST, FIRST + int(os.environ.get("GRAPH_SEEDS", "8")))
+SEEDS = range(FIRST, FIRST + int(os.environ.get("GRAPH_SEEDS", "6")))
 MOST_ISSUES = 60
 LONGEST = 500
 NAMES_AN_ACT = re.compile(r"person|`/[a-z]+|label|reopen")

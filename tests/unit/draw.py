@@ -1,5 +1,6 @@
 """What property tests draw from. Examples are the same at each run, and none are stored."""
 
+import os
 from datetime import UTC
 from decimal import Decimal
 
@@ -11,8 +12,10 @@ from app.domain.record import RunSummary, TaskRecord
 from app.domain.task import Status
 from tests.unit import build
 
-examine = settings(derandomize=True, database=None, deadline=None, max_examples=150)
-examine_few = settings(examine, max_examples=30)
+EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
+"""How many examples a property is tried with; what takes long is tried with a fifth of them."""
+examine = settings(derandomize=True, database=None, deadline=None, max_examples=EXAMPLES)
+examine_few = settings(examine, max_examples=max(EXAMPLES // 5, 10))
 
 _PIECES = (
     *("-->", "<!--", "--", "<", ">", "\r\n", "\n", "\r", "\u2028", "\x00", "\x85", "é", "😀", "`", "|", " ", "\\"),

@@ -36,7 +36,7 @@ from app.domain.task import TRANSITIONS, Status
 from handlers.registry import HANDLERS
 from tests.unit import build, families
 from tests.unit.build import JOB, TASK
-from tests.unit.draw import examine
+from tests.unit.draw import EXAMPLES, examine
 
 PARENT, CHILD, OTHER = families.PARENT, build.task(21), build.task(7)
 STATES = st.sampled_from(NodeState)
@@ -112,7 +112,7 @@ def records(draw: st.DrawFn) -> TaskRecord:
     )
 
 
-@settings(examine, max_examples=400)
+@settings(examine, max_examples=2 * EXAMPLES)
 @given(
     record=records(), event=EVENTS, is_open=st.booleans(), autonomy=st.sampled_from(["manual", "checkpoint", "full"])
 )

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import app
@@ -30,12 +31,22 @@ WRITES = {
     "merge_pull",
     "enqueue_pull",
     "sign_commit",
+    "create_sub_issue",
+    "add_blocked_by",
 }
-WRITERS = {"app/apply.py", "app/pull_effects.py", "app/signing.py", "app/onboarding.py"}
+WRITERS = {"app/apply.py", "app/plan_effects.py", "app/pull_effects.py", "app/signing.py", "app/onboarding.py"}
+
+
+@cache
+def calls() -> tuple[tuple[str, ast.Call], ...]:
+    """List every call in the core with the function that it is in, named `<folder>/<file>:<function>`."""
+    return tuple(
+        (place, node) for place, function in functions() for node in ast.walk(function) if isinstance(node, ast.Call)
+    )
 
 
 def functions() -> Iterator[tuple[str, ast.AST]]:
-    """Walk over every function of the core, named `<folder>/<file>.<function>`."""
+    """Walk over every function of the core."""
     for root in ROOTS:
         for file in sorted(root.rglob("*.py")):
             place = f"{root.name}/{file.relative_to(root)}"
@@ -69,12 +80,7 @@ def callers(name: str) -> set[str]:
 
 def places(does: Callable[[ast.Call], bool]) -> set[str]:
     """Name the functions with such a call."""
-    return {
-        place
-        for place, function in functions()
-        for node in ast.walk(function)
-        if isinstance(node, ast.Call) and does(node)
-    }
+    return {place for place, call in calls() if does(call)}
 
 
 def test_i4_only_advance_moves_a_status_and_only_admission_makes_a_record() -> None:
