@@ -5,9 +5,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.e2e.forked import Zygote, new_zygote
 from tests.e2e.world import World, new_world
+
+# What a property test does not say itself: the same examples at each run, and no limit that a machine at work passes.
+settings.register_profile(
+    "patient", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 from datetime import UTC
 from decimal import Decimal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from app.domain.outcomes import Outcome, Usage
@@ -14,7 +14,13 @@ from tests.unit import build
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 """How many examples a property is tried with; what takes long is tried with a fifth of them."""
-examine = settings(derandomize=True, database=None, deadline=None, max_examples=EXAMPLES)
+examine = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow],  # a machine at work is no fault of the test
+)
 examine_few = settings(examine, max_examples=max(EXAMPLES // 5, 10))
 
 _PIECES = (
