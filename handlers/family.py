@@ -12,8 +12,8 @@ from app.domain.names import TaskRef
 from app.domain.record import MergeWish, TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import family
+from app.domain.strategies.admitting import Request, admit
 from app.domain.strategies.planning import is_created
-from app.domain.strategies.single import Request, admit
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status, Trigger, can
 

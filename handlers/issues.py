@@ -14,7 +14,8 @@ from app.domain.names import digest_of
 from app.domain.powers import Power, refusal
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Need, Snapshot
-from app.domain.strategies import family, single
+from app.domain.strategies import family
+from app.domain.strategies.admitting import Request, admit
 from app.domain.strategies.merge import wish
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status, Trigger, can
@@ -39,12 +40,12 @@ def issue_labeled(event: IssueLabeled, snapshot: Snapshot) -> Decision:
     if not snapshot.issue or not snapshot.issue.is_open or event.label not in snapshot.issue.labels:
         return nothing("the issue was closed or the label taken off meanwhile")
     if snapshot.record is None:
-        return single.admit(_request(event), snapshot)
+        return admit(_request(event), snapshot)
     return _take_up(event, snapshot.record, snapshot)
 
 
-def _request(event: IssueLabeled) -> single.Request:
-    return single.Request(
+def _request(event: IssueLabeled) -> Request:
+    return Request(
         task=event.task,
         actor=event.actor,
         title=event.title,
@@ -81,7 +82,7 @@ def _take_up(event: IssueLabeled, record: TaskRecord, snapshot: Snapshot) -> Dec
     if is_followed(record, snapshot.given):
         return nothing("the label was put on before the task came to wait, and was followed then")
     waiting = life.merged(record, snapshot.pull) or life.reviewed_again(record, snapshot.pull, digest)
-    return waiting or single.admit(_request(event), replace(snapshot, record=record.change(rounds=0)))
+    return waiting or admit(_request(event), replace(snapshot, record=record.change(rounds=0)))
 
 
 def _go_on(record: TaskRecord, snapshot: Snapshot) -> Decision:
@@ -98,7 +99,7 @@ def _start_anew(event: IssueLabeled, record: TaskRecord, digest: str, snapshot: 
     if digest == record.admitted or not is_now or not can(record.status, Trigger.PAUSE):
         return nothing(f"the task is {record.status.value} already")
     paused = record.advance(Trigger.PAUSE, "The text is another one.", **life.stopped(record))
-    admitted = single.admit(_request(event), replace(snapshot, record=paused))
+    admitted = admit(_request(event), replace(snapshot, record=paused))
     return replace(admitted, effects=(*life.stop(record), *admitted.effects))
 
 

@@ -6,7 +6,6 @@ from app.domain import life, missed
 from app.domain.effects import AddComment, Decision, RemoveLabel, Send, nothing
 from app.domain.events import Refresh, TaskChecked
 from app.domain.facts import CutOff, Issue
-from app.domain.jobs import run_job
 from app.domain.labels import PLAN_LABEL, status_label, statuses_on
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
@@ -14,9 +13,9 @@ from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies.checked import follow_checks
 from app.domain.strategies.choosing import ask_again
 from app.domain.strategies.family import resume_whole
-from app.domain.strategies.starting import SHOW, slot_for
+from app.domain.strategies.starting import SHOW
 from app.domain.strategies.waiting import assert_again, missed_links, needless
-from app.domain.task import AT_WORK, Status
+from app.domain.task import Status
 
 
 def refresh(event: Refresh, snapshot: Snapshot) -> Decision:
@@ -107,12 +106,6 @@ def _mend(record: TaskRecord, snapshot: Snapshot) -> Decision:
     on = statuses_on(snapshot.issue.labels) if snapshot.issue else record.shown
     show = SHOW if on != (record.status,) else ()
     wanted = assert_again(record, snapshot)
-    if record.status in AT_WORK:
-        job = run_job(record.task, record.attempt, record.purpose.value)
-        wanted = (
-            *wanted,
-            Send(event=slot_for(record, job, snapshot, record.created_at)),
-        )
     if not show and not wanted:
         return nothing("nothing was missed")
     return Decision("mending what was missed", record.change(shown=on), (*wanted, *show))

@@ -11,9 +11,10 @@ from app.domain.events import Commented, SlotWanted
 from app.domain.jobs import run_job
 from app.domain.outcomes import Outcome
 from app.domain.record import TaskRecord
+from app.domain.strategies.admitting import Request, admit
 from app.domain.strategies.commanded import obey
 from app.domain.strategies.listening import Scene, Step
-from app.domain.strategies.single import Request, admit, after_run
+from app.domain.strategies.single import after_run
 from app.domain.task import Status, Trigger
 from tests.unit import build
 from tests.unit.build import NOW, QUESTION, TASK

@@ -84,7 +84,7 @@ def places(does: Callable[[ast.Call], bool]) -> set[str]:
 
 
 def test_i4_only_advance_moves_a_status_and_only_admission_makes_a_record() -> None:
-    assert places(sets_status) == {"app/domain/record.py:advance", "app/domain/strategies/single.py:_new"}
+    assert places(sets_status) == {"app/domain/record.py:advance", "app/domain/strategies/admitting.py:_new"}
 
 
 def test_i4_only_apply_writes_to_github() -> None:
@@ -98,7 +98,7 @@ def test_i4_a_new_record_is_new() -> None:
     (made,) = [
         keyword.value
         for place, function in functions()
-        if place == "app/domain/strategies/single.py:_new"
+        if place == "app/domain/strategies/admitting.py:_new"
         for node in ast.walk(function)
         if isinstance(node, ast.Call) and called(node) == "TaskRecord"
         for keyword in node.keywords

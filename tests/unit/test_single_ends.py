@@ -19,7 +19,8 @@ from app.domain.events import FeedbackDue, PullDue, SlotFreed, SlotWanted, Works
 from app.domain.jobs import Purpose
 from app.domain.outcomes import Outcome, RunResult, ThreadReply, Usage
 from app.domain.record import MergeWish, TaskRecord, Unfinished
-from app.domain.strategies.single import Request, admit, after_run, after_stop
+from app.domain.strategies.admitting import Request, admit
+from app.domain.strategies.single import after_run, after_stop
 from app.domain.strategies.starting import SHOW
 from app.domain.task import Status
 from tests.unit import build

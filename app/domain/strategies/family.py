@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.domain.blocked import NAMED, describe_children, describe_progress, is_planned
+from app.domain.blocked import describe_children, describe_progress, enumerate_names, is_planned
 from app.domain.effects import AddComment, CloseIssue, Decision, Effect, Send, nothing
 from app.domain.facts import SubIssue
 from app.domain.graph import Graph, Node, NodeState, in_known_order, read_graph
@@ -156,7 +156,7 @@ def _end(record: TaskRecord, graph: Graph, snapshot: Snapshot) -> Decision:
 
 
 def _ask_about(record: TaskRecord, dropped: Sequence[Node]) -> Decision:
-    names = ", ".join(node.name(record.task) for node in dropped[:NAMED])
+    names = enumerate_names([node.name(record.task) for node in dropped])
     what = (
         f"{names} {'was' if len(dropped) == 1 else 'were'} closed, but not as completed" if dropped else "none is left"
     )

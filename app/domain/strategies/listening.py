@@ -11,7 +11,7 @@ from app.domain.jobs import Purpose
 from app.domain.names import digest_of
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Snapshot
-from app.domain.strategies.single import Request, admit
+from app.domain.strategies.admitting import Request, admit
 from app.domain.strategies.starting import keep_said, resume, rework
 from app.domain.task import AT_WORK, Status
 from app.domain.text import one_line

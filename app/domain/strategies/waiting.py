@@ -12,7 +12,7 @@ from app.domain.strategies.family import evaluate, follow_links
 from app.domain.strategies.planning import creation, is_created
 from app.domain.strategies.starting import SHOW, go_on_from_blockers, resumption, slot_for
 from app.domain.strategies.telling import as_child
-from app.domain.task import Status
+from app.domain.task import AT_WORK, Status
 
 FREE = "All that blocked it is closed; the task waits for a runner."
 
@@ -59,7 +59,7 @@ def needless(record: TaskRecord | None) -> frozenset[Need]:
 def assert_again(record: TaskRecord, snapshot: Snapshot) -> tuple[Effect, ...]:
     """Tell admission and the parent again what they may have missed, or lost."""
     told: list[Effect] = [Send(event=as_child(record, record.parent))] if record.parent else []
-    if record.status is Status.BLOCKED and record.job_id is not None:
+    if record.status in AT_WORK or (record.status is Status.BLOCKED and record.job_id is not None):
         job = run_job(record.task, record.attempt, record.purpose.value)
         told.append(Send(event=slot_for(record, job, snapshot, record.created_at)))
     if record.status is Status.IN_REVIEW and life.holds_paths(record):
