@@ -98,18 +98,17 @@ class _Places:
     def __init__(self) -> None:
         self._bodies = list[Body]()
         self._numbers = dict[tuple[Any, ...], int]()
-        self._seen = dict[int, int]()
+        self._last: tuple[Repository, int] | None = None
 
     def number(self, repository: Repository) -> int:
-        """Compare by content only what is not the same object as before: that takes a while."""
-        number = self._seen.get(id(repository))
-        if number is None:
+        """Compare by content only what is not the same object as the last: that takes a while."""
+        if self._last is None or self._last[0] is not repository:
             body = vars(repository)
             number = self._numbers.setdefault(tuple(body.values()), len(self._bodies))
             if number == len(self._bodies):
                 self._bodies.append(body)
-            self._seen[id(repository)] = number
-        return number
+            self._last = repository, number
+        return self._last[1]
 
     def pack(self) -> list[Body]:
         return self._bodies
@@ -197,7 +196,7 @@ def _unpack_places(body: Body) -> Sequence[Repository]:
 
 def _pack_job(job: Job, places: _Places) -> tuple[object, ...]:
     task = job.task
-    return job.id, job.kind.value, places.number(task.repository), task.number, job.attempt, job.step
+    return job.id, job.kind, places.number(task.repository), task.number, job.attempt, job.step
 
 
 def _unpack_job(row: Sequence[Any], places: Sequence[Repository]) -> Job:

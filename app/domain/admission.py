@@ -1,7 +1,7 @@
 """Who goes next: the board of those who wait for a slot and those who have one."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -178,8 +178,20 @@ class _Round:
 
     def _next(self) -> Waiting | None:
         """Look at those whose turn it is first: what stops a job is found out only for them."""
-        lines = [line for line in self.board.lines.values() if line.waiting and self._has_room(line)]
-        turns = sorted([(self._turn(line), line.repository.id) for line in lines])
+        lines = dict[int, list[Line]]()
+        for line in self.board.lines.values():
+            if line.waiting:
+                lines.setdefault(line.repository.installation_id, []).append(line)
+        room = [key for key in lines if _below(self._installations.get(key, 0), self._policy.max_per_installation)]
+        for turn in sorted({*map(self._turn, room)}):
+            found = self._next_of([line for key in room if self._turn(key) == turn for line in lines[key]])
+            if found:
+                return found
+        return None
+
+    def _next_of(self, lines: Sequence[Line]) -> Waiting | None:
+        """Look at the repositories of installations whose turn it is."""
+        turns = sorted([(self._turn_in(line), line.repository.id) for line in lines if self._has_room(line)])
         for _, group in groupby(turns, key=itemgetter(0)):
             firsts = [first for _, key in group if (first := self._first(self.board.lines[key]))]
             if firsts:
@@ -187,13 +199,8 @@ class _Round:
         return None
 
     def _has_room(self, line: Line) -> bool:
-        repository = line.repository
-        here = self._repositories.get(repository.id, 0)  # what a Counter lacks takes it far longer to find by []
-        return (
-            _below(here, line.most)
-            and _below(here, self._policy.max_per_repository)
-            and _below(self._installations.get(repository.installation_id, 0), self._policy.max_per_installation)
-        )
+        here = self._repositories.get(line.repository.id, 0)  # what a Counter lacks takes it far longer to find by []
+        return _below(here, line.most) and _below(here, self._policy.max_per_repository)
 
     def _first(self, line: Line) -> Waiting | None:
         """Return the first job that nothing stands in the way of."""
@@ -207,14 +214,12 @@ class _Round:
             return False
         return claims is None or not one.locks or claims.stopping(one.job.task.number, one.locks) is None
 
-    def _turn(self, line: Line) -> tuple[int, int, int, int]:
-        repository = line.repository
-        return (
-            self._installations.get(repository.installation_id, 0),
-            self.board.installations.get(repository.installation_id, 0),
-            self._repositories.get(repository.id, 0),
-            self.board.repositories.get(repository.id, 0),
-        )
+    def _turn(self, installation: int) -> tuple[int, int]:
+        return self._installations.get(installation, 0), self.board.installations.get(installation, 0)
+
+    def _turn_in(self, line: Line) -> tuple[int, int]:
+        key = line.repository.id
+        return self._repositories.get(key, 0), self.board.repositories.get(key, 0)
 
 
 def _below(count: int, most: int | None) -> bool:
