@@ -75,7 +75,7 @@ format: $(READY)  ## rewrite the code as `check` wants it
 
 requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header -o requirements/base.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --group dev --extra notify --extra router -o requirements/dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --group dev --all-extras -o requirements/dev.txt pyproject.toml
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist $(BENCH) $(AGENTS)
