@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.aws.stack import CREDENTIALS, Stack, started
 from tests.e2e.forked import Zygote, new_zygote
 from tests.e2e.world import World, new_world
 
@@ -44,6 +45,15 @@ def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def world(tmp_path: Path, zygote: Zygote, template: Path) -> AsyncIterator[World]:
     async with new_world(tmp_path, zygote.launch, template) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """AWS for all tests of this process, each with queues, tables and buckets of its own."""
+    with started(tmp_path_factory.mktemp("aws")) as stack, pytest.MonkeyPatch.context() as environment:
+        for name, value in CREDENTIALS.items():
+            environment.setenv(name, value)
+        yield stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
