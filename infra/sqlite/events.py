@@ -1,11 +1,11 @@
 """The events queue in SQLite."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from app.domain.envelope import DeadLetter, Envelope, Source
 from app.ports import Backlog, Clock, Lease
+from infra.packing import pack, unpack
 from infra.sqlite.database import Database
 from infra.sqlite.lanes import Dead
 from infra.sqlite.queue import Queue, Terms
@@ -44,17 +44,6 @@ class SqliteEventQueue:
     def stop(self) -> None:
         """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""
         self._queue.stop()
-
-
-def pack(envelope: Envelope) -> bytes:
-    """Return a line of JSON, and after it the body as it is."""
-    return b"%s\n%s" % (envelope.model_dump_json(exclude={"body"}).encode(), envelope.body)
-
-
-def unpack(data: bytes) -> Envelope:
-    """Undo `pack`; raises ValueError."""
-    head, _, body = data.partition(b"\n")
-    return Envelope.model_validate({**json.loads(head), "body": body})
 
 
 def _letter(dead: Dead) -> DeadLetter:

@@ -29,8 +29,9 @@ from app.web.asgi import web_app
 from app.web.health import Health
 from app.web.receive import LARGEST, Answer, Receiver
 from infra.local.clock import SystemClock
+from infra.packing import unpack
 from infra.sqlite.database import Database
-from infra.sqlite.events import SqliteEventQueue, unpack
+from infra.sqlite.events import SqliteEventQueue
 from infra.sqlite.migrations import QUEUE
 
 SECRET = b"webhook-secret"
