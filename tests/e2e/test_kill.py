@@ -9,8 +9,9 @@ import pytest
 from tests.e2e.harness import Harness, Tally, run_all
 from tests.e2e.world import PATIENCE
 
-RANDOM_MOMENTS = 50
-TOGETHER_EVERY = 5
+RANDOM_MOMENTS = int(os.environ.get("KILL_MOMENTS", "20"))
+TOGETHER_EVERY = int(os.environ.get("KILL_TOGETHER_EVERY", "10"))
+"""`make kill` has 50 and 5: each kill costs a machine a second and more of its time."""
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(1500)]
 
