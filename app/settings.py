@@ -4,11 +4,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -24,13 +24,14 @@ from pydantic import (
     field_validator,
 )
 
+from app.backend import BackendSettings, listed
 from app.domain.config_keys import KEYS, PERSON, Autonomy, MergeMethod, Outsiders, Profile
 from app.domain.errors import UserError
 from app.domain.markers import Keyring
 from app.domain.policy import Policy, RunLimits
 from app.domain.router import NO_ROUTER, RouterPolicy, misfits, read_router
 from app.notify_rules import HOLDS_SECRETS, Rules
-from app.sources import PREFIX, Sources, gather, read_dot_env
+from app.sources import COMMAND_LINE, DEFAULT_FILE, PREFIX, Given, Sources, gather, read_dot_env
 
 KNOWN_AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "kimi", "aider", "mini", "command", "script")
 SETUP_HINT = " (`orch setup` makes an App on GitHub, and sets what it needs)"
@@ -50,15 +51,6 @@ Person = Annotated[str, _matches(PERSON, "`write`, `maintain`, `admin`, or a log
 Bot = Annotated[str, _matches(r"[A-Za-z0-9][A-Za-z0-9_-]*(\[bot\])?", "a bot's login as in `renovate[bot]`")]
 
 
-def _listed(value: object) -> object:
-    """Take `script,other` as well as a JSON list."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return json.loads(value)
-    return [name.strip() for name in value.split(",") if name.strip()]
-
-
 def _routed(value: object) -> RouterPolicy:
     """Take the mode alone as well as a mapping, which is JSON in the environment."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -66,7 +58,7 @@ def _routed(value: object) -> RouterPolicy:
     return read_router(value)
 
 
-class StateSettings(BaseModel):
+class StateSettings(BackendSettings):
     """What every command needs that looks at Orch's state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
@@ -128,7 +120,9 @@ class AgentOptions(BaseModel):
 
 
 class RunnerSettings(StateSettings):
-    """What a runner on this machine needs."""
+    """What a runner needs that has nothing of the App."""
+
+    ON_AWS: ClassVar[frozenset[str]] = frozenset({"aws_jobs_queue", "aws_bucket", "aws_runs_function"})
 
     agent_options: dict[str, AgentOptions] = Field(
         default={},
@@ -163,6 +157,13 @@ class RunnerSettings(StateSettings):
         ge=0,
         description="seconds that work under way may take after SIGTERM; what takes longer is given back to its queue",
     )
+    idle_seconds: float = Field(
+        default=600,
+        ge=0,
+        description="seconds without a job after which a runner on AWS ends; the next job starts another",
+    )
+    max_failures: int = Field(default=5, ge=1, description="failures after which an event or job is dead-lettered")
+    retry_base: float = Field(default=5, gt=0, description="seconds until the first repetition; doubled each time")
 
     @field_validator("agent_options", mode="before")
     @classmethod
@@ -172,7 +173,7 @@ class RunnerSettings(StateSettings):
     @field_validator("agents", "hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _listed(value)
+        return listed(value)
 
     @field_validator("agents")
     @classmethod
@@ -183,6 +184,10 @@ class RunnerSettings(StateSettings):
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is unknown; known: {', '.join(KNOWN_AGENTS)}")
         return agents
+
+    def private_files(self) -> Sequence[Path]:
+        """Return the files with secrets that agents must not read."""
+        return [Path(".env"), DEFAULT_FILE]
 
     def options_of(self, agent: str) -> AgentOptions:
         """Return how that agent is set up."""
@@ -199,11 +204,14 @@ class RunnerSettings(StateSettings):
 class AgentsSettings(RunnerSettings):
     """What `orch agents` needs: which agents are used, if any is."""
 
-    agents: list[str] = []
+    ON_AWS: ClassVar[frozenset[str]] = frozenset()
+    agents: list[str] = Field(default=[])
 
 
 class ServeSettings(RunnerSettings):
     """What the whole of Orch in one process needs, and its web and worker half."""
+
+    ON_AWS: ClassVar[frozenset[str]] = frozenset({"aws_events_queue", "aws_jobs_queue", "aws_table", "aws_bucket"})
 
     github_api_url: str = Field(
         default="https://api.github.com", pattern="^https?://.", description="where GitHub's REST API is"
@@ -227,7 +235,6 @@ class ServeSettings(RunnerSettings):
     event_lease: float = Field(
         default=60, gt=0, description="seconds after which an event is handled again whose worker was lost"
     )
-    max_failures: int = Field(default=5, ge=1, description="failures after which an event or job is dead-lettered")
     trigger_label: str = Field(default="orch", min_length=1, description="the label that starts a task")
     branch_prefix: str = Field(default="orch", min_length=1, description="first part of the names of tasks' branches")
     max_attempts: int = Field(default=3, ge=1, description="attempts of a task before a person must act")
@@ -300,7 +307,6 @@ class ServeSettings(RunnerSettings):
         default=60, gt=0, description="seconds to wait for a late delivery before saying that a label was missed"
     )
     list_lag: float = Field(default=5, ge=0, description="seconds that GitHub's lists may be behind its writes")
-    retry_base: float = Field(default=5, gt=0, description="seconds until the first repetition; doubled each time")
     write_gap: float = Field(
         default=1,
         ge=0,
@@ -317,7 +323,7 @@ class ServeSettings(RunnerSettings):
     @field_validator("budget_approvers", "mergers", "bots", mode="before")
     @classmethod
     def _split_people(cls, value: object) -> object:
-        return _listed(value)
+        return listed(value)
 
     @field_validator("router")
     @classmethod
@@ -352,6 +358,10 @@ class ServeSettings(RunnerSettings):
             return self.private_key_file.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"ORCH_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from None
+
+    def private_files(self) -> Sequence[Path]:
+        """Return those of a runner, and that of the App's key."""
+        return [*super().private_files(), *([self.private_key_file] if self.private_key_file else [])]
 
     def secrets(self) -> tuple[str, ...]:
         """Return webhook secret, private key, and what of the addresses of notifications is secret."""
@@ -401,14 +411,24 @@ class SetupSettings(StateSettings):
 S = TypeVar("S", bound=StateSettings)
 
 
-def find_sources(config: Path | None = None) -> Sources:
-    """Read what is given for any setting, from the environment and the working directory."""
-    return gather(ServeSettings.model_fields, os.environ, Path(), config)
+def find_sources(config: Path | None = None, options: Mapping[str, str] | None = None) -> Sources:
+    """Read what is given for any setting, from the environment and the working directory.
+
+    `options` are settings that the command line names, which count before all else.
+    """
+    sources = gather(ServeSettings.model_fields, os.environ, Path(), config)
+    given = {name: Given(value, f"--{name.replace('_', '-')}", COMMAND_LINE) for name, value in (options or {}).items()}
+    sources.lay(given)
+    return sources
 
 
 def read_settings(kind: type[S], config: Path | None = None) -> S:
     """Read the settings of that kind; raises UserError naming every problem. `config` is a YAML file."""
-    sources = find_sources(config)
+    return demand(kind, find_sources(config))
+
+
+def demand(kind: type[S], sources: Sources) -> S:
+    """Return the settings of that kind; raises UserError naming every problem."""
     checked = check_settings(kind, sources)
     if isinstance(checked, list):
         hint = "" if kind is not ServeSettings or "app_id" in sources.given or sources.some_unread else SETUP_HINT

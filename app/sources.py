@@ -1,4 +1,7 @@
-"""Where settings come from: environment over `.env` over a YAML file. Names are checked here, values are not."""
+"""Where settings come from: environment over `.env` over a YAML file. Names are checked here, values are not.
+
+The command line counts before, and a secret on AWS after, all of them.
+"""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "ORCH_"
 CONFIG_FILE = "config_file"
 DEFAULT_FILE = Path("orch.yml")
-ENVIRONMENT, DOT_ENV = "environment", ".env"
+ENVIRONMENT, DOT_ENV, COMMAND_LINE, SECRET = "environment", ".env", "command line", "secret"
 LARGEST = 1024 * 1024
 """Bytes of a configuration file."""
 
@@ -32,7 +35,7 @@ class Given:
     @property
     def is_in_file(self) -> bool:
         """Say whether it stands in the configuration file, and not in a variable."""
-        return self.origin not in (ENVIRONMENT, DOT_ENV)
+        return self.origin not in (ENVIRONMENT, DOT_ENV, COMMAND_LINE, SECRET)
 
 
 @dataclass(slots=True)

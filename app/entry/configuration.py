@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from app.backend import BackendSettings
 from app.domain.config_keys import KEYS
 from app.domain.config_schema import table_text
 from app.notify_rules import HOLDS_SECRETS
@@ -37,7 +38,12 @@ def list_settings(config: Path | None) -> tuple[list[Setting], list[str]]:
     sources = find_sources(config)
     checked = check_settings(ServeSettings, sources)
     problems = checked if isinstance(checked, list) else []
-    return [_setting(name, field, sources) for name, field in ServeSettings.model_fields.items()], problems
+    return [_setting(name, field, sources) for name, field in _fields()], problems
+
+
+def _fields() -> list[tuple[str, FieldInfo]]:
+    """List the settings, those of the back end last: not many need them."""
+    return sorted(ServeSettings.model_fields.items(), key=lambda field: field[0] in BackendSettings.model_fields)
 
 
 def _setting(name: str, field: FieldInfo, sources: Sources) -> Setting:
@@ -55,10 +61,7 @@ def is_secret(field: FieldInfo) -> bool:
 
 def reference() -> str:
     """Return the table of all settings in markdown."""
-    rows = [
-        f"| `{PREFIX}{name.upper()}` | {_default(field)} | {field.description} |"
-        for name, field in ServeSettings.model_fields.items()
-    ]
+    rows = [f"| `{PREFIX}{name.upper()}` | {_default(field)} | {field.description} |" for name, field in _fields()]
     return "\n".join(["| name | default | meaning |", "| --- | --- | --- |", *rows, FILE])
 
 

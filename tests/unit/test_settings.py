@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.policy import Policy
 from app.entry.configuration import reference
-from app.settings import ServeSettings, StateSettings, check_settings, provider_key
+from app.settings import RunnerSettings, ServeSettings, StateSettings, check_settings, provider_key
 from app.sources import Given, Sources, gather
 
 KNOWN = ServeSettings.model_fields
@@ -217,6 +217,36 @@ def test_the_readme_lists_exactly_the_settings() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     [block] = re.findall(r"<!-- settings -->\n(.*)\n<!-- /settings -->", readme, re.DOTALL)
     assert block == reference()
+
+
+def test_the_local_back_end_needs_nothing_of_aws(tmp_path: Path) -> None:
+    assert not settings(read(tmp_path, ENOUGH)).is_on_aws
+
+
+def test_aws_needs_what_it_consists_of(tmp_path: Path) -> None:
+    found = problems(tmp_path, ORCH_BACKEND="aws")
+    names = ("ORCH_AWS_EVENTS_QUEUE", "ORCH_AWS_JOBS_QUEUE", "ORCH_AWS_TABLE", "ORCH_AWS_BUCKET")
+    assert found == [f"{name}: must be set where ORCH_BACKEND is aws" for name in names]
+
+
+def test_a_runner_on_aws_needs_nothing_of_the_app(tmp_path: Path) -> None:
+    given = {"ORCH_BACKEND": "aws", "ORCH_AGENTS": "script", "ORCH_AWS_BUCKET": "orch"}
+    queue = "https://sqs.eu-central-1.amazonaws.com/1234/jobs"
+    enough = given | {"ORCH_AWS_JOBS_QUEUE": queue, "ORCH_AWS_RUNS_FUNCTION": "runs"}
+    assert isinstance(check_settings(RunnerSettings, read(tmp_path, enough)), RunnerSettings)
+    assert check_settings(RunnerSettings, read(tmp_path, given | {"ORCH_AWS_JOBS_QUEUE": "jobs"})) == [
+        "ORCH_AWS_JOBS_QUEUE (from environment): must be the queue's address, as in"
+        " https://sqs.eu-central-1.amazonaws.com/1234/name",
+        "ORCH_AWS_RUNS_FUNCTION: must be set where ORCH_BACKEND is aws",
+    ]
+
+
+def test_a_cluster_for_runners_needs_to_know_what_to_start_and_where(tmp_path: Path) -> None:
+    given = {"ORCH_BACKEND": "aws", "ORCH_AWS_TABLE": "t", "ORCH_AWS_BUCKET": "b", "ORCH_AWS_CLUSTER": "c"}
+    queues = {f"ORCH_AWS_{name}_QUEUE": "http://127.0.0.1:9/queue" for name in ("EVENTS", "JOBS")}
+    names = ("TASK_DEFINITION", "SUBNETS", "SECURITY_GROUPS")
+    found = problems(tmp_path, **given, **queues)
+    assert found == [f"ORCH_AWS_{name}: must be set where ORCH_AWS_CLUSTER is" for name in names]
 
 
 def test_the_policy_says_what_the_operator_set(tmp_path: Path) -> None:
