@@ -9,6 +9,7 @@ from app.domain.grants import Stop
 from app.domain.instructions import Told
 from app.domain.names import split_group
 from app.domain.outcomes import RunResult
+from app.domain.record import Unfinished
 from app.ports import Conflict, Store
 
 TRIES = 5
@@ -19,7 +20,8 @@ class RunLease(Value):
 
     `begins` counts the runs of its job so far, without the `returns`: those that were given back. `inbox` is what the
     agent is to be told, `delivered` the keys of what it was. `cap` is what the run may cost in US dollars, `share` how
-    much of that was spent when the task was told last, in percent; `spent` is what is known to be spent.
+    much of that was spent when the task was told last, in percent; `spent` is what is known to be spent. `kept` is
+    what was pushed by the last of the job's runs that was given back with it.
     """
 
     run_id: str
@@ -35,6 +37,7 @@ class RunLease(Value):
     cap: Decimal | None = None
     share: int = 0
     spent: Decimal | None = None
+    kept: Unfinished | None = None
     result: RunResult | None = None
 
 

@@ -230,8 +230,11 @@ class Runs(Protocol):
 
     async def revoke(self, run_id: str, job: Job, token: RunToken) -> None: ...
 
-    async def give_back(self, run_id: str, job: Job) -> None:
-        """End a run that cannot go on for now: its job may be begun again at once, and no runner counts as lost."""
+    async def give_back(self, run_id: str, job: Job, kept: str | None = None) -> None:
+        """End a run that cannot go on for now: its job may be begun again at once, and no runner counts as lost.
+
+        The next run goes on from the commit `kept`, which was pushed to this one's ref.
+        """
         ...
 
     async def give_up(self, job: Job, reason: str) -> None:

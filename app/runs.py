@@ -15,7 +15,7 @@ from app.domain.approvals import describe_answer
 from app.domain.choice import Choice
 from app.domain.config import resolve
 from app.domain.errors import Permanent, Retryable, Unauthorized
-from app.domain.events import RunFinished, RunProgressed, RunStarted, Spent
+from app.domain.events import RunFinished, RunGivenBack, RunProgressed, RunStarted, Spent
 from app.domain.facts import Identity
 from app.domain.grants import Grant, Order, Progress, Refused, Resumable, RunToken, TokenKind
 from app.domain.internal import enclose
@@ -78,7 +78,7 @@ class LocalRuns:
     async def _begin(self, job: Job, runner: str, record: TaskRecord, loaded: Loaded) -> Grant | Refused:
         group, now = job.task.group, self.clock.now()
         last, version = await self.leases.get(group)
-        begins, returns, lost = 1, 0, None
+        begins, returns, lost, kept = 1, 0, None, None
         if last is not None and last.job_id == job.id:
             if last.result is not None:
                 await self._tell_finished(last.run_id, job, last.result)
@@ -86,10 +86,10 @@ class LocalRuns:
             if last.expires_at > now:
                 left = (last.expires_at - now).total_seconds()
                 return Refused(reason=f"run {last.run_id} may be alive", again_in=left)
-            begins, returns, lost = last.begins + 1, last.returns, last.run_id
+            begins, returns, lost, kept = last.begins + 1, last.returns, last.run_id, last.kept
         policy = await self._policy(record)
         caps = await self.budgets.caps(record, policy)
-        lease = self._new_lease(job, runner, begins=begins, returns=returns, cap=caps.run)
+        lease = self._new_lease(job, runner, begins=begins, returns=returns, cap=caps.run, kept=kept)
         text = await self._admitted(record)
         await self.leases.put(group, lease, version, loaded.version)
         await self._tell_started(lease.run_id, job, lost)
@@ -100,7 +100,8 @@ class LocalRuns:
             return await self._end_at_once(lease, job, record, stuck)
         if caps.spent is not None:
             return await self._end_at_once(lease, job, record, caps.spent, Outcome.BUDGET_SPENT)
-        return await self._grant(record, lease.run_id, _capped(policy, caps), *text)
+        grant = await self._grant(record, lease.run_id, _capped(policy, caps), *text)
+        return grant.model_copy(update={"unfinished": kept}) if kept else grant
 
     def _stuck(self, begins: int, returns: int) -> str | None:
         if begins > self.policy.max_begins:
@@ -236,13 +237,18 @@ class LocalRuns:
         """Revoke a token that was minted for a run."""
         await self.github.revoke(token)
 
-    async def give_back(self, run_id: str, job: Job) -> None:
-        """End the lease of a run that is not done."""
+    async def give_back(self, run_id: str, job: Job, kept: str | None = None) -> None:
+        """End the lease of a run that is not done; before that tell the task what is kept, so that it removes it."""
         lease, _ = await self.leases.get(job.task.group)
-        if lease is not None and lease.run_id == run_id:
-            now = self.clock.now()
-            counts = {"begins": lease.begins - 1, "returns": lease.returns + 1}
-            await self.leases.change(job.task.group, run_id, expires_at=now, **counts)
+        if lease is None or lease.run_id != run_id or lease.result is not None:
+            return
+        now = self.clock.now()
+        if kept is not None:
+            event = RunGivenBack(task=job.task, run_id=run_id, kept=kept)
+            await self.events.send(enclose(event, f"run:{run_id}:given-back", now))
+        left = Unfinished(run_id=run_id, sha=kept) if kept is not None else lease.kept
+        counts = {"begins": lease.begins - 1, "returns": lease.returns + 1}
+        await self.leases.change(job.task.group, run_id, expires_at=now, kept=left, **counts)
 
     async def give_up(self, job: Job, reason: str) -> None:
         """End a job that no runner could do, as a run of its own, so that the task goes on from there."""
@@ -258,11 +264,25 @@ class LocalRuns:
         await self._end_at_once(lease, job, record, reason)
 
     def _new_lease(
-        self, job: Job, runner: str, *, begins: int, returns: int = 0, cap: Decimal | None = None
+        self,
+        job: Job,
+        runner: str,
+        *,
+        begins: int,
+        returns: int = 0,
+        cap: Decimal | None = None,
+        kept: Unfinished | None = None,
     ) -> RunLease:
-        expires_at = self.clock.now() + timedelta(seconds=self.policy.run_lease)
-        counts = {"begins": begins, "returns": returns}
-        return RunLease(run_id=token_hex(8), job_id=job.id, runner=runner, expires_at=expires_at, cap=cap, **counts)
+        return RunLease(
+            run_id=token_hex(8),
+            job_id=job.id,
+            runner=runner,
+            begins=begins,
+            returns=returns,
+            expires_at=self.clock.now() + timedelta(seconds=self.policy.run_lease),
+            cap=cap,
+            kept=kept,
+        )
 
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
         """Record the end first, then tell the task: a crash between the two is mended by the job's next begin."""

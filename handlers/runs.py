@@ -2,16 +2,16 @@
 
 from app.domain import life
 from app.domain.effects import Decision, DeleteRef, Effect, Enqueue, StopRun, UpsertComment, nothing
-from app.domain.events import RunFinished, RunProgressed, RunStarted, Spent, WorkspaceExpired
+from app.domain.events import RunFinished, RunGivenBack, RunProgressed, RunStarted, Spent, WorkspaceExpired
 from app.domain.instructions import delivered, given_back, waiting
 from app.domain.jobs import cleanup_job
 from app.domain.ledger import Ledger
 from app.domain.names import run_ref
 from app.domain.outcomes import SUCCEEDED, Outcome
-from app.domain.record import TaskRecord
+from app.domain.record import TaskRecord, Unfinished
 from app.domain.snapshot import Handler, Need, Snapshot
 from app.domain.strategies import single
-from app.domain.strategies.starting import SHOW
+from app.domain.strategies.starting import SHOW, drop_unfinished
 from app.domain.task import Status, Trigger, can
 
 
@@ -25,7 +25,8 @@ def run_started(event: RunStarted, snapshot: Snapshot) -> Decision:
     untold = given_back(record.instructions, event.lost or "")
     # A run that was told to stop can tell of its end no more, now that this one has its lease.
     started = record.advance(Trigger.START, why, run_id=event.run_id, instructions=untold, stopping=None)
-    pushed_in_vain = (DeleteRef(ref=run_ref(event.lost)),) if event.lost else ()
+    kept = record.unfinished is not None and record.unfinished.run_id == event.lost
+    pushed_in_vain = (DeleteRef(ref=run_ref(event.lost)),) if event.lost and not kept else ()
     told = life.tell(started, *waiting(started.instructions))
     return Decision(f"run {event.run_id} began", started, (*told, *SHOW, *pushed_in_vain))
 
@@ -41,6 +42,18 @@ def run_progressed(event: RunProgressed, snapshot: Snapshot) -> Decision:
     if known == record:
         return nothing("that is known")
     return Decision("the run went on", known, (UpsertComment(),))
+
+
+def run_given_back(event: RunGivenBack, snapshot: Snapshot) -> Decision:
+    """Let the next run go on from what this one pushed, if it is wanted; what was kept before is in it."""
+    record, kept = snapshot.record, Unfinished(run_id=event.run_id, sha=event.kept)
+    if record is None or record.unfinished == kept:
+        return nothing("the task is not known" if record is None else "that is known")
+    is_paused = record.stopping == event.run_id and record.stop_keeps and record.status is Status.PAUSED
+    if record.run_id != event.run_id and not is_paused:
+        return Decision(f"run {event.run_id} is not the current run", effects=(DeleteRef(ref=run_ref(event.run_id)),))
+    known = record.change(unfinished=kept)
+    return Decision(f"run {event.run_id} was given back with what it did so far", known, drop_unfinished(record))
 
 
 def workspace_expired(event: WorkspaceExpired, snapshot: Snapshot) -> Decision:
@@ -88,6 +101,7 @@ def _spares(event: RunFinished, record: TaskRecord | None) -> frozenset[Need]:
 HANDLERS = (
     Handler(RunStarted, frozenset({Need.RECORD}), run_started),
     Handler(RunProgressed, frozenset({Need.RECORD}), run_progressed),
+    Handler(RunGivenBack, frozenset({Need.RECORD}), run_given_back),
     Handler(WorkspaceExpired, frozenset({Need.RECORD}), workspace_expired),
     Handler(Spent, frozenset({Need.LEDGER}), spent),
     Handler(

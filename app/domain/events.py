@@ -267,6 +267,14 @@ class RunProgressed(TaskEvent):
     share: int | None = None
 
 
+class RunGivenBack(TaskEvent):
+    """A run could not go on where it was; its ref holds what it did so far as the commit `kept`."""
+
+    type: Literal["run_given_back"] = "run_given_back"
+    run_id: str
+    kept: str
+
+
 class RunFinished(TaskEvent):
     """A run that was current has ended."""
 
@@ -602,6 +610,7 @@ Event = (
     | PullChanged
     | RunStarted
     | RunProgressed
+    | RunGivenBack
     | RunFinished
     | Refresh
     | TaskChecked

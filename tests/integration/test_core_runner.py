@@ -71,7 +71,7 @@ class FakeRuns:
     async def revoke(self, run_id: str, job: Job, token: RunToken) -> None:
         return
 
-    async def give_back(self, run_id: str, job: Job) -> None:
+    async def give_back(self, run_id: str, job: Job, kept: str | None = None) -> None:
         self.given_back.append(run_id)
 
     async def give_up(self, job: Job, reason: str) -> None:

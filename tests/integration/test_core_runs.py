@@ -20,6 +20,7 @@ from app.domain.jobs import run_job
 from app.domain.names import Repository
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.policy import Policy
+from app.domain.record import Unfinished
 from app.domain.task import Status
 from app.leases import Leases
 from app.ports import GitHub
@@ -182,6 +183,19 @@ async def test_i12_a_job_that_cannot_go_on_for_ever_ends_with_a_word(stage: Stag
     for _ in range(POLICY.max_returns + 1):
         await runs.give_back(await granted(runs), JOB)
     assert await runs.begin(JOB, "runner") == Refused(reason="it could not go on 4 times.")
+
+
+async def test_what_a_run_was_given_back_with_is_gone_on_from_though_the_next_is_lost(stage: Stage) -> None:
+    runs, sha = runs_of(stage), "1" * 40
+    run_id = await granted(runs)
+    await runs.give_back(run_id, JOB, sha)
+    for _ in range(2):
+        grant = await runs.begin(JOB, "runner")
+        assert isinstance(grant, Grant)
+        assert grant.unfinished == Unfinished(run_id=run_id, sha=sha)
+        await stage.clock.pass_time(31)
+    names = [(type(event).__name__, getattr(event, "kept", None)) for event in await told(stage)]
+    assert names == [("RunStarted", None), ("RunGivenBack", sha), ("RunStarted", None), ("RunStarted", None)]
 
 
 async def test_a_job_that_was_set_aside_ends_its_task_in_words(stage: Stage) -> None:

@@ -1,17 +1,27 @@
+from typing import Any
+
 import pytest
 
 from app.domain.complexity import Complexity
 from app.domain.effects import Decision, DeleteRef, Enqueue, SetLabels, StopRun, Tell, UpsertComment, nothing
-from app.domain.events import RunFinished, RunProgressed, Spent, WorkspaceExpired
+from app.domain.events import RunFinished, RunGivenBack, RunProgressed, Spent, WorkspaceExpired
 from app.domain.instructions import Kind
 from app.domain.jobs import Purpose, cleanup_job
 from app.domain.ledger import Ledger
 from app.domain.outcomes import Outcome
-from app.domain.record import TaskRecord
+from app.domain.record import TaskRecord, Unfinished
 from app.domain.snapshot import Need
 from app.domain.strategies import single
 from app.domain.task import Status, Trigger, can
-from handlers.runs import HANDLERS, run_finished, run_progressed, run_started, spent, workspace_expired
+from handlers.runs import (
+    HANDLERS,
+    run_finished,
+    run_given_back,
+    run_progressed,
+    run_started,
+    spent,
+    workspace_expired,
+)
 from tests.unit import build
 from tests.unit.build import NOW, RUN, TASK
 
@@ -108,6 +118,38 @@ def test_i2_progress_that_is_told_again_or_late_changes_nothing() -> None:
 def test_i3_progress_of_a_run_that_is_not_current_changes_nothing(record: TaskRecord | None) -> None:
     decision = run_progressed(progressed("c-1"), build.snapshot(record))
     assert decision == nothing(f"run {RUN} is not the current run")
+
+
+GIVEN_BACK = RunGivenBack(task=TASK, run_id=RUN, kept="1" * 40)
+KEPT = Unfinished(run_id=RUN, sha="1" * 40)
+BEFORE = Unfinished(run_id="run-0", sha="2" * 40)
+
+
+@pytest.mark.parametrize("state", [{"run_id": RUN}, {"status": Status.PAUSED, "stopping": RUN, "stop_keeps": True}])
+def test_what_a_run_was_given_back_with_is_gone_on_from(state: dict[str, Any]) -> None:
+    known = build.record(**{"run_id": None, "unfinished": BEFORE, **state})
+    decision = run_given_back(GIVEN_BACK, build.snapshot(known))
+    gone = DeleteRef(ref="refs/orch/runs/run-0")
+    why = f"run {RUN} was given back with what it did so far"
+    assert decision == Decision(why, known.change(unfinished=KEPT), (gone,))
+
+
+@pytest.mark.parametrize("state", [{"run_id": "run-2"}, {"status": Status.PAUSED, "stopping": RUN}])
+def test_i3_what_a_run_that_is_not_current_was_given_back_with_is_removed(state: dict[str, Any]) -> None:
+    decision = run_given_back(GIVEN_BACK, build.snapshot(build.record(**{"run_id": None, **state})))
+    gone = DeleteRef(ref=f"refs/orch/runs/{RUN}")
+    assert decision == Decision(f"run {RUN} is not the current run", effects=(gone,))
+
+
+def test_i2_a_run_is_given_back_once() -> None:
+    known = build.record(run_id="run-2", unfinished=KEPT)
+    assert run_given_back(GIVEN_BACK, build.snapshot(known)) == nothing("that is known")
+    assert run_given_back(GIVEN_BACK, build.snapshot(None)) == nothing("the task is not known")
+
+
+def test_the_run_after_one_that_was_given_back_leaves_what_that_kept() -> None:
+    known = build.record(Status.ROUTED, unfinished=KEPT)
+    assert run_started(build.started("run-2", lost=RUN), build.snapshot(known)).effects == SHOW
 
 
 EXPIRED = WorkspaceExpired(task=TASK, attempt=1)
