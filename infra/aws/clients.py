@@ -66,6 +66,8 @@ class Clients:
     async def call(self, service: str, operation: str, *, waits: bool = False, **arguments: Any) -> dict[str, Any]:
         """Call an operation, in boto3's words for both; one that `waits` for long has a thread of its own.
 
+        What AWS streams was read: `Body` and `Payload` are bytes.
+
         Raises Retryable for what passes, Unauthorized for credentials, else RefusedByAws. A call that was begun goes on
         when its caller is cancelled.
         """
@@ -88,7 +90,7 @@ class Clients:
 
         try:
             made: Callable[..., dict[str, Any]] = getattr(self._client(service), operation)
-            return made(**arguments)
+            return _read(made(**arguments))
         except ClientError as error:
             raise _fault(service, operation, dict(error.response)) from error
         except NoCredentialsError as error:
@@ -115,6 +117,11 @@ def _make(service: str, region: str | None, endpoint: str | None) -> Any:
         tcp_keepalive=True,
     )
     return boto3.session.Session(region_name=region).client(service, endpoint_url=endpoint, config=config)
+
+
+def _read(response: dict[str, Any]) -> dict[str, Any]:
+    """Read what is streamed, here in the thread: `Body` of S3, `Payload` of Lambda are bytes then."""
+    return {name: value.read() if hasattr(value, "read") else value for name, value in response.items()}
 
 
 def _fault(service: str, operation: str, response: dict[str, Any]) -> Exception:

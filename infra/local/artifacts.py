@@ -3,16 +3,15 @@
 import asyncio
 import errno
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from app.domain.errors import Retryable
+from infra.keys import names_of
 
 DISK = frozenset({errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS})
-NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class DiskArtifacts:
@@ -36,10 +35,7 @@ class DiskArtifacts:
         return await asyncio.to_thread(_read, self._path(key))
 
     def _path(self, key: str) -> Path:
-        names = key.split("/")
-        if not all(NAME.fullmatch(name) and name not in {".", ".."} for name in names):
-            raise ValueError(f"Not an artifact key: {key!r}")
-        return self._root.joinpath(*names)
+        return self._root.joinpath(*names_of(key))
 
 
 async def _writing(write: Callable[[Path, bytes], None], path: Path, data: bytes) -> None:

@@ -7,9 +7,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from app.ports import Clock, Conflict, Document
+from infra.documents import check_commit, dump_body
 from infra.sqlite.database import Database
 
-MAX_KEYS = 100
 PURGE = 20
 LAST = "\U0010ffff"
 Row = tuple[str, int, str]
@@ -71,8 +71,8 @@ class SqliteStore:
         expires: Mapping[str, datetime] | None = None,
     ) -> None:
         puts, expected, expires = puts or {}, expected or {}, expires or {}
-        _check_keys(puts, deletes, expected, expires)
-        rows = [(partition, key, _dump(body), _seconds(expires.get(key))) for key, body in puts.items()]
+        check_commit(puts, deletes, expected, expires)
+        rows = [(partition, key, dump_body(body), _seconds(expires.get(key))) for key, body in puts.items()]
 
         def write(connection: Connection) -> None:
             now = self._clock.now().timestamp()
@@ -99,17 +99,6 @@ def _documents(rows: Iterable[Row]) -> list[Document]:
     return [Document(key, version, json.loads(body)) for key, version, body in rows]
 
 
-def _check_keys(
-    puts: Collection[str], deletes: Collection[str], expected: Iterable[str], expires: Iterable[str]
-) -> None:
-    if both := set(puts) & set(deletes):
-        raise ValueError(f"Both put and deleted: {sorted(both)}")
-    if strays := set(expires) - set(puts):
-        raise ValueError(f"Expires without being put: {sorted(strays)}")
-    if len({*puts, *deletes, *expected}) > MAX_KEYS:
-        raise ValueError(f"More than {MAX_KEYS} keys in one commit.")
-
-
 def _drop_expired(connection: Connection, partition: str, puts: Iterable[str], now: float) -> None:
     """Delete what a put would otherwise revive with its old version, and a few expired ones of anybody's."""
     connection.executemany(
@@ -127,11 +116,6 @@ def _require(connection: Connection, partition: str, expected: Mapping[str, int]
         found = row[1] if row else 0
         if found != version:
             raise Conflict(f"{partition} {key}: expected version {version}, found {found}")
-
-
-def _dump(body: Mapping[str, Any]) -> str:
-    # ASCII, because text from GitHub may hold lone surrogates, which no UTF-8 column takes
-    return json.dumps(dict(body), allow_nan=False, separators=(",", ":"))
 
 
 def _seconds(moment: datetime | None) -> float | None:
