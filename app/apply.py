@@ -30,6 +30,7 @@ from app.pull_effects import PullEffects, hidden_key
 from app.rebuild import find_record
 from app.reconcile import Reconcile
 from app.records import Loaded, Pending, Records
+from app.telemetry import span
 from app.texts import keep_text, read_text, tell
 
 CREATES = (do.CreateChild, do.UpsertComment, do.AddComment, do.OpenPull, do.AnswerThreads, do.SubmitReview, do.ShowLog)
@@ -66,7 +67,7 @@ class Apply:
         `loaded` and `pendings` are all that the store has of it. After progress the wait is the shortest one: the
         back-off is for the same thing that fails again and again.
         """
-        with bound(**({"task": str(loaded.task.task)} if loaded.task else {})):
+        with bound(**({"task": str(loaded.task.task)} if loaded.task else {})), span("apply", effects=len(pendings)):
             await self._drain(group, loaded, pendings)
 
     async def _drain(self, group: str, loaded: Loaded, pendings: list[Pending]) -> None:

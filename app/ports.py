@@ -1,7 +1,7 @@
 """The ports: what the core asks of the world. Every adapter of one passes the same contract suite."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -83,11 +83,15 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many messages wait to be received, are in flight, and may only be received later."""
+    """How many messages wait to be received, are in flight, and may only be received later.
+
+    `oldest` is for how many seconds one has waited, at most; None if none does, or that cannot be told.
+    """
 
     waiting: int
     in_flight: int
     later: int
+    oldest: float | None = field(default=None, compare=False)
 
 
 class EventQueue(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any, Protocol
 
 from app.apply import Apply
@@ -15,14 +16,17 @@ from app.domain.envelope import Envelope, Source
 from app.domain.errors import Permanent, Retryable, Unauthorized, Unparsable
 from app.domain.events import Event, Ignored
 from app.domain.internal import disclose
-from app.domain.names import number_of_branch
+from app.domain.names import TaskRef, number_of_branch
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Snapshot
 from app.domain.strategies.telling import told
 from app.log import bound, log
+from app.measures import measure_decision
+from app.metrics import EVENT_SECONDS
 from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
-from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Records, Stored
+from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Pending, Records, Stored
+from app.telemetry import about, span
 
 
 class Loader(Protocol):
@@ -56,21 +60,34 @@ class Process:
 
     async def __call__(self, lease: Lease[Envelope]) -> None:
         """Handle the envelope and end the lease one way or the other; raises nothing but what cancels."""
-        envelope = lease.item
-        with bound(delivery=envelope.id, group=envelope.group, name=envelope.name):
-            try:
-                await self._end(lease, lambda: self._handle(envelope, lease))
-            except LeaseLost:
-                log().warning("the lease ended before its envelope was handled; it will be handled again")
-            except Retryable as error:  # the queue does not take the end of the lease, which will end by itself
-                log().error("the lease could not be ended", reason=str(error))
-            except Exception as error:
-                log().exception("the lease could not be ended", error=str(error))
+        envelope, began = lease.item, perf_counter()
+        words = {"delivery": envelope.id, "group": envelope.group}
+        with (
+            span(f"handle {envelope.name}", trace=envelope.trace, **words) as current,
+            bound(name=envelope.name, **words, **current.names),
+        ):
+            result = await self._ended(lease)
+            current.note(result=result)
+        EVENT_SECONDS.record(perf_counter() - began, result=result)
 
-    async def _end(self, lease: Lease[Envelope], work: Callable[[], Awaitable[None]]) -> None:
+    async def _ended(self, lease: Lease[Envelope]) -> str:
+        """Handle the envelope, end the lease, and return what became of it."""
+        try:
+            return await self._end(lease, lambda: self._handle(lease.item, lease))
+        except LeaseLost:
+            log().warning("the lease ended before its envelope was handled; it will be handled again")
+        except Retryable as error:  # the queue does not take the end of the lease, which will end by itself
+            log().error("the lease could not be ended", reason=str(error))
+        except Exception as error:
+            log().exception("the lease could not be ended", error=str(error))
+        return "lost"
+
+    async def _end(self, lease: Lease[Envelope], work: Callable[[], Awaitable[None]]) -> str:
+        result = "released"
         try:
             async with asyncio.timeout(self.deadline):
                 await work()
+            result = "handled"
         except TimeoutError:
             await lease.release(self._back_off(lease))
             log().warning("released", reason=f"it took longer than {self.deadline:g} s and will be gone on with")
@@ -91,9 +108,12 @@ class Process:
         except (Unparsable, Permanent) as error:
             await lease.bury(str(error))
             log().error("dead-lettered", reason=str(error))
+            result = "dead_lettered"
         except Exception as error:  # a bug of ours must not stop the worker: it is counted, then dead-lettered
             dead = await lease.fail(traceback.format_exc(), self._back_off(lease))
             log().exception("failed", dead=dead, error=str(error))
+            result = "dead_lettered" if dead else "failed"
+        return result
 
     def _back_off(self, lease: Lease[Envelope]) -> float:
         exponent = min(max(lease.receives - 1, 0), 10)
@@ -121,24 +141,34 @@ class Process:
         group = envelope.group
         stored = await self._drained(envelope)
         event = self.parse(envelope)
-        with bound(**self._names(event)):
+        with bound(**self._names(event)), about(_task_group(event)):
+            committed = await self._committed(envelope, event, stored)
+            if committed is not None and committed[1]:  # nothing else is left since it was drained above
+                loaded, outbox = committed
+                await self.apply.drain(group, loaded, outbox)
+
+    async def _committed(self, envelope: Envelope, event: Event, stored: Stored) -> tuple[Loaded, list[Pending]] | None:
+        """Decide and write that down; return what is to be done of it."""
+        group = envelope.group
+        with span("decide", event=event.type) as current:
             considered = await self.consider(event, stored)
             if considered is None:
-                return
+                return None
             decision, loaded = considered
             if envelope.source is Source.SWEEP and decision.record is None and not decision.effects:
-                return  # a look every few minutes at which nothing was missed is not worth a place in the store
+                return None  # a look every few minutes at which nothing was missed is not worth a place in the store
             decision = _extended(loaded.task, self.apply.notifying.extend(loaded.task, decision))
             life = SWEEP_LIFE if envelope.source is Source.SWEEP else MARK_LIFE
             now = self.clock.now()
             outbox = await self.records.commit(group, envelope.id, decision, loaded.version, now, life=life)
             log().info("decided", why=decision.why, effects=[effect.type for effect in decision.effects])
-            if outbox:  # nothing else is left since it was drained above
-                if decision.record is not None:
-                    loaded = Loaded(decision.record, loaded.version + 1)
-                elif loaded.record is None:  # the handler asked for none
-                    loaded = await self.records.load(group, stored)
-                await self.apply.drain(group, loaded, outbox)
+            current.note(effects=len(outbox))
+            measure_decision(event, loaded.task, envelope.received_at)
+            if decision.record is not None:
+                return Loaded(decision.record, loaded.version + 1), outbox
+            if outbox and loaded.record is None:  # the handler asked for none
+                loaded = await self.records.load(group, stored)
+            return loaded, outbox
 
     async def _drained(self, envelope: Envelope) -> Stored:
         """Return what the store has for the envelope's event, after all was done that was still to be."""
@@ -169,13 +199,24 @@ class Process:
         return _dated(handler.decide(event, snapshot), loaded.task, snapshot.now), loaded
 
     def _names(self, event: Any) -> dict[str, str]:
-        """Name the task that an event is about, so that its every line can be found by that name."""
-        about = getattr(event, "job", event)
-        task, branch = getattr(about, "task", None), getattr(event, "head_branch", None)
+        """Name task, job and run that an event is about, so that its every line can be found by these names."""
+        ids = {"job": getattr(event, "job_id", None), "run": getattr(event, "run_id", None)}
+        names = {name: str(found) for name, found in ids.items() if found}
+        task, branch = _task_of(event), getattr(event, "head_branch", None)
         if task is not None:
-            return {"task": str(task)}
+            return names | {"task": str(task)}
         number = number_of_branch(branch, self.policy.branch_prefix) if branch else None
-        return {"task": f"{event.repository.full_name}#{number}"} if number else {}
+        return names | ({"task": f"{event.repository.full_name}#{number}"} if number else {})
+
+
+def _task_of(event: Any) -> TaskRef | None:
+    task = getattr(getattr(event, "job", event), "task", None)
+    return task if isinstance(task, TaskRef) else None
+
+
+def _task_group(event: Any) -> str | None:
+    task = _task_of(event)
+    return task.group if task else None
 
 
 def _extended(before: TaskRecord | None, decision: Decision) -> Decision:

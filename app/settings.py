@@ -231,6 +231,15 @@ class ServeSettings(RunnerSettings):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; webhooks come to `/webhook`")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port at which Prometheus fetches `/metrics`; not set: nowhere; see [Watching it](#watching-it)",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="address to listen on for that; whoever reaches it may read"
+    )
     workers: int = Field(default=4, ge=1, description="events handled at the same time, each of another group")
     event_lease: float = Field(
         default=60, gt=0, description="seconds after which an event is handled again whose worker was lost"
@@ -457,6 +466,18 @@ def _problem(item: Any, sources: Sources) -> str:
     if item["type"] == "missing":
         return f"{label} is not set: {ServeSettings.model_fields[name].description}"
     return f"{given.label} (from {given.origin}): {text}" if given else f"{label}: {text}"
+
+
+def otlp_signals() -> frozenset[str]:
+    """Return which of `traces` and `metrics` the standard variables of OpenTelemetry send somewhere."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return frozenset()
+    return frozenset(signal for signal in ("traces", "metrics") if _is_sent(signal.upper()))
+
+
+def _is_sent(signal: str) -> bool:
+    to = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    return bool(to) and os.environ.get(f"OTEL_{signal}_EXPORTER", "otlp").strip() == "otlp"
 
 
 def provider_key(name: str) -> str | None:

@@ -37,6 +37,8 @@ def pack(envelope: Packable) -> bytes:
         "received_at": envelope.received_at.isoformat(),
         "not_before": envelope.not_before.isoformat() if envelope.not_before else None,
     }
+    if trace := getattr(envelope, "trace", None):
+        head["trace"] = trace  # else left out: an Orch that knows no such field reads the envelope, too
     return b"%s\n%s" % (json.dumps(head).encode(), envelope.body)
 
 

@@ -14,6 +14,7 @@ from app.domain.plan import Verdict as Checked
 from app.domain.text import neutralise, subject
 from app.log import log
 from app.ports import Clock, Runs
+from app.telemetry import span
 from runner.absent import NestedRepository, Undeliverable
 from runner.agents.base import Lane
 from runner.commits import commit_tree, message_of
@@ -104,10 +105,12 @@ class Run:
         self.pulse.inbox.put(self.grant.instructions)
         setup = None if self.grant.purpose is Purpose.REBASE else self._setup()
         self._begin("preparing the workspace")
-        place = await prepare(self.root, self.job.task, self.grant, self._courier)
+        with span("prepare"):
+            place = await prepare(self.root, self.job.task, self.grant, self._courier)
         try:
             if place.needs_agent:
-                await self._let_work(setup or self._setup(), place, report)
+                with span("agent", agent=self.grant.agent):
+                    await self._let_work(setup or self._setup(), place, report)
             await self._deliver(place, report)
         except Ending as ending:
             if ending.outcome is Outcome.CANCELLED and self.pulse.verdict is Verdict.CANCELLED:
@@ -180,7 +183,8 @@ class Run:
         await self._check_merge(place, sha)
         self._begin("pushing")
         try:
-            await self._courier.persist(lambda: self._courier.push(place.workspace, sha), PATIENCE)
+            with span("push"):
+                await self._courier.persist(lambda: self._courier.push(place.workspace, sha), PATIENCE)
         except Retryable as error:  # to begin again would spend once more what was spent already
             reason = f"what the agent did could not be pushed: {error}"
             raise Ending(Outcome.INFRASTRUCTURE_FAILED, reason) from error

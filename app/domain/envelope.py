@@ -19,7 +19,8 @@ class Envelope(Value):
 
     `id` is `X-GitHub-Delivery` for a webhook (the same on a redelivery) and derived from its cause for
     an internal event. `name` is `X-GitHub-Event` or the event's type. `not_before` makes it wait, in a group
-    that nothing else waits in.
+    that nothing else waits in. `trace` is the `traceparent` (W3C Trace Context) of what it belongs to, if that is
+    traced.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Envelope(Value):
     body: bytes
     received_at: datetime
     not_before: datetime | None = None
+    trace: str | None = None
 
 
 class DeadLetter(Value):

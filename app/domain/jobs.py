@@ -4,6 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from app.domain.base import Value
 from app.domain.names import TaskRef
 
@@ -42,7 +44,11 @@ PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 
 
 class Job(Value):
-    """One run to do; ids, no objects. The id is derived, so that asking twice is asking once."""
+    """One run to do; ids, no objects. The id is derived, so that asking twice is asking once.
+
+    `trace` is the `traceparent` (W3C Trace Context) of what asked for it. An Orch that traces nothing writes none, so
+    that those read its jobs that know no such field.
+    """
 
     version: Literal[1] = 1
     id: str
@@ -50,6 +56,7 @@ class Job(Value):
     task: TaskRef
     attempt: int
     step: str
+    trace: str | None = Field(default=None, exclude_if=lambda trace: trace is None)
 
 
 class DeadJob(Value):

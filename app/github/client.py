@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -14,6 +14,7 @@ from gidgethub.abc import GitHubAPI
 from app.domain.errors import Permanent, Retryable
 from app.github.faults import Answer, Limited, Rejected, fault_of
 from app.github.pacing import Pace, Pacing
+from app.github.quota import Quota
 from app.github.remembered import Remembered
 from app.ports import Clock
 
@@ -66,6 +67,7 @@ class Transport:
     timeout: float = 10.0
     repeats: int = 2
     base_delay: float = 0.5
+    quota: Quota = field(default_factory=Quota)
 
 
 class Client(GitHubAPI):
@@ -164,6 +166,7 @@ class Client(GitHubAPI):
         pacing, key = self._transport.pacing, self._credential.key
         await pacing.check(key)
         answer = await self._followed(method, url, headers, body)
+        self._transport.quota.note(key, answer.headers, self._transport.clock.now())
         if answer.status < 400:
             return answer
         fault = fault_of(_name(method, url), answer, self._transport.clock.now())

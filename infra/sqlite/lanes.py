@@ -48,6 +48,16 @@ class Dead:
     died: float
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many messages a queue has, and for how many seconds one has waited, at most."""
+
+    waiting: int
+    in_flight: int
+    later: int
+    oldest: float | None
+
+
 def accept(connection: Connection, message: Message, now: float) -> bool:
     """Add the message; False if its id is in its lane already, or still taken there."""
     added = connection.execute(
@@ -167,16 +177,19 @@ def depth(connection: Connection, queue: str) -> int:
     return int(count)
 
 
-def backlog(connection: Connection, queue: str, now: float) -> tuple[int, int, int]:
+def backlog(connection: Connection, queue: str, now: float) -> Load:
     """Count the messages that wait, that are held, and that wait until a later time; a held lane holds its first."""
     rows = connection.execute(
-        "SELECT held AND lanes.due > ?1, lanes.due > ?1, count(*) FROM lanes"
+        "SELECT held AND lanes.due > ?1, lanes.due > ?1, count(*),"
+        " min(iif(held AND lanes.due > ?1 AND seq = head, NULL, messages.due)) FROM lanes"
         " JOIN messages ON messages.queue = lanes.queue AND lane = name WHERE lanes.queue = ?2 GROUP BY 1, 2, name",
         (now, queue),
     ).fetchall()
-    held = sum(1 for is_held, _, _ in rows if is_held)
-    later = sum(count for is_held, is_later, count in rows if is_later and not is_held)
-    return sum(count for _, _, count in rows) - held - later, held, later
+    held = sum(1 for is_held, _, _, _ in rows if is_held)
+    later = sum(count for is_held, is_later, count, _ in rows if is_later and not is_held)
+    since = [first for is_held, is_later, _, first in rows if first is not None and (is_held or not is_later)]
+    waiting = sum(count for _, _, count, _ in rows) - held - later
+    return Load(waiting, held, later, max(now - min(since), 0) if since else None)
 
 
 def _require(connection: Connection, held: Held, now: float) -> None:

@@ -105,7 +105,8 @@ class Queue(Generic[Item]):
     async def backlog(self) -> Backlog:
         """Count what waits, is in flight, and may not be received yet."""
         now = self._now()
-        return Backlog(*await self._database.read(partial(lanes.backlog, queue=self._name, now=now)))
+        held = await self._database.read(partial(lanes.backlog, queue=self._name, now=now))
+        return Backlog(held.waiting, held.in_flight, held.later, held.oldest)
 
     async def _take(self) -> Held | float | None:
         taking = self._database.submit(
