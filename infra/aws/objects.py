@@ -50,6 +50,16 @@ class Objects:
             raise
         return bytes(answer["Body"]), dict(answer["Metadata"])
 
+    async def metadata(self, key: str) -> dict[str, str] | None:
+        """Read what was written as `Metadata` with an object; None if there is no such object."""
+        try:
+            answer = await self._call("head_object", Key=key)
+        except RefusedByAws as error:
+            if error.code in GONE:
+                return None
+            raise
+        return dict(answer["Metadata"])
+
     async def delete(self, key: str) -> None:
         """Delete an object, which may be gone."""
         await self._call("delete_object", Key=key)

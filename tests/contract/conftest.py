@@ -1,24 +1,28 @@
-"""The adapters under contract, each behind the same few controls.
-
-To put another adapter under a suite, add its opener to the dictionary of its port.
-"""
+"""The adapters under contract, each behind the same few controls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app.ports import Artifacts, EventQueue, JobQueue, Store
+from infra.aws.artifacts import S3Artifacts
+from infra.aws.clients import Clients
+from infra.aws.events import SqsEventQueue
+from infra.aws.jobs import SqsJobQueue
+from infra.aws.store import DynamoStore
 from infra.local.artifacts import DiskArtifacts
 from infra.sqlite.database import Database
 from infra.sqlite.events import SqliteEventQueue
 from infra.sqlite.jobs import SqliteJobQueue
 from infra.sqlite.migrations import QUEUE, STORE
 from infra.sqlite.store import SqliteStore
+from tests.aws.stack import Stack, StackClock, make_bucket, make_queue, make_table, unique
 
 LEASE_SECONDS = 30.0
 MAX_FAILURES = 3
@@ -87,13 +91,46 @@ async def open_local(directory: Path) -> AsyncIterator[Rig]:
         )
 
 
-OPENERS: dict[str, Opener] = {"local": open_local}
+@asynccontextmanager
+async def open_aws(stack: Stack, clients: Clients, _directory: Path) -> AsyncIterator[Rig]:
+    clock = StackClock(stack)
+    bucket, table = await asyncio.gather(make_bucket(clients), make_table(clients))
+    events, jobs = await asyncio.gather(
+        make_queue(clients, unique("events") + ".fifo"), make_queue(clients, unique("jobs"))
+    )
+    store = DynamoStore(clients, table, clock)
+
+    async def pass_time(seconds: float) -> None:
+        stack.pass_time(seconds)
+
+    yield Rig(
+        events=SqsEventQueue(
+            clients, events, bucket, store, clock, lease_seconds=LEASE_SECONDS, max_failures=MAX_FAILURES
+        ),
+        jobs=SqsJobQueue(clients, jobs, bucket, clock, lease_seconds=LEASE_SECONDS, max_failures=MAX_FAILURES),
+        store=store,
+        artifacts=S3Artifacts(clients, bucket),
+        lease_seconds=LEASE_SECONDS,
+        max_failures=MAX_FAILURES,
+        now=clock.now,
+        pass_time=pass_time,
+        exact=False,
+    )
 
 
-@pytest.fixture(params=sorted(OPENERS))
+@pytest.fixture(scope="session")
+def clients(stack: Stack) -> Iterator[Clients]:
+    """Clients for all tests: to make one takes longer than most tests."""
+    with stack.clients() as made:
+        yield made
+
+
+@pytest.fixture(params=["aws", "local"])
 def opener(request: pytest.FixtureRequest) -> Opener:
     """Open a fresh back end in an empty directory, for tests that need more than one."""
-    return OPENERS[request.param]
+    if request.param == "local":
+        return open_local
+    return partial(open_aws, request.getfixturevalue("stack"), request.getfixturevalue("clients"))
 
 
 @pytest.fixture
