@@ -1,10 +1,8 @@
 """Put the parts together: one place where adapters meet ports."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from app.apply import Apply
@@ -16,6 +14,7 @@ from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.domain.facts import Identity
 from app.domain.policy import Policy
 from app.domain.router import Mode
+from app.entry.backends import nothing, open_backend
 from app.entry.shown_log import log_shower
 from app.github.api import open_github
 from app.github.payloads import parse_webhook
@@ -36,13 +35,7 @@ from app.signing import Signing
 from app.standings import Standings
 from handlers.registry import HANDLERS
 from handlers.snapshot import SnapshotLoader
-from infra.local.artifacts import DiskArtifacts
 from infra.local.clock import SystemClock
-from infra.sqlite.database import Database, Schema
-from infra.sqlite.events import SqliteEventQueue
-from infra.sqlite.jobs import SqliteJobQueue
-from infra.sqlite.migrations import QUEUE, STORE
-from infra.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 Wrap = Callable[[str, Any], Any]
@@ -63,7 +56,10 @@ def plain(name: str, part: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The adapters of one process. Each of `checks` raises when what it is named for cannot be used."""
+    """The adapters of one process. Each of `checks` raises when what it is named for cannot be used.
+
+    `tend` looks after the runners, each minute.
+    """
 
     events: EventQueue
     jobs: JobQueue
@@ -73,6 +69,7 @@ class Ports:
     clock: Clock
     stop_receiving: Callable[[], None]
     checks: Mapping[str, Callable[[], Awaitable[object]]]
+    tend: Callable[[], Awaitable[None]] = nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,42 +83,25 @@ class Core:
 
 @asynccontextmanager
 async def open_ports(settings: ServeSettings, wrap: Wrap = plain) -> AsyncIterator[Ports]:
-    """Open SQLite, disk and GitHub. `wrap` may put something around each port, by its name."""
+    """Open the back end and GitHub. `wrap` may put something around each port, by its name."""
     clock: Clock = wrap("clock", SystemClock())
-    async with AsyncExitStack() as stack:
-        queue = await stack.enter_async_context(await _open(settings.queue_file, QUEUE, durable=True))
-        documents = await stack.enter_async_context(await _open(settings.store_file, STORE, durable=False))
-        github = await stack.enter_async_context(
-            open_github(settings.github_api_url, settings.app_id, settings.key(), clock, write_gap=settings.write_gap)
-        )
-        limits = {"max_failures": settings.max_failures}
-        events = SqliteEventQueue(queue, clock, lease_seconds=settings.event_lease, **limits)
-        jobs = SqliteJobQueue(queue, clock, lease_seconds=settings.job_lease, **limits)
-
-        def stop_receiving() -> None:
-            events.stop()
-            jobs.stop()
-
+    async with (
+        open_backend(settings, clock) as backend,
+        open_github(
+            settings.github_api_url, settings.app_id, settings.key(), clock, write_gap=settings.write_gap
+        ) as github,
+    ):
         yield Ports(
-            events=wrap("events", events),
-            jobs=wrap("jobs", jobs),
-            store=wrap("store", SqliteStore(documents, clock)),
-            artifacts=wrap("artifacts", DiskArtifacts(settings.state_dir / "artifacts")),
+            events=wrap("events", backend.events),
+            jobs=wrap("jobs", backend.jobs),
+            store=wrap("store", backend.store),
+            artifacts=wrap("artifacts", backend.artifacts),
             github=wrap("github", github),
             clock=clock,
-            stop_receiving=stop_receiving,
-            checks={"queue": queue.check, "store": documents.check, "github": github.identity},
+            stop_receiving=backend.stop_receiving,
+            checks={**backend.checks, "github": github.identity},
+            tend=backend.tend,
         )
-
-
-async def _open(path: Path, schema: Schema, *, durable: bool) -> Database:
-    try:
-        return await Database.open(path, schema, durable=durable)
-    except (OSError, sqlite3.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise Permanent(
-            f"{path} cannot be used: {why}; let ORCH_STATE_DIR be a folder that Orch may write, with room on its disk"
-        ) from error
 
 
 async def build_core(
