@@ -102,6 +102,9 @@ class EventQueue(Protocol):
 
         "Before" is: waiting, in flight, or accepted less than five minutes ago (as SQS FIFO has it). A
         dead-lettered one does not count, so that GitHub's redelivery of it is taken.
+
+        An adapter that cannot tell says True. It may take an envelope twice that waits for longer than five minutes,
+        and not take a dead-lettered one before they are over.
         """
         ...
 
@@ -112,7 +115,10 @@ class EventQueue(Protocol):
     async def dead_letters(self) -> Sequence[DeadLetter]: ...
 
     async def redrive(self, envelope_id: str) -> bool:
-        """Put a dead letter back at the end of its group with no failures; False if there is none of that id."""
+        """Put a dead letter back at the end of its group with no failures; False if there is none of that id.
+
+        One that was sent again meanwhile is not doubled, where the adapter can tell.
+        """
         ...
 
     async def depth(self) -> int:
@@ -127,7 +133,10 @@ class EventQueue(Protocol):
         ...
 
     def stop(self) -> None:
-        """End the waiting of every `receive`, now and from now on; what one is just taking it still returns."""
+        """End the waiting of every `receive`, from now on and within a few seconds.
+
+        What one is just taking it still returns, or releases.
+        """
         ...
 
 

@@ -57,7 +57,9 @@ class Rig:
     """The adapters of one back end, and what a suite must know of it.
 
     `pass_time` returns when so many seconds are over by the adapters' clock `now`, which has no other hands if
-    it is `exact`.
+    it is `exact`; `slack` is how many of them a test may take by itself. An events queue that does not `remember` what
+    lies on it says True to what it took before, forgets that after five minutes though it still waits, and not earlier
+    though it was set aside, and counts what may only be received later as it likes.
     """
 
     events: EventQueue
@@ -69,6 +71,8 @@ class Rig:
     now: Callable[[], datetime]
     pass_time: PassTime
     exact: bool
+    slack: float
+    remembers: bool
 
 
 @asynccontextmanager
@@ -88,6 +92,8 @@ async def open_local(directory: Path) -> AsyncIterator[Rig]:
             now=clock.now,
             pass_time=clock.pass_time,
             exact=True,
+            slack=1,
+            remembers=True,
         )
 
 
@@ -115,6 +121,8 @@ async def open_aws(stack: Stack, clients: Clients, _directory: Path) -> AsyncIte
         now=clock.now,
         pass_time=pass_time,
         exact=False,
+        slack=10,
+        remembers=False,
     )
 
 

@@ -48,9 +48,30 @@ async def send(queue: EventQueue, *names: str, group: str = "repository:1/1") ->
 async def receive(queue: EventQueue) -> EventLease:
     """Receive what must be there."""
     async with asyncio.timeout(SOON):
-        lease = await queue.receive(1)
+        lease = await queue.receive(5)
     assert lease is not None
     return lease
+
+
+async def send_again(rig: Rig, name: str) -> None:
+    """Send what was taken before; not every queue can tell."""
+    assert await rig.events.send(envelope(name)) is not rig.remembers
+
+
+async def let_be_forgotten(rig: Rig) -> None:
+    """Let the ids of dead letters be forgotten, where that takes time."""
+    if not rig.remembers:
+        await rig.pass_time(DEDUPE_SECONDS)
+
+
+async def require_backlog(rig: Rig, waiting: int, in_flight: int, later: int) -> None:
+    """Compare what is counted with what there is, as far as the queue can tell it."""
+    found, expected = await rig.events.backlog(), Backlog(waiting, in_flight, later)
+    assert found == expected if rig.remembers else _sum(found) == _sum(expected)
+
+
+def _sum(backlog: Backlog) -> int:
+    return backlog.waiting + backlog.in_flight + backlog.later
 
 
 async def drain(queue: EventQueue) -> list[str]:
@@ -99,16 +120,16 @@ async def test_depth_counts_what_waits_and_what_is_in_flight(rig: Rig) -> None:
 
 
 async def test_the_backlog_says_what_waits_what_is_in_flight_and_what_is_due_later(rig: Rig) -> None:
-    assert await rig.events.backlog() == Backlog(0, 0, 0)
+    await require_backlog(rig, 0, 0, 0)
     await send(rig.events, "a", "b")
     await send(rig.events, "c", group="repository:1/2")
     await rig.events.send(envelope("d", "later/d", rig.now() + timedelta(seconds=60)))
     lease = await receive(rig.events)
-    assert await rig.events.backlog() == Backlog(waiting=2, in_flight=1, later=1)
+    await require_backlog(rig, waiting=2, in_flight=1, later=1)
     await lease.release(20)
-    assert await rig.events.backlog() == Backlog(waiting=1, in_flight=0, later=3)
+    await require_backlog(rig, waiting=1, in_flight=0, later=3)
     await rig.pass_time(21)
-    assert await rig.events.backlog() == Backlog(waiting=3, in_flight=0, later=1)
+    await require_backlog(rig, waiting=3, in_flight=0, later=1)
 
 
 # Sent before
@@ -116,22 +137,22 @@ async def test_the_backlog_says_what_waits_what_is_in_flight_and_what_is_due_lat
 
 async def test_one_that_waits_is_not_taken_again(rig: Rig) -> None:
     await send(rig.events, "a")
-    assert not await rig.events.send(envelope("a"))
+    await send_again(rig, "a")
     assert await drain(rig.events) == ["a"]
 
 
 async def test_one_in_flight_is_not_taken_again(rig: Rig) -> None:
     await send(rig.events, "a")
     await receive(rig.events)
-    assert not await rig.events.send(envelope("a"))
+    await send_again(rig, "a")
     assert await rig.events.depth() == 1
 
 
 async def test_one_accepted_within_five_minutes_is_not_taken_again_though_acknowledged(rig: Rig) -> None:
     await send(rig.events, "a")
     await drain(rig.events)
-    await rig.pass_time(DEDUPE_SECONDS - 1)
-    assert not await rig.events.send(envelope("a"))
+    await rig.pass_time(DEDUPE_SECONDS - rig.slack)
+    await send_again(rig, "a")
     assert await rig.events.depth() == 0
 
 
@@ -139,23 +160,25 @@ async def test_one_acknowledged_is_taken_again_after_five_minutes(rig: Rig) -> N
     await send(rig.events, "a")
     await drain(rig.events)
     await rig.pass_time(DEDUPE_SECONDS)
-    assert await rig.events.send(envelope("a"))
+    await send(rig.events, "a")
+    assert await rig.events.depth() == 1
 
 
-async def test_one_that_waits_longer_than_five_minutes_is_not_taken_again(rig: Rig) -> None:
+async def test_one_that_waits_longer_than_five_minutes_is_not_taken_again_by_a_queue_that_remembers(rig: Rig) -> None:
     await send(rig.events, "a")
     await rig.pass_time(2 * DEDUPE_SECONDS)
-    assert not await rig.events.send(envelope("a"))
-    assert await drain(rig.events) == ["a"]
+    await send_again(rig, "a")
+    assert await drain(rig.events) == (["a"] if rig.remembers else ["a", "a"])
 
 
 async def test_a_refused_one_does_not_lengthen_the_five_minutes(rig: Rig) -> None:
     await send(rig.events, "a")
     await drain(rig.events)
-    await rig.pass_time(DEDUPE_SECONDS - 1)
-    await rig.events.send(envelope("a"))
-    await rig.pass_time(1)
-    assert await rig.events.send(envelope("a"))
+    await rig.pass_time(DEDUPE_SECONDS - rig.slack)
+    await send_again(rig, "a")
+    await rig.pass_time(rig.slack)
+    await send(rig.events, "a")
+    assert await rig.events.depth() == 1
 
 
 async def test_the_same_id_is_taken_in_another_group(rig: Rig) -> None:
@@ -167,7 +190,8 @@ async def test_the_same_id_is_taken_in_another_group(rig: Rig) -> None:
 async def test_one_dead_lettered_is_taken_again(rig: Rig) -> None:
     await send(rig.events, "a")
     await (await receive(rig.events)).bury("broken")
-    assert await rig.events.send(envelope("a"))
+    await let_be_forgotten(rig)
+    await send(rig.events, "a")
     assert await drain(rig.events) == ["a"]
 
 
@@ -229,10 +253,10 @@ async def test_a_cancelled_receive_holds_nothing(rig: Rig) -> None:
 
 
 async def test_an_envelope_waits_until_its_time(rig: Rig) -> None:
-    await rig.events.send(envelope("a", not_before=rig.now() + timedelta(seconds=5)))
-    await rig.pass_time(4)
+    await rig.events.send(envelope("a", not_before=rig.now() + timedelta(seconds=2 * rig.slack)))
+    await rig.pass_time(rig.slack)
     assert await rig.events.receive(0) is None
-    await rig.pass_time(1)
+    await rig.pass_time(rig.slack)
     assert (await receive(rig.events)).item.id == "a"
 
 
@@ -255,7 +279,7 @@ async def test_what_is_not_acknowledged_comes_again_before_its_followers(rig: Ri
 async def test_a_lease_lasts_its_time(rig: Rig) -> None:
     await send(rig.events, "a")
     lease = await receive(rig.events)
-    await rig.pass_time(rig.lease_seconds - 1)
+    await rig.pass_time(rig.lease_seconds - rig.slack)
     assert await rig.events.receive(0) is None
     await lease.ack()
     assert await rig.events.depth() == 0
@@ -264,11 +288,11 @@ async def test_a_lease_lasts_its_time(rig: Rig) -> None:
 async def test_a_lease_is_extended_from_now(rig: Rig) -> None:
     await send(rig.events, "a")
     lease = await receive(rig.events)
-    await rig.pass_time(rig.lease_seconds - 1)
-    await lease.extend(5)
-    await rig.pass_time(4)
+    await rig.pass_time(rig.lease_seconds - rig.slack)
+    await lease.extend(2 * rig.slack)
+    await rig.pass_time(rig.slack)
     assert await rig.events.receive(0) is None
-    await rig.pass_time(1)
+    await rig.pass_time(rig.slack)
     assert (await receive(rig.events)).item.id == "a"
 
 
@@ -276,7 +300,7 @@ async def test_a_lease_may_be_extended_again_and_then_used(rig: Rig) -> None:
     await send(rig.events, "a")
     lease = await receive(rig.events)
     for _ in range(3):
-        await rig.pass_time(rig.lease_seconds - 1)
+        await rig.pass_time(rig.lease_seconds - rig.slack)
         await lease.extend(rig.lease_seconds)
     await lease.ack()
     assert await rig.events.depth() == 0
@@ -291,17 +315,17 @@ async def test_a_released_one_comes_again_before_its_followers_and_has_not_faile
 
 async def test_a_group_waits_with_one_released_for_later(rig: Rig) -> None:
     await send(rig.events, "a", "b")
-    await (await receive(rig.events)).release(5)
-    await rig.pass_time(4)
+    await (await receive(rig.events)).release(2 * rig.slack)
+    await rig.pass_time(rig.slack)
     assert await rig.events.receive(0) is None
-    await rig.pass_time(1)
+    await rig.pass_time(rig.slack)
     assert await drain(rig.events) == ["a", "b"]
 
 
 async def test_other_groups_go_on_while_one_waits(rig: Rig) -> None:
     await send(rig.events, "a")
     await send(rig.events, "b", group="repository:1/2")
-    await (await receive(rig.events)).release(5)
+    await (await receive(rig.events)).release(rig.slack)
     assert await drain(rig.events) == ["b"]
 
 
@@ -331,10 +355,10 @@ async def test_counts_belong_to_one_message_of_the_group(rig: Rig) -> None:
 
 async def test_a_failed_one_waits_for_its_delay(rig: Rig) -> None:
     await send(rig.events, "a", "b")
-    await (await receive(rig.events)).fail("broken", 5)
-    await rig.pass_time(4)
+    await (await receive(rig.events)).fail("broken", 2 * rig.slack)
+    await rig.pass_time(rig.slack)
     assert await rig.events.receive(0) is None
-    await rig.pass_time(1)
+    await rig.pass_time(rig.slack)
     assert await drain(rig.events) == ["a", "b"]
 
 
@@ -420,16 +444,21 @@ async def test_an_unknown_dead_letter_is_not_redriven(rig: Rig) -> None:
     assert await rig.events.depth() == 1
 
 
-async def test_a_dead_letter_that_was_sent_again_is_not_doubled_by_a_redrive(rig: Rig) -> None:
+async def test_a_dead_letter_that_was_sent_again_is_not_doubled_by_a_redrive_of_a_queue_that_remembers(
+    rig: Rig,
+) -> None:
     await send(rig.events, "a")
     await (await receive(rig.events)).bury("broken")
+    await let_be_forgotten(rig)
     await send(rig.events, "a")
     assert await rig.events.redrive("a")
-    assert (await drain(rig.events), await rig.events.dead_letters()) == (["a"], [])
+    expected = ["a"] if rig.remembers else ["a", "a"]
+    assert (await drain(rig.events), await rig.events.dead_letters()) == (expected, [])
 
 
 async def test_a_redriven_one_that_waits_is_not_taken_again(rig: Rig) -> None:
     await send(rig.events, "a")
     await (await receive(rig.events)).bury("broken")
     await rig.events.redrive("a")
-    assert not await rig.events.send(envelope("a"))
+    await send_again(rig, "a")
+    assert await drain(rig.events) == ["a"]

@@ -20,7 +20,7 @@ def job(number: int = 1) -> Job:
 async def receive(rig: Rig) -> Lease[Job]:
     """Receive what must be there."""
     async with asyncio.timeout(SOON):
-        lease = await rig.jobs.receive(1)
+        lease = await rig.jobs.receive(5)
     assert lease is not None
     return lease
 
@@ -100,20 +100,20 @@ async def test_a_lost_job_comes_again_and_has_not_failed(rig: Rig) -> None:
 async def test_an_extended_job_stays_held(rig: Rig) -> None:
     await rig.jobs.send(job())
     lease = await receive(rig)
-    await rig.pass_time(rig.lease_seconds - 1)
+    await rig.pass_time(rig.lease_seconds - rig.slack)
     await lease.extend(rig.lease_seconds)
-    await rig.pass_time(rig.lease_seconds - 1)
+    await rig.pass_time(rig.lease_seconds - rig.slack)
     assert await rig.jobs.receive(0) is None
     await lease.ack()
 
 
 async def test_a_released_job_waits_for_its_delay_and_no_other_does(rig: Rig) -> None:
     await rig.jobs.send(job(1))
-    await (await receive(rig)).release(5)
+    await (await receive(rig)).release(rig.slack)
     await rig.jobs.send(job(2))
     assert (await receive(rig)).item == job(2)
     assert await rig.jobs.receive(0) is None
-    await rig.pass_time(5)
+    await rig.pass_time(rig.slack)
     assert (await receive(rig)).item == job(1)
 
 
