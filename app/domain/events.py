@@ -28,8 +28,9 @@ from app.domain.graph_events import (
     IssueMoved,
     ParentSaid,
 )
+from app.domain.groups import group_of
 from app.domain.jobs import Job, Priority
-from app.domain.names import ADMISSION, Repository, TaskRef, config_group, group_of, ledger_group
+from app.domain.names import ADMISSION, Repository, TaskRef, config_group, ledger_group
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.routing_events import TaskRouted
 from app.domain.task_events import TaskEvent

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from app.domain.base import Value
+from app.domain.groups import group_of
 
 SLUG_LENGTH = 40
 
@@ -45,11 +46,6 @@ class TaskRef(Value):
 ADMISSION = "admission/board"
 CONFIG = "config"
 LEDGER = "ledger"
-
-
-def group_of(repository_id: int, number: int) -> str:
-    """Name the events group of an issue or pull request: `<store partition>/<item>`."""
-    return f"repository:{repository_id}/{number}"
 
 
 def config_group(repository_id: int) -> str:

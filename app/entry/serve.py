@@ -20,7 +20,7 @@ from app.process import Process
 from app.settings import ServeSettings
 from app.web.asgi import web_app
 from app.web.health import Health, Probe
-from app.web.receive import Receiver
+from app.web.receive import Given, Receiver
 from runner.sandbox import Sandbox
 
 WAIT = 5.0
@@ -98,7 +98,8 @@ def _listen(settings: ServeSettings) -> socket.socket:
 @asynccontextmanager
 async def _taking_deliveries(settings: ServeSettings, ports: Ports, listener: socket.socket) -> AsyncIterator[_Web]:
     """Serve from now on: what is delivered waits in the queue for whoever is to handle it."""
-    receiver = Receiver(settings.webhook_secret.get_secret_value().encode(), ports.events, ports.clock)
+    secrets = Given((settings.webhook_secret.get_secret_value().encode(),))
+    receiver = Receiver(secrets, ports.events, ports.clock)
     health = _health(ports)
     _spare_collections()
     server = _Server(

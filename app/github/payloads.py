@@ -41,6 +41,7 @@ from app.domain.facts import CutOff
 from app.domain.names import Repository, TaskRef
 from app.github.answers import read_actor, read_author, read_repository
 from app.github.link_payloads import LINK_READERS, read_blocked, read_links
+from app.github.wanted import is_read
 
 Json = Mapping[str, Any]
 _CLOSES = re.compile(r"\nCloses #([1-9][0-9]{0,9})\s*\Z")
@@ -48,11 +49,6 @@ MOST_COMMITS = 2048
 """Commits that GitHub lists in a push."""
 READ = (FILE, ATTRIBUTES, MODULES)
 REPOSITORY_ACTIONS = ("renamed", "transferred", "archived", "unarchived", "deleted")
-
-
-def is_read(name: str, action: object) -> bool:
-    """Say whether an event with that action (None if it has none) can mean anything to Orch."""
-    return isinstance(action, str | None) and (name, action) in READERS
 
 
 def parse_webhook(name: str, body: bytes, group: str) -> Event:
@@ -254,7 +250,7 @@ def _named(installation: int, data: Json) -> Repository:
     return Repository(id=data["id"], installation_id=installation, owner=owner, name=name)
 
 
-# A table, because the receiver asks it too: what is not in it is not even put on the queue.
+# As `WANTED` has them, which the receiver asks: what is not in it is not even put on the queue.
 READERS: Mapping[tuple[str, object], Callable[[Json, str], Event]] = {
     ("issues", "labeled"): _label,
     ("issues", "unlabeled"): _label,

@@ -8,17 +8,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.web.deliveries import LARGEST, NO_POST, TOO_LARGE, Answer
 from app.web.health import OK, Health
-from app.web.receive import LARGEST, Answer, Receiver
+from app.web.receive import Receiver
 
 BODY_SECONDS = 15.0
 """GitHub gives up on a delivery after 10."""
 READ = {b"content-length", b"content-type", b"x-github-delivery", b"x-github-event", b"x-hub-signature-256"}
 """Headers that matter here."""
-NO_POST = Answer(405, "GitHub delivers webhooks here by POST: make this address the Webhook URL in the App's settings")
 TOO_SLOW = Answer(408, "the rest of the body did not come in time")
 STOPPING = Answer(503, "Orch is stopping; deliver it again")
-TOO_LARGE = Answer(413, f"more than {LARGEST} bytes")
 
 
 class Deadlines:

@@ -1,22 +1,7 @@
-"""What must be known of a payload before it is taken: read without making Python objects of all the rest."""
+"""What must be known of a payload before it is taken, and of that no more than what is as expected."""
 
 import json
-from typing import Annotated, Any
-
-from pydantic import BaseModel, GetCoreSchemaHandler, StrictInt, StrictStr, ValidationError
-from pydantic_core import CoreSchema, core_schema
-
-
-class _OrNone:
-    """Take what is not as expected for not there: what a payload means is decided later, by its reader."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
-
-
-Number = Annotated[StrictInt | None, _OrNone()]
-Text = Annotated[StrictStr | None, _OrNone()]
-
+from typing import Any, NamedTuple
 
 # Of a link GitHub tells both ends, each in the name of the issue's own repository.
 OWN_END = {
@@ -31,41 +16,52 @@ OWN_END = {
 }
 
 
-class Thing(BaseModel):
-    """A repository, issue, pull request or installation."""
+class Head(NamedTuple):
+    """The part of a payload that says what it is about: ids of repository and installation, and numbers.
 
-    id: Number = None
-    number: Number = None
-    full_name: Text = None
+    `issue` is the one in whose name it was sent. What is not as expected counts for not there: what a payload means
+    is decided later, by its reader.
+    """
 
-
-class Head(BaseModel):
-    """The part of a payload that says what it is about."""
-
-    action: Text = None
-    repository: Annotated[Thing | None, _OrNone()] = None
-    issue: Annotated[Thing | None, _OrNone()] = None
-    pull_request: Annotated[Thing | None, _OrNone()] = None
-    parent_issue: Annotated[Thing | None, _OrNone()] = None
-    sub_issue: Annotated[Thing | None, _OrNone()] = None
-    blocked_issue: Annotated[Thing | None, _OrNone()] = None
-    blocking_issue: Annotated[Thing | None, _OrNone()] = None
-    installation: Annotated[Thing | None, _OrNone()] = None
-
-    @property
-    def task(self) -> Thing | None:
-        """Return the issue in whose name it was sent."""
-        end: Thing | None = getattr(self, OWN_END.get(self.action or "", "issue"))
-        return end
+    action: str | None = None
+    repository: int | None = None
+    full_name: str | None = None
+    issue: int | None = None
+    pull: int | None = None
+    installation: int | None = None
 
 
 def read_head(body: bytes) -> Head | None:
     """Read the head of a payload; None if the body is no JSON object."""
     try:
-        return Head.model_validate_json(body)
-    except ValidationError:
-        pass
-    try:  # json takes what the quicker parser does not: lone surrogates, which people's text may hold
-        return Head.model_validate(json.loads(body))
+        payload = json.loads(body)
     except (ValueError, RecursionError):
         return None
+    if not isinstance(payload, dict):
+        return None
+    action = _text(payload.get("action"))
+    return Head(
+        action,
+        _number(payload, "repository", "id"),
+        _text(_of(payload, "repository", "full_name")),
+        _number(payload, OWN_END.get(action or "", "issue"), "number"),
+        _number(payload, "pull_request", "number"),
+        _number(payload, "installation", "id"),
+    )
+
+
+def _of(payload: dict[str, Any], thing: str, field: str) -> Any:
+    found = payload.get(thing)
+    return found.get(field) if isinstance(found, dict) else None
+
+
+def _number(payload: dict[str, Any], thing: str, field: str) -> int | None:
+    value = _of(payload, thing, field)
+    return value if type(value) is int else None
+
+
+def _text(value: Any) -> str | None:
+    """Take no lone surrogates: they cannot be written down."""
+    return (
+        value if isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value) else None
+    )

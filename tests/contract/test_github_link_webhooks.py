@@ -19,7 +19,7 @@ from app.domain.events import (
 from app.domain.facts import Actor
 from app.domain.names import TaskRef
 from app.github.payloads import parse_webhook
-from app.web.receive import Receiver
+from app.web.receive import Given, Receiver
 from infra.local.clock import SystemClock
 from infra.sqlite.database import Database
 from infra.sqlite.events import SqliteEventQueue
@@ -36,7 +36,7 @@ async def hearing(stage: Stage, folder: Path) -> AsyncIterator[SqliteEventQueue]
     clock = SystemClock()
     async with await Database.open(folder / "queue.db", QUEUE, durable=False) as database:
         queue = SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3)
-        receiver = Receiver(stage.hub.describe()["webhook_secret"].encode(), queue, clock)
+        receiver = Receiver(Given((stage.hub.describe()["webhook_secret"].encode(),)), queue, clock)
 
         async def receive(request: web.Request) -> web.Response:
             headers = {name.lower(): value for name, value in request.headers.items()}

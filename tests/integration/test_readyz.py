@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from app.domain.errors import Missing, Permanent, Retryable, Unauthorized
 from app.web.asgi import web_app
 from app.web.health import Health, Probe
-from app.web.receive import Receiver
+from app.web.receive import Given, Receiver
 from infra.local.clock import SystemClock
 from infra.sqlite.database import Database
 from infra.sqlite.events import SqliteEventQueue
@@ -103,7 +103,9 @@ async def asking(app: ASGIApp) -> AsyncIterator[Any]:
 async def test_a_queue_that_cannot_be_written_is_named_and_the_process_is_alive(tmp_path: Path) -> None:
     clock = SystemClock()
     async with await Database.open(tmp_path / "queue.db", QUEUE, durable=True) as database:
-        receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
+        receiver = Receiver(
+            Given((SECRET,)), SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock
+        )
         health = Health({"queue": Probe(database.check, clock, 0)})
         async with asking(web_app(receiver, health)) as ask:
             health.begin()

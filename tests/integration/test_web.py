@@ -26,8 +26,9 @@ from starlette.types import ASGIApp
 
 from app.domain.envelope import Envelope
 from app.web.asgi import web_app
+from app.web.deliveries import LARGEST, TAKEN
 from app.web.health import Health
-from app.web.receive import LARGEST, Answer, Receiver
+from app.web.receive import Given, Receiver
 from infra.local.clock import SystemClock
 from infra.packing import unpack
 from infra.sqlite.database import Database
@@ -108,7 +109,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[int]:
 def receiving(database: Database, body_seconds: float = 20) -> ASGIApp:
     """Make the application of a receiver over the database."""
     clock = SystemClock()
-    receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
+    receiver = Receiver(Given((SECRET,)), SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
     return web_app(receiver, Health({}), body_seconds=body_seconds)
 
 
@@ -229,9 +230,11 @@ async def test_the_receiver_takes_a_body_that_came_in_base64_once_it_is_decoded(
     file, clock = tmp_path / "queue.db", SystemClock()
     carried = b64encode(BODY)
     async with await Database.open(file, QUEUE, durable=True) as database:
-        receiver = Receiver(SECRET, SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock)
+        receiver = Receiver(
+            Given((SECRET,)), SqliteEventQueue(database, clock, lease_seconds=30, max_failures=3), clock
+        )
         assert (await receiver.receive(signed(BODY), carried)).status == 401
-        assert await receiver.receive(signed(BODY), b64decode(carried)) == Answer(202, "taken")
+        assert await receiver.receive(signed(BODY), b64decode(carried)) == TAKEN
     assert [zlib.decompress(envelope.body) for envelope in envelopes_in(file)] == [BODY]
 
 

@@ -20,7 +20,7 @@ from app.entry.parts import Core, Ports, build_core
 from app.log import log
 from app.records import Records
 from app.settings import ServeSettings
-from app.web.receive import Receiver
+from app.web.receive import Given, Receiver
 from infra.sqlite.events import SqliteEventQueue
 from infra.sqlite.jobs import SqliteJobQueue
 from infra.sqlite.migrations import QUEUE, STORE
@@ -84,7 +84,7 @@ class World(People):
             checks={},
         )
         self.core: Core = await build_core(self.settings, self._ports)
-        self._receiver = Receiver(SECRET, self._ports.events, self.clock)
+        self._receiver = Receiver(Given((SECRET,)), self._ports.events, self.clock)
         self.runner = ScriptedRunner(
             self._ports.jobs, self.core.runs, self.clock, self.place, self._play, self.settings.retry_base
         )

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.groups import group_of
 from app.domain.names import (
     SLUG_LENGTH,
     branch_of,
     digest_of,
-    group_of,
     number_of_branch,
     run_ref,
     split_group,
