@@ -16,8 +16,9 @@ from runner.inbox import Inbox
 
 
 class Verdict(IntEnum):
-    """Why a run must stop; a later one overrules those before it."""
+    """Why a run must stop; a later one overrules those before it. LEAVING: another runner is to go on with it."""
 
+    LEAVING = auto()
     PAUSED = auto()
     KEPT = auto()
     CANCELLED = auto()
@@ -67,6 +68,11 @@ class Pulse:
         self.pausing.set()
         if self.verdict > Verdict.PAUSED:
             self.stopped.set()
+
+    def leave(self) -> None:
+        """End the agent now, for the runner itself ends; what people said of the run still counts."""
+        self.stop(Verdict.LEAVING)
+        self.stopped.set()
 
     def obey(self, order: Order) -> None:
         """Take in what the run must do."""

@@ -3,17 +3,21 @@
 import asyncio
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.domain.errors import Permanent, Retryable
 from app.domain.grants import Grant, Refused
 from app.domain.jobs import Job, JobKind
+from app.domain.outcomes import Outcome, RunResult
 from app.log import bound, log
 from app.ports import Clock, JobQueue, Lease, LeaseLost, Runs
+from app.telemetry import span
 from runner.equipment import Equipment
-from runner.pulse import Heart, Verdict
+from runner.pulse import Heart, Pulse, Verdict
 from runner.run import Run
 from runner.workspace import Mirror, WorkspaceBusy
 
@@ -41,9 +45,14 @@ class Worker:
     again: float
     name: str = field(default_factory=runner_name)
     stopping: bool = False
+    leaving: bool = False
+    busy: int = 0
+    free_since: datetime | None = None
+    _pulses: dict[str, Pulse] = field(default_factory=dict)
 
     async def __call__(self) -> None:
         """Work until `stop` was called and every slot is free."""
+        self.free_since = self.clock.now()
         async with asyncio.TaskGroup() as group:
             for slot in range(self.slots):
                 group.create_task(self._slot(), name=f"runner slot {slot}")
@@ -52,18 +61,43 @@ class Worker:
         """Take no more jobs."""
         self.stopping = True
 
+    def leave(self) -> None:
+        """Give back the jobs under way: agents are ended, and what they did is pushed for others to go on from."""
+        self.stop()
+        self.leaving = True
+        for pulse in self._pulses.values():
+            pulse.leave()
+
+    def idle_seconds(self) -> float:
+        """Tell for how long there was no job."""
+        if self.busy or self.free_since is None:
+            return 0
+        return (self.clock.now() - self.free_since) / timedelta(seconds=1)
+
     async def _slot(self) -> None:
         while not self.stopping:
             try:
                 lease = await self.jobs.receive(WAIT)
                 if lease is not None:
-                    await self._do(lease)
+                    await self._take(lease)
             except Retryable as error:  # a full disk: what the queue holds is safe, and the slot goes on
                 log().error("no job can be taken or ended now", reason=str(error), seconds=self.again)
                 await self.clock.sleep(self.again)
             except Exception as error:  # whatever it is, it must not end the slot
                 log().exception("no job can be taken or ended now", error=str(error))
                 await self.clock.sleep(self.again)
+
+    async def _take(self, lease: Lease[Job]) -> None:
+        """Do a job; one that came while the runner was told to stop is left to others."""
+        if self.stopping:
+            await lease.release(0)
+            return
+        self.busy += 1
+        try:
+            await self._do(lease)
+        finally:
+            self.busy -= 1
+            self.free_since = self.clock.now()
 
     async def _do(self, lease: Lease[Job]) -> None:
         job = lease.item
@@ -96,11 +130,15 @@ class Worker:
         return min(self.again * float(2 ** min(lease.receives - 1, 10)), LONGEST)
 
     async def _run(self, lease: Lease[Job]) -> None:
-        answer = await self.runs.begin(lease.item, self.name)
-        if isinstance(answer, Grant):
-            await self._granted(answer, lease)
-        else:
-            await self._refused(answer, lease)
+        job = lease.item
+        with span("run", trace=job.trace, job=job.id, task=str(job.task)) as current, bound(**current.names):
+            answer = await self.runs.begin(job, self.name)
+            if isinstance(answer, Grant):
+                current.note(run=answer.run_id, agent=answer.agent, purpose=answer.purpose.value)
+                await self._granted(answer, lease)
+            else:
+                current.note(refused=True)
+                await self._refused(answer, lease)
 
     async def _refused(self, refused: Refused, lease: Lease[Job]) -> None:
         log().info("job refused", reason=refused.reason)
@@ -118,17 +156,37 @@ class Worker:
             log().info("run began", agent=grant.agent)
             try:
                 async with heart.beating(grant.run_id, job, lease) as pulse:
-                    run = Run(job, grant, pulse, self.runs, self.clock, self.root, self.equipment)
-                    result = await run()
-                    if pulse.verdict is Verdict.NOT_CURRENT:
-                        log().warning("the run is not current any more; its end changes nothing")
-                    else:
-                        await self.runs.finish(grant.run_id, job, result)
+                    with self._known(grant.run_id, pulse):
+                        result = await Run(job, grant, pulse, self.runs, self.clock, self.root, self.equipment)()
+                    is_over = await self._tell_end(grant.run_id, job, pulse, result)
             except (Retryable, asyncio.CancelledError):
                 await self.runs.give_back(grant.run_id, job)
                 raise
-            log().info("run ended", outcome=result.outcome.value, reason=result.reason)
-        await lease.ack()
+        await (lease.ack() if is_over else lease.release(0))
+
+    @contextmanager
+    def _known(self, run_id: str, pulse: Pulse) -> Iterator[None]:
+        """Let a run hear that the runner leaves."""
+        self._pulses[run_id] = pulse
+        if self.leaving:
+            pulse.leave()
+        try:
+            yield
+        finally:
+            del self._pulses[run_id]
+
+    async def _tell_end(self, run_id: str, job: Job, pulse: Pulse, result: RunResult) -> bool:
+        """Tell how a run ended; False if its job is not over, but was given back."""
+        if pulse.verdict is Verdict.LEAVING and result.outcome is Outcome.CANCELLED:
+            await self.runs.give_back(run_id, job, result.head_sha)
+            log().info("run given back", kept=result.head_sha)
+            return False
+        if pulse.verdict is Verdict.NOT_CURRENT:
+            log().warning("the run is not current any more; its end changes nothing")
+        else:
+            await self.runs.finish(run_id, job, result)
+        log().info("run ended", outcome=result.outcome.value, reason=result.reason)
+        return True
 
     async def _cleanup(self, lease: Lease[Job]) -> None:
         task = lease.item.task

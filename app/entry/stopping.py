@@ -2,14 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Collection, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from app.log import log
 
 T = TypeVar("T")
 
+LEAVE_SECONDS = 30.0
+"""What work that takes longer than it may has to be kept for whoever goes on with it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -51,21 +52,44 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-async def drain(tasks: Collection[asyncio.Task[Any]], seconds: float, stop: asyncio.Event) -> None:
-    """Let the tasks end for so many seconds; what takes longer is cancelled, and goes back to its queue."""
+async def drain(
+    tasks: Collection[asyncio.Task[Any]],
+    seconds: float,
+    stop: asyncio.Event,
+    leave: Callable[[], None] | None = None,
+) -> None:
+    """Let the tasks end for so many seconds; what takes longer is cancelled, and goes back to its queue.
+
+    Before that it is told to `leave`, and has LEAVE_SECONDS to.
+    """
+    late = await _late(tasks, seconds, stop)
+    if late:
+        log().info("what is under way is given back", parts=sorted(task.get_name() for task in late))
+    if late and leave and not _is_hurried(stop):
+        leave()
+        late = await _late(late, LEAVE_SECONDS, stop)
+    for task in late:
+        task.cancel()
+
+
+async def _late(tasks: Collection[asyncio.Task[Any]], seconds: float, stop: asyncio.Event) -> list[asyncio.Task[Any]]:
+    """Return those that have not ended after so many seconds, or by a second signal; cancelled, cancel them."""
     if not tasks:
-        return
+        return []
     at_once = stop.at_once if isinstance(stop, Stop) else asyncio.Event()
     ending = asyncio.create_task(asyncio.wait(tasks), name="work under way")
     hurrying = asyncio.create_task(at_once.wait(), name="second stop signal")
     try:
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait({ending, hurrying}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ending, hurrying}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        raise
     finally:
         ending.cancel()
         hurrying.cancel()
-    late = [task for task in tasks if not task.done()]
-    if late:
-        log().info("what is under way is given back", parts=sorted(task.get_name() for task in late))
-    for task in late:
-        task.cancel()
+    return [task for task in tasks if not task.done()]
+
+
+def _is_hurried(stop: asyncio.Event) -> bool:
+    return isinstance(stop, Stop) and stop.at_once.is_set()
