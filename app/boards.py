@@ -118,9 +118,7 @@ def pack_line(line: Line) -> Body:
     """Return a line as a document."""
     places = _Places()
     here = places.number(line.repository)
-    waiting = [
-        [*_pack_job(one.job, places), one.since, one.priority, one.agent, one.locks, one.told] for one in line.waiting
-    ]
+    waiting = [_pack_waiting(one, places) for one in line.waiting]
     locks = [[lock.number, lock.paths, lock.sure] for lock in line.locks]
     rest = {"most": line.most, "look_at": line.look_at}
     return {"repository": here, "places": places.pack(), "waiting": waiting, "locks": locks, **rest}
@@ -194,6 +192,11 @@ def _unpack_places(body: Body) -> Sequence[Repository]:
     return [Repository.model_validate(place) for place in body["places"]]
 
 
+def _pack_waiting(one: Waiting, places: _Places) -> list[object]:
+    trace = [one.job.trace] if one.job.trace else []
+    return [*_pack_job(one.job, places), one.since, one.priority, one.agent, one.locks, one.told, *trace]
+
+
 def _pack_job(job: Job, places: _Places) -> tuple[object, ...]:
     task = job.task
     return job.id, job.kind, places.number(task.repository), task.number, job.attempt, job.step
@@ -206,6 +209,8 @@ def _unpack_job(row: Sequence[Any], places: Sequence[Repository]) -> Job:
 
 
 def _waiting(row: Sequence[Any], places: Sequence[Repository]) -> Waiting:
-    since, priority, agent, locks, told = row[6:]
+    since, priority, agent, locks, told, *trace = row[6:]
     job = _unpack_job(row, places)
+    if trace:
+        job = job.model_copy(update={"trace": trace[0]})
     return Waiting(job=job, since=since, priority=priority, agent=agent, locks=tuple(locks), told=tuple(told))

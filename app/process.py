@@ -14,9 +14,9 @@ from app.apply import Apply
 from app.domain.effects import Decision
 from app.domain.envelope import Envelope, Source
 from app.domain.errors import Permanent, Retryable, Unauthorized, Unparsable
-from app.domain.events import Event, Ignored
+from app.domain.events import Event, Ignored, SlotWanted
 from app.domain.internal import disclose
-from app.domain.names import TaskRef, number_of_branch
+from app.domain.names import ADMISSION, TaskRef, number_of_branch
 from app.domain.policy import Policy
 from app.domain.record import TaskRecord
 from app.domain.snapshot import Handler, Snapshot
@@ -26,7 +26,7 @@ from app.measures import measure_decision
 from app.metrics import EVENT_SECONDS
 from app.ports import Clock, Conflict, EventQueue, Lease, LeaseLost
 from app.records import MARK_LIFE, SWEEP_LIFE, Loaded, Pending, Records, Stored
-from app.telemetry import about, span
+from app.telemetry import about, carried, span
 
 
 class Loader(Protocol):
@@ -140,8 +140,8 @@ class Process:
         """Finish what a crash left half done, then decide, unless that was done already."""
         group = envelope.group
         stored = await self._drained(envelope)
-        event = self.parse(envelope)
-        with bound(**self._names(event)), about(_task_group(event)):
+        event = _with_trace(self.parse(envelope))
+        with bound(**self._names(event)), about(_whose(event)):
             committed = await self._committed(envelope, event, stored)
             if committed is not None and committed[1]:  # nothing else is left since it was drained above
                 loaded, outbox = committed
@@ -200,7 +200,8 @@ class Process:
 
     def _names(self, event: Any) -> dict[str, str]:
         """Name task, job and run that an event is about, so that its every line can be found by these names."""
-        ids = {"job": getattr(event, "job_id", None), "run": getattr(event, "run_id", None)}
+        job = getattr(getattr(event, "job", None), "id", None)
+        ids = {"job": getattr(event, "job_id", job), "run": getattr(event, "run_id", None)}
         names = {name: str(found) for name, found in ids.items() if found}
         task, branch = _task_of(event), getattr(event, "head_branch", None)
         if task is not None:
@@ -214,9 +215,19 @@ def _task_of(event: Any) -> TaskRef | None:
     return task if isinstance(task, TaskRef) else None
 
 
-def _task_group(event: Any) -> str | None:
+def _whose(event: Event) -> str | None:
+    """Name the group of the task that an event is about; of what admission is told, much is about no task."""
     task = _task_of(event)
-    return task.group if task else None
+    if task is not None:
+        return task.group
+    return ADMISSION if event.group == ADMISSION else None
+
+
+def _with_trace(event: Event) -> Event:
+    """Let a job that has to wait for its slot keep the trace in which it was wanted."""
+    if not isinstance(event, SlotWanted) or (trace := carried()) is None:
+        return event
+    return event.model_copy(update={"job": event.job.model_copy(update={"trace": trace})})
 
 
 def _extended(before: TaskRecord | None, decision: Decision) -> Decision:

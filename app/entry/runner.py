@@ -12,13 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from app.domain.errors import Permanent
-from app.entry.parts import Ports, Wrap, build_core, open_ports, plain
-from app.entry.stopping import drain, stop_on_signals, unless
+from app.entry.parts import Wrap, plain
+from app.entry.stopping import drain, stop_on_signals
+from app.entry.supplies import WorkerPorts, open_supplies
+from app.entry.telemetry import carrying, telemetry
 from app.log import log
 from app.ports import Artifacts, Runs
 from app.redaction import Redaction
-from app.settings import AgentOptions, RunnerSettings, ServeSettings, provider_key
-from app.sources import DEFAULT_FILE
+from app.settings import AgentOptions, RunnerSettings, provider_key
 from runner.agents.base import Traits
 from runner.agents.registry import ADAPTERS
 from runner.egress import Allowed
@@ -98,7 +99,9 @@ def _upstream(options: AgentOptions, traits: Traits) -> Upstream | str | None:
 
 
 @asynccontextmanager
-async def open_worker(settings: ServeSettings, ports: Ports, runs: Runs, sandbox: Sandbox) -> AsyncIterator[Worker]:
+async def open_worker(
+    settings: RunnerSettings, ports: WorkerPorts, runs: Runs, sandbox: Sandbox
+) -> AsyncIterator[Worker]:
     """Open the worker with the agents that the settings name."""
     agents = {name: set_up(settings, name) for name in settings.agents}
     for name, setup in agents.items():
@@ -121,14 +124,13 @@ async def open_worker(settings: ServeSettings, ports: Ports, runs: Runs, sandbox
 
 
 def _equipment(
-    settings: ServeSettings,
+    settings: RunnerSettings,
     artifacts: Artifacts,
     agents: Mapping[str, AgentSetup],
     sandbox: Sandbox,
     gateway: "Gateway | None",
 ) -> Equipment:
     keys = [setup.upstream.key for setup in agents.values() if setup.upstream]
-    files = (settings.private_key_file, Path(".env"), DEFAULT_FILE)
     return Equipment(
         agents=agents,
         sandbox=sandbox,
@@ -138,7 +140,10 @@ def _equipment(
         network=Network(settings.network),
         hosts=tuple(settings.hosts),
         readable=PYTHON,
-        private=(settings.state_dir.resolve(), *(each.resolve() for each in files if each and each.is_file())),
+        private=(
+            settings.state_dir.resolve(),
+            *(each.resolve() for each in settings.private_files() if each.is_file()),
+        ),
     )
 
 
@@ -161,18 +166,37 @@ async def _gateway(network: Network, *, wanted: bool) -> "AsyncIterator[tuple[Ga
             yield gateway, socket
 
 
-async def run_runner(settings: ServeSettings, wrap: Wrap = plain) -> None:
-    """Do jobs until SIGTERM or SIGINT; what is still under way after the time to drain goes back to the queue."""
+async def run_runner(settings: RunnerSettings, wrap: Wrap = plain) -> None:
+    """Do jobs until SIGTERM or SIGINT; what is still under way after the time to drain goes back to the queue.
+
+    On AWS it also ends when there was no job for `idle_seconds`. On one machine the settings are a server's.
+    """
+    with telemetry("runner"):
+        await _do_jobs(settings, carrying(wrap))
+
+
+async def _do_jobs(settings: RunnerSettings, wrap: Wrap) -> None:
     sandbox = require_tools(settings)
     stop = stop_on_signals()
-    async with open_ports(settings, wrap) as ports:
-        core = await unless(stop, build_core(settings, ports, wrap))
-        if core is None:
+    async with open_supplies(settings, wrap, stop) as supplies:
+        if supplies is None:
             return
-        async with open_worker(settings, ports, core.runs, sandbox) as worker, asyncio.TaskGroup() as group:
+        async with open_worker(settings, supplies, supplies.runs, sandbox) as worker, asyncio.TaskGroup() as group:
             working = group.create_task(worker(), name="runner")
+            idling = group.create_task(_leave_when_idle(settings, worker, stop), name="watch for idleness")
             await stop.wait()
+            idling.cancel()
             log().info("stopping", seconds=settings.drain_seconds)
             worker.stop()
-            ports.stop_receiving()
-            await drain({working}, settings.drain_seconds, stop)
+            supplies.stop_receiving()
+            await drain({working}, settings.drain_seconds, stop, worker.leave)
+
+
+async def _leave_when_idle(settings: RunnerSettings, worker: Worker, stop: asyncio.Event) -> None:
+    """Stop when there was no job for so long, where there is somebody to start a runner again."""
+    if not settings.is_on_aws:
+        return
+    while (left := settings.idle_seconds - worker.idle_seconds()) > 0:
+        await worker.clock.sleep(left)
+    log().info("there was nothing to do", seconds=settings.idle_seconds)
+    stop.set()

@@ -14,6 +14,7 @@ from app.domain.errors import Permanent, Retryable
 from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
 from app.entry.runner import open_worker, require_tools
 from app.entry.stopping import drain, stop_on_signals, unless
+from app.entry.telemetry import carrying, telemetry, watch_queues
 from app.log import log
 from app.ports import Notifier
 from app.process import Process
@@ -64,7 +65,9 @@ async def serve(
     sandbox = require_tools(settings) if with_runner else None
     notifier = await _notifier(settings)
     stop = stop or stop_on_signals()
-    with closing(_listen(settings)) as listener:
+    measured = telemetry("serve", host=settings.metrics_host, port=settings.metrics_port)
+    with closing(_listen(settings)) as listener, measured:
+        wrap = carrying(wrap)
         async with open_ports(settings, wrap) as ports, _taking_deliveries(settings, ports, listener) as web:
             started = await unless(stop, _start(settings, ports, wrap, notifier))
             if started is not None:
@@ -180,6 +183,7 @@ async def _run(
             for number in range(settings.workers)
         }
         running = {group.create_task(worker(), name="runner")} if worker else set()
+        measuring = group.create_task(watch_queues(ports.events, ports.jobs, ports.clock), name="measure queues")
         looking = group.create_task(_look_for_missed(settings, ports, started), name="look for what was missed")
         await stop.wait()
         log().info("stopping", seconds=settings.drain_seconds)
@@ -187,8 +191,10 @@ async def _run(
         if worker:
             worker.stop()
         looking.cancel()
+        measuring.cancel()
         events_seconds = min(LAST_EVENTS, settings.drain_seconds)
-        await asyncio.gather(drain(handling, events_seconds, stop), drain(running, settings.drain_seconds, stop))
+        leave = worker.leave if worker else None
+        await asyncio.gather(drain(handling, events_seconds, stop), drain(running, settings.drain_seconds, stop, leave))
         watching.cancel()  # only now: deliveries are taken to the end, for whoever is started next
 
 

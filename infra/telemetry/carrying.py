@@ -63,12 +63,13 @@ class CarryingEvents:
 
 @dataclass(frozen=True, slots=True)
 class CarryingJobs:
-    """Implement `app.ports.JobQueue` by another, with the trace in each job."""
+    """Implement `app.ports.JobQueue` by another, with the trace in each job that has none."""
 
     queue: JobQueue
 
     async def send(self, job: Job) -> bool:
-        return await self.queue.send(_traced(job))
+        trace = job.trace or carried(job.task.group)
+        return await self.queue.send(job.model_copy(update={"trace": trace}) if trace else job)
 
     async def receive(self, wait: float) -> Lease[Job] | None:
         return await self.queue.receive(wait)

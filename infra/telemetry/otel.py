@@ -1,5 +1,6 @@
 """Traces and metrics by OTLP over HTTP, as the standard variables `OTEL_*` say."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Thread
@@ -20,6 +21,8 @@ from app.telemetry import Metric, Shape, Word
 SCOPE = "orch"
 WEBHOOK = "webhook"
 PROPAGATOR = TraceContextTextMapPropagator()
+logging.getLogger("opentelemetry.exporter").setLevel("ERROR")
+"""What is given up is told; that something is tried again would fill the log while a collector is away."""
 
 
 def resource(process: str) -> Resource:
@@ -49,6 +52,7 @@ class OtelTracer:
     """Implement `app.telemetry.Tracer`."""
 
     def __init__(self, named: Resource) -> None:
+        self._flushing = _Patience()
         self._provider = TracerProvider(resource=named, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer(SCOPE)
@@ -76,17 +80,18 @@ class OtelTracer:
         return carrier.get("traceparent")
 
     def flush(self, seconds: float) -> None:
-        _at_most(seconds, self._provider.force_flush)
+        self._flushing(seconds, self._provider.force_flush)
 
     def close(self, seconds: float) -> None:
         """Send on what is left, for at most so long, and stop."""
-        _at_most(seconds, self._provider.shutdown)
+        _Patience()(seconds, self._provider.shutdown)
 
 
 class OtelSink:
     """Implement `app.telemetry.Sink`."""
 
     def __init__(self, named: Resource, metrics: Collection[Metric]) -> None:
+        self._flushing = _Patience()
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())
         self._provider = MeterProvider([reader], named, shutdown_on_exit=False)
         meter = self._provider.get_meter(SCOPE)
@@ -108,19 +113,26 @@ class OtelSink:
             self._recorders[metric.name](value, labels)
 
     def flush(self, seconds: float) -> None:
-        _at_most(seconds, self._provider.force_flush)
+        self._flushing(seconds, self._provider.force_flush)
 
     def close(self, seconds: float) -> None:
         """Send on what is left, for at most so long, and stop."""
-        _at_most(seconds, self._provider.shutdown)
+        _Patience()(seconds, self._provider.shutdown)
 
 
 def _named(words: Mapping[str, Word]) -> dict[str, Word]:
     return {f"orch.{name}": value for name, value in words.items()}
 
 
-def _at_most(seconds: float, work: Callable[[], object]) -> None:
-    """Do it in a thread that is not waited for any longer: the libraries' own limits do not bound a hanging request."""
-    thread = Thread(target=work, name="telemetry", daemon=True)
-    thread.start()
-    thread.join(seconds)
+class _Patience:
+    """Waits for work so long and no longer: the libraries' own limits do not bound a request that hangs."""
+
+    def __init__(self) -> None:
+        self._thread: Thread | None = None
+
+    def __call__(self, seconds: float, work: Callable[[], object]) -> None:
+        """Do it in a thread, unless the one before is still at it, and wait for that."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=work, name="telemetry", daemon=True)
+            self._thread.start()
+        self._thread.join(seconds)

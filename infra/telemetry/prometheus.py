@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from app.telemetry import Metric, Shape
 
@@ -12,6 +20,7 @@ class PrometheusSink:
     """Implement `app.telemetry.Sink` in a registry of its own."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._made = {metric.name: _made(metric, self.registry) for metric in metrics}
