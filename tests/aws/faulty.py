@@ -25,45 +25,50 @@ async def throttle(request: web.Request, _forward: Forward) -> web.StreamRespons
             text = "<Error><Code>SlowDown</Code><Message>slower</Message></Error>"
             return web.Response(text=text, status=503, content_type="application/xml")
         case "DynamoDB":
-            return _refusal(400, "ProvisionedThroughputExceededException")
+            return refusal(400, "ProvisionedThroughputExceededException")
         case _:
-            return _refusal(400, "RequestThrottled")
+            return refusal(400, "RequestThrottled")
 
 
 async def fail(_request: web.Request, _forward: Forward) -> web.StreamResponse:
     """Answer 500; nothing is done."""
-    return _refusal(500, "InternalServerError")
+    return refusal(500, "InternalServerError")
 
 
-async def cut(request: web.Request, _forward: Forward) -> web.StreamResponse:
-    """End the connection; nothing is done."""
-    return _hang_up(request)
+def cutting(first: Callable[[], Awaitable[object]]) -> Fault:
+    """Let something else happen, and end the connection; nothing is done of what was asked."""
+
+    async def fault(request: web.Request, _forward: Forward) -> web.StreamResponse:
+        await first()
+        return _hang_up(request)
+
+    return fault
 
 
-async def lose(request: web.Request, forward: Forward) -> web.StreamResponse:
-    """Do what was asked, and end the connection instead of answering."""
-    await forward()
-    return _hang_up(request)
+def losing(then: Callable[[], Awaitable[object]]) -> Fault:
+    """Do what was asked, let something else happen, and end the connection instead of answering."""
+
+    async def fault(request: web.Request, forward: Forward) -> web.StreamResponse:
+        await forward()
+        await then()
+        return _hang_up(request)
+
+    return fault
 
 
 async def do_and_fail(_request: web.Request, forward: Forward) -> web.StreamResponse:
     """Do what was asked, and answer 500."""
     await forward()
-    return _refusal(500, "InternalServerError")
+    return refusal(500, "InternalServerError")
 
 
-def before(fault: Fault, first: Callable[[], Awaitable[object]]) -> Fault:
-    """Let a fault befall, and let something else happen before whoever asked learns of it."""
+async def _nothing() -> None: ...
 
-    async def both(request: web.Request, forward: Forward) -> web.StreamResponse:
-        async def forward_and_more() -> web.Response:
-            answer = await forward()
-            await first()
-            return answer
 
-        return await fault(request, forward_and_more)
-
-    return both
+cut = cutting(_nothing)
+"""End the connection; nothing is done."""
+lose = losing(_nothing)
+"""Do what was asked, and end the connection instead of answering."""
 
 
 @dataclass(slots=True)
@@ -136,10 +141,10 @@ async def _forward(session: aiohttp.ClientSession, endpoint: str, request: web.R
         return web.Response(status=answer.status, headers=kept, body=await answer.read())
 
 
-def _refusal(status: int, code: str) -> web.Response:
-    return web.json_response(
-        {"__type": code, "message": "not now"}, status=status, content_type="application/x-amz-json-1.0"
-    )
+def refusal(status: int, code: str, **more: object) -> web.Response:
+    """Answer as DynamoDB and SQS do when they refuse."""
+    body = {"__type": code, "message": "not now", **more}
+    return web.json_response(body, status=status, content_type="application/x-amz-json-1.0")
 
 
 def _hang_up(request: web.Request) -> web.StreamResponse:
