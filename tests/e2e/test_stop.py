@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import time
 from typing import Any
@@ -98,18 +99,40 @@ async def test_a_second_signal_waits_for_nothing(world: World, number: signal.Si
     await world.until_status(issue, "in_review")
 
 
-async def test_a_runner_of_its_own_gives_its_job_back_to_the_next(world: World) -> None:
+async def test_another_runner_goes_on_from_what_the_first_did(world: World) -> None:
     await world.start_orch("serve", "--no-runner", **LEASE)
     first = await world.start_orch("runner", wait=False, DRAIN_SECONDS=0.5, **LEASE)
-    number = await world.open_issue(body=GATED.format(folder=world.folder))
+    number = await world.open_issue(body=f"```bash\necho half >> half.txt\n```\n{GATED.format(folder=world.folder)}")
     await until_begun(world, 1)
     assert await first.stop() == 0
     assert processes_in(world.folder) == []
+    await world.until_only("jobs")
+    [_, kept] = await world.refs()
+    assert kept.startswith("refs/orch/runs/")
 
+    shutil.rmtree(world.folder / "orch" / "repositories")  # the next one may be on another machine
     open_gate(world)
     await world.start_orch("runner", wait=False, **LEASE)
     await world.until_status(number, "in_review")
-    assert begun(world) == 2
+    await world.until_idle()
+    [pull] = await world.pulls()
+    assert {file["filename"]: file["additions"] for file in await world.read(f"/pulls/{pull['number']}/files")} == {
+        "half.txt": 2,
+        "hello.txt": 1,
+    }
+    assert await world.refs() == sorted(["refs/heads/main", f"refs/heads/{pull['head']['ref']}"])
+
+
+async def test_a_task_that_is_over_keeps_nothing_of_what_a_runner_gave_back(world: World) -> None:
+    child = await world.start_orch(**LEASE, DRAIN_SECONDS=0.5)
+    number = await world.open_issue(body=f"```bash\necho half > half.txt\n```\n{GATED.format(folder=world.folder)}")
+    await until_begun(world, 1)
+    assert await child.stop() == 0
+    await world.say(number, "/cancel")
+    await world.start_orch(**LEASE)
+    await world.until_status(number, "cancelled")
+    await world.until_idle()
+    assert (begun(world), await world.refs()) == (1, ["refs/heads/main"])
 
 
 async def test_i1_deliveries_are_taken_until_the_work_has_ended(world: World) -> None:
