@@ -155,7 +155,8 @@ class RunnerSettings(StateSettings):
     drain_seconds: float = Field(
         default=20,
         ge=0,
-        description="seconds that work under way may take after SIGTERM; what takes longer is given back to its queue",
+        description="seconds that work under way may take after SIGTERM; what takes longer is given back to its queue,"
+        " with what its agent did pushed in at most 30 s more",
     )
     idle_seconds: float = Field(
         default=600,
