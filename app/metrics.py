@@ -79,3 +79,13 @@ METRICS = (
     DEAD,
     QUOTA,
 )
+
+
+def readme_table() -> str:
+    """Return all of it as README shows it."""
+    rows = [f"| `{one.shown}` | {one.shape} | {_words(one.labels)} | {one.meaning} |" for one in METRICS]
+    return "\n".join(["| name | kind | labels | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def _words(labels: tuple[str, ...]) -> str:
+    return ", ".join(f"`{label}`" for label in labels)
