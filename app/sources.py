@@ -56,6 +56,10 @@ class Sources:
             self.hidden.setdefault(name, []).append(self.given[name])
         self.given |= layer
 
+    def lay_under(self, layer: Mapping[str, Given]) -> None:
+        """Add what a lower source gave and none of those above it."""
+        self.given = {**layer, **self.given}
+
     def give_up(self, problem: str) -> None:
         """Note that a whole file cannot be read."""
         self.problems.append(problem)

@@ -1,5 +1,6 @@
 """What every command may be told: where the configuration is, and how much to say of errors."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from app.settings import StateSettings
+    from app.sources import Sources
 
 S = TypeVar("S", bound="StateSettings")
 
@@ -53,9 +55,16 @@ def bring_forward(argv: Sequence[str]) -> list[str]:
 def settings_for(ctx: typer.Context, kind: type[S]) -> S:
     """Read the settings of a command that does one thing and ends; its log says only what went wrong."""
     from app.log import configure
-    from app.settings import read_settings
+    from app.settings import find_sources
 
-    settings = read_settings(kind, options_of(ctx).config)
+    settings = read(kind, find_sources(options_of(ctx).config))
     level = settings.log_level if settings.log_level in ("debug", "error") else "warning"
     configure(level, as_json=settings.log_json, secrets=settings.secrets())
     return settings
+
+
+def read(kind: type[S], sources: "Sources") -> S:
+    """Return the settings of that kind, with what a secret on AWS has of them."""
+    from app.entry.secret_settings import read_with_secret
+
+    return asyncio.run(read_with_secret(kind, sources))
