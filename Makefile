@@ -10,9 +10,14 @@ AGENTS := .agents
 CLIS := $(AGENTS)/.installed
 # Without @latest npm takes an older Claude Code for an older Node, which it does not need.
 NPM_AGENTS := @anthropic-ai/claude-code@latest @openai/codex opencode-ai
+PIN := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header
+SAM := .sam
+LAMBDA := build/lambda
+# What the functions run on, whatever machine this is.
+LAMBDA_PLATFORM := --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 --implementation cp --python-version 3.12
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: help demo check test test-fast test-agents kill sweep bench format requirements clean
+.PHONY: help demo check test test-fast test-agents kill sweep bench format requirements sam lambda deploy clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,12 +36,13 @@ $(READY): $(DEPENDENCIES) pyproject.toml
 demo: $(READY)  ## watch a labelled issue become a merged pull request, on this machine
 	$(BIN)/orch demo
 
-check: $(READY)  ## format, lint, types, import layers, dependencies
+check: $(READY)  ## format, lint, types, import layers, dependencies, Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy app handlers runner infra tests
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/hadolint Dockerfile
 
 test: check  ## every check and every test
 	$(PYTEST)
@@ -74,8 +80,32 @@ format: $(READY)  ## rewrite the code as `check` wants it
 	$(BIN)/ruff check --fix .
 
 requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header -o requirements/base.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --group dev --all-extras -o requirements/dev.txt pyproject.toml
+	$(PIN) -o requirements/base.txt pyproject.toml
+	$(PIN) --group dev --all-extras -o requirements/dev.txt pyproject.toml
+	echo 'aws-sam-cli==1.170.0' | uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header -o requirements/sam.txt -
+	uv pip compile -q --python-platform aarch64-manylinux_2_28 --python-version 3.12 --only-binary :all: --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --extra aws --extra notify --extra otel --extra router -o requirements/lambda.txt pyproject.toml
+	$(PIN) -c requirements/dev.txt --extra aws --extra metrics --extra notify --extra otel --extra router -o requirements/image.txt pyproject.toml
+	echo hatchling | $(PIN) -c requirements/dev.txt -o requirements/build.txt -
+
+$(SAM)/.ready: requirements/sam.txt
+	@$(PYTHON) -m venv --clear $(SAM)
+	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sam.txt
+	@touch $@
+
+sam: $(SAM)/.ready  ## have SAM's own tools check template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM)/bin/sam validate --lint
+
+lambda:  ## build the package of the functions on AWS, with orch.yml if it is there
+	rm -rf $(LAMBDA) && mkdir -p $(LAMBDA)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile \
+		--only-binary :all: $(LAMBDA_PLATFORM) --target $(LAMBDA) -r requirements/lambda.txt
+	cp -R app handlers infra runner $(LAMBDA)
+	if [ -f orch.yml ]; then cp orch.yml $(LAMBDA); fi
+	find $(LAMBDA) -name __pycache__ -prune -exec rm -r {} +
+	if command -v python3.12 >/dev/null; then python3.12 -m compileall -q --invalidation-mode unchecked-hash $(LAMBDA); fi
+
+deploy: $(SAM)/.ready lambda  ## put Orch on AWS; the first time with DEPLOY_ARGS=--guided
+	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam deploy --resolve-s3 --capabilities CAPABILITY_IAM $(DEPLOY_ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist $(BENCH) $(AGENTS)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist $(BENCH) $(AGENTS) $(SAM) build .aws-sam
