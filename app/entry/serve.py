@@ -7,11 +7,13 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 import uvicorn
 
 from app.domain.errors import Permanent, Retryable
-from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, patiently, plain
+from app.entry.looking import look_for_missed, tend_runners
+from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, plain
 from app.entry.runner import open_worker, require_tools
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.entry.telemetry import carrying, telemetry, watch_queues
@@ -21,7 +23,7 @@ from app.process import Process
 from app.settings import ServeSettings
 from app.web.asgi import web_app
 from app.web.health import Health, Probe
-from app.web.receive import Given, Receiver
+from app.web.receive import Given, Receiver, Secrets
 from runner.sandbox import Sandbox
 
 WAIT = 5.0
@@ -36,6 +38,7 @@ YOUNG = 20_000
 CHECK_EVERY = {"github": 60.0}
 """Seconds between two looks at a part for `/readyz`; those of this machine cost little."""
 CHECK_OTHERS_EVERY = 1.0
+CHECK_ON_AWS_EVERY = 15.0
 
 
 class _Server(uvicorn.Server):
@@ -101,9 +104,28 @@ def _listen(settings: ServeSettings) -> socket.socket:
 @asynccontextmanager
 async def _taking_deliveries(settings: ServeSettings, ports: Ports, listener: socket.socket) -> AsyncIterator[_Web]:
     """Serve from now on: what is delivered waits in the queue for whoever is to handle it."""
-    secrets = Given((settings.webhook_secret.get_secret_value().encode(),))
-    receiver = Receiver(secrets, ports.events, ports.clock)
-    health = _health(ports)
+    with _webhook_secrets(settings) as secrets:
+        receiver = Receiver(secrets, ports.events, ports.clock)
+        async with _serving(receiver, _health(settings, ports), listener) as web:
+            yield web
+
+
+@contextmanager
+def _webhook_secrets(settings: ServeSettings) -> Iterator[Secrets]:
+    """Return what signs deliveries; of a secret on AWS, newer ones are found while this server runs."""
+    first = (settings.webhook_secret.get_secret_value().encode(),)
+    if not settings.is_on_aws or not settings.aws_secret:
+        yield Given(first)
+        return
+    from app.entry.aws_parts import open_clients  # noqa: PLC0415 - boto3 is an extra, and memory is short
+    from infra.aws.secrets import FetchedSecrets  # noqa: PLC0415 - as above
+
+    with open_clients() as clients:
+        yield FetchedSecrets(clients, settings.aws_secret, first, monotonic)
+
+
+@asynccontextmanager
+async def _serving(receiver: Receiver, health: Health, listener: socket.socket) -> AsyncIterator[_Web]:
     _spare_collections()
     server = _Server(
         uvicorn.Config(
@@ -133,12 +155,10 @@ def _spare_collections() -> None:
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
-def _health(ports: Ports) -> Health:
+def _health(settings: ServeSettings, ports: Ports) -> Health:
+    others = CHECK_ON_AWS_EVERY if settings.is_on_aws else CHECK_OTHERS_EVERY
     return Health(
-        {
-            name: Probe(check, ports.clock, CHECK_EVERY.get(name, CHECK_OTHERS_EVERY))
-            for name, check in ports.checks.items()
-        }
+        {name: Probe(check, ports.clock, CHECK_EVERY.get(name, others)) for name, check in ports.checks.items()}
     )
 
 
@@ -184,13 +204,18 @@ async def _run(
         }
         running = {group.create_task(worker(), name="runner")} if worker else set()
         measuring = group.create_task(watch_queues(ports.events, ports.jobs, ports.clock), name="measure queues")
-        looking = group.create_task(_look_for_missed(settings, ports, started), name="look for what was missed")
+        looking = group.create_task(
+            look_for_missed(settings, ports, core, reconciled=started.reconciled), name="look for what was missed"
+        )
+        tending = group.create_task(tend_runners(ports), name="look after runners") if settings.aws_cluster else None
         await stop.wait()
         log().info("stopping", seconds=settings.drain_seconds)
         ports.stop_receiving()
         if worker:
             worker.stop()
         looking.cancel()
+        if tending:
+            tending.cancel()
         measuring.cancel()
         events_seconds = min(LAST_EVENTS, settings.drain_seconds)
         leave = worker.leave if worker else None
@@ -220,16 +245,3 @@ async def _handle_events(ports: Ports, process: Process, stop: asyncio.Event) ->
         except Exception as error:  # whatever it is, it must not end the worker
             log().exception("no event can be taken now", error=str(error))
             await ports.clock.sleep(AGAIN)
-
-
-async def _look_for_missed(settings: ServeSettings, ports: Ports, started: _Started) -> None:
-    reconcile, reconciled = started.core.reconcile, started.reconciled
-    while True:
-        await ports.clock.sleep(settings.redeliver_every if reconciled else settings.retry_base)
-        try:
-            if not reconciled:
-                await patiently(reconcile, ports.clock)
-                reconciled = True
-            await reconcile.sweep()
-        except Exception as error:  # it is tried again the next time, and stops nothing else
-            log().warning("what was missed cannot be looked for now", reason=f"{type(error).__name__}: {error}")
