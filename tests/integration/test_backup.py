@@ -28,7 +28,6 @@ from tests.e2e.processes import ORCH
 from tests.e2e.world import World
 from tests.integration.test_web import signed
 
-
 SOON_OVER: dict[str, Any] = {"JOB_LEASE": 4, "RUN_LEASE": 4, "EVENT_LEASE": 4}
 """Leases of a process that is killed: what it held is waited for."""
 
