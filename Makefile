@@ -11,6 +11,7 @@ CLIS := $(AGENTS)/.installed
 # Without @latest npm takes an older Claude Code for an older Node, which it does not need.
 NPM_AGENTS := @anthropic-ai/claude-code@latest @openai/codex opencode-ai
 PIN := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header
+LAMBDA_PIN := --python-platform aarch64-manylinux_2_28 --python-version 3.12 --only-binary :all:
 SAM := .sam
 LAMBDA := build/lambda
 # What the functions run on, whatever machine this is.
@@ -82,8 +83,8 @@ format: $(READY)  ## rewrite the code as `check` wants it
 requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	$(PIN) -o requirements/base.txt pyproject.toml
 	$(PIN) --group dev --all-extras -o requirements/dev.txt pyproject.toml
-	echo 'aws-sam-cli==1.170.0' | uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header -o requirements/sam.txt -
-	uv pip compile -q --python-platform aarch64-manylinux_2_28 --python-version 3.12 --only-binary :all: --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --extra aws --extra notify --extra otel --extra router -o requirements/lambda.txt pyproject.toml
+	echo 'aws-sam-cli==1.170.0' | $(PIN) -o requirements/sam.txt -
+	$(subst --universal,$(LAMBDA_PIN),$(PIN)) --extra aws --extra notify --extra otel --extra router -o requirements/lambda.txt pyproject.toml
 	$(PIN) -c requirements/dev.txt --extra aws --extra metrics --extra notify --extra otel --extra router -o requirements/image.txt pyproject.toml
 	echo hatchling | $(PIN) -c requirements/dev.txt -o requirements/build.txt -
 
@@ -95,16 +96,16 @@ $(SAM)/.ready: requirements/sam.txt
 sam: $(SAM)/.ready  ## have SAM's own tools check template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM)/bin/sam validate --lint
 
-lambda:  ## build the package of the functions on AWS, with orch.yml if it is there
+lambda: $(SAM)/.ready  ## build the package of the functions on AWS, with orch.yml if it is there
 	rm -rf $(LAMBDA) && mkdir -p $(LAMBDA)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile \
+	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile \
 		--only-binary :all: $(LAMBDA_PLATFORM) --target $(LAMBDA) -r requirements/lambda.txt
 	cp -R app handlers infra runner $(LAMBDA)
 	if [ -f orch.yml ]; then cp orch.yml $(LAMBDA); fi
 	find $(LAMBDA) -name __pycache__ -prune -exec rm -r {} +
-	if command -v python3.12 >/dev/null; then python3.12 -m compileall -q --invalidation-mode unchecked-hash $(LAMBDA); fi
+	if python3.12 -c pass 2>/dev/null; then python3.12 -m compileall -q --invalidation-mode unchecked-hash $(LAMBDA); fi
 
-deploy: $(SAM)/.ready lambda  ## put Orch on AWS; the first time with DEPLOY_ARGS=--guided
+deploy: lambda  ## put Orch on AWS; the first time with DEPLOY_ARGS=--guided
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam deploy --resolve-s3 --capabilities CAPABILITY_IAM $(DEPLOY_ARGS)
 
 clean:  ## remove what the targets made
