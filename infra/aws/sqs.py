@@ -235,12 +235,12 @@ class Held:
         try:
             await self.queue.call(operation, ReceiptHandle=self.message.handle, **arguments)
         except RefusedByAws as error:
-            if _is_lost(error):
+            if is_lost(error):
                 raise LeaseLost from error
             raise
 
 
-def _is_lost(error: RefusedByAws) -> bool:
+def is_lost(error: RefusedByAws) -> bool:
     """Tell whether SQS refuses a handle. It says so in several ways, a FIFO queue of its expired ones in the last."""
     code = error.code.rpartition(".")[2]
     return code in LOST or (code == "InvalidParameterValue" and "ReceiptHandle" in str(error))
