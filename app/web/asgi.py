@@ -57,7 +57,7 @@ class Deadlines:
 
 def web_app(receiver: Receiver, health: Health, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
     """Return the ASGI application around a receiver; a body may take `body_seconds` to come."""
-    others = _health_app(health)
+    others = health_app(health)
     deadlines = Deadlines(body_seconds)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +70,9 @@ def web_app(receiver: Receiver, health: Health, *, body_seconds: float = BODY_SE
     return app
 
 
-def _health_app(health: Health) -> Starlette:
+def health_app(health: Health) -> Starlette:
+    """Return the application for all but the webhook: whether Orch lives, and whether it can do its work."""
+
     async def healthz(request: Request) -> Response:
         return PlainTextResponse(OK)
 
