@@ -20,6 +20,8 @@ from infra.packing import pack, unpack
 
 FAILURES = "failures/events"
 """The partition of the store that counts failures, by the id that SQS gave a message."""
+MOST_RECEIVES = 900
+"""Before SQS takes a message away by itself, which it may after 1,000 receipts, it is set aside where people see it."""
 KEPT = timedelta(days=14)
 """The longest that SQS keeps a message."""
 
@@ -111,7 +113,11 @@ class SqsEventQueue:
         if left > 0:
             await held.give_back(math.ceil(left))
             return None
-        return SqsLease(envelope, failures, held.message.receives, held, self)
+        lease = SqsLease(envelope, failures, held.message.receives, held, self)
+        if lease.receives <= MOST_RECEIVES:
+            return lease
+        await lease.bury(f"it was received {lease.receives} times, and its handling neither ended nor failed")
+        return None
 
     async def _failures(self, message: Message) -> int:
         """Look how often it failed; one that is received for the first time has not."""

@@ -11,7 +11,7 @@ import pytest
 
 from app.ports import LeaseLost
 from infra.aws.clients import Clients, RefusedByAws
-from infra.aws.events import SqsEventQueue, SqsLease
+from infra.aws.events import MOST_RECEIVES, SqsEventQueue, SqsLease
 from infra.aws.marks import GONE_AFTER, Marks
 from infra.aws.messages import message_of
 from infra.aws.sqs import LONGEST_HOLD, is_lost
@@ -190,6 +190,17 @@ async def test_the_same_id_is_dead_once_in_each_group(place: Place) -> None:
     assert await queue.redrive("a")
     assert await queue.dead_letters() == []
     assert {(await received(queue)).item.group for _ in range(2)} == {"group/1", "group/2"}
+
+
+async def test_what_is_received_without_end_is_set_aside_before_sqs_takes_it_away(place: Place) -> None:
+    queue = place.events()
+    await queue.send(envelope())
+    record = record_of(await place.received(place.events_address))
+    record["attributes"]["ApproximateReceiveCount"] = str(MOST_RECEIVES + 1)
+    assert await queue.lease_of(record) is None
+    (letter,) = await queue.dead_letters()
+    assert (letter.envelope, letter.failures) == (envelope(), 0)
+    assert letter.reason.startswith("it was received 901 times")
 
 
 # Waiting
