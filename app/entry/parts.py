@@ -159,6 +159,15 @@ async def build_core(
     return Core(process, reconcile, wrap("runs", _runs(settings, ports, identity, policy, standings)))
 
 
+async def open_notifier(settings: ServeSettings) -> Notifier | None:
+    """Return what tells people outside GitHub; None if nobody is to be told."""
+    if not settings.notify:
+        return None
+    from app.entry.notifying import open_by_rules  # noqa: PLC0415 - off by default, and memory is short
+
+    return await open_by_rules(settings)
+
+
 async def _router(settings: ServeSettings) -> Router | None:
     """Return what asks a model about new tasks, None if none is to be asked; raises UserError if it cannot."""
     router = settings.router

@@ -13,7 +13,7 @@ import uvicorn
 
 from app.domain.errors import Permanent, Retryable
 from app.entry.looking import look_for_missed, tend_runners
-from app.entry.parts import Core, Ports, Wrap, build_core, open_ports, plain
+from app.entry.parts import Core, Ports, Wrap, build_core, open_notifier, open_ports, plain
 from app.entry.runner import open_worker, require_tools
 from app.entry.stopping import drain, stop_on_signals, unless
 from app.entry.telemetry import carrying, telemetry, watch_queues
@@ -66,7 +66,7 @@ async def serve(
     Takes deliveries at once, looks for what was missed, and then works on all of it.
     """
     sandbox = require_tools(settings) if with_runner else None
-    notifier = await _notifier(settings)
+    notifier = await open_notifier(settings)
     stop = stop or stop_on_signals()
     measured = telemetry("serve", host=settings.metrics_host, port=settings.metrics_port)
     with closing(_listen(settings)) as listener, measured:
@@ -75,14 +75,6 @@ async def serve(
             started = await unless(stop, _start(settings, ports, wrap, notifier))
             if started is not None:
                 await _run(settings, ports, started, web, stop, sandbox=sandbox)
-
-
-async def _notifier(settings: ServeSettings) -> Notifier | None:
-    if not settings.notify:
-        return None
-    from app.entry.notifying import open_by_rules  # noqa: PLC0415 - off by default, and memory is short
-
-    return await open_by_rules(settings)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
