@@ -86,6 +86,7 @@ class _Targets:
 
 _targets = _Targets()
 _untraced: AbstractContextManager[Span] = nullcontext(_Untraced())
+_unsaid: AbstractContextManager[None] = nullcontext()
 _about: ContextVar[str | None] = ContextVar("about", default=None)
 
 
@@ -118,7 +119,7 @@ def about(group: str | None) -> AbstractContextManager[None]:
 
     Without that a task that waited for a slot would be in the trace of the one that freed it, and so on for ever.
     """
-    return nullcontext() if _targets.tracer is None else _at_work_on(group)
+    return _unsaid if _targets.tracer is None else _at_work_on(group)
 
 
 @contextmanager
