@@ -1,6 +1,7 @@
 """boto3 clients, made when first needed and used in threads; what AWS refuses becomes our own errors."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +18,8 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """More than the 20 that a long poll may take."""
 ATTEMPTS = 3
+TALKATIVE = ("botocore", "boto3", "urllib3")
+"""Whose debug logs hold all that is sent and answered: secrets, and where this task's credentials are."""
 CREDENTIALS = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -109,6 +112,8 @@ def _make(service: str, region: str | None, endpoint: str | None) -> Any:
     import boto3  # noqa: PLC0415 - as above
     from botocore.config import Config  # noqa: PLC0415 - as above
 
+    for library in TALKATIVE:
+        logging.getLogger(library).setLevel(logging.INFO)
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,

@@ -44,3 +44,12 @@ async def test_the_clock_of_the_stack_is_put_forward(stack: Stack, clients: Clie
     assert "Messages" not in await clients.call("sqs", "receive_message", QueueUrl=queue)
     stack.pass_time(2)
     assert "Messages" in await clients.call("sqs", "receive_message", QueueUrl=queue)
+
+
+async def test_no_log_level_shows_what_is_sent_or_answered(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with stack.clients() as clients:
+        name = unique("secret")
+        await clients.call("secretsmanager", "create_secret", Name=name, SecretString="nobody-may-read-this")
+        found = await clients.call("secretsmanager", "get_secret_value", SecretId=name)
+    assert (found["SecretString"], "nobody-may" in caplog.text) == ("nobody-may-read-this", False)
