@@ -69,7 +69,7 @@ sweep: $(READY)  ## 20 tasks with half of all webhooks gone; SWEEP_SEED says whi
 $(PROBOT):
 	@mkdir -p $(BENCH)
 	@if command -v npm >/dev/null; then \
-		npm install --silent --no-audit --no-fund --prefix $(BENCH) probot@14 && touch $@; \
+		npm install --silent --no-audit --no-fund --prefix $(BENCH) probot@14 @probot/adapter-aws-lambda-serverless@4 && touch $@; \
 		npm install --silent --no-audit --no-fund --prefix $(BENCH) better-sqlite3@12; \
 	fi; true
 
@@ -83,7 +83,7 @@ format: $(READY)  ## rewrite the code as `check` wants it
 requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	$(PIN) -o requirements/base.txt pyproject.toml
 	$(PIN) --group dev --all-extras -o requirements/dev.txt pyproject.toml
-	echo 'aws-sam-cli==1.170.0' | $(PIN) -o requirements/sam.txt -
+	echo 'aws-sam-cli==1.170.0' | $(subst --no-strip-extras,,$(PIN)) -o requirements/sam.txt -
 	$(subst --universal,$(LAMBDA_PIN),$(PIN)) --extra aws --extra notify --extra otel --extra router -o requirements/lambda.txt pyproject.toml
 	$(PIN) -c requirements/dev.txt --extra aws --extra metrics --extra notify --extra otel --extra router -o requirements/image.txt pyproject.toml
 	echo hatchling | $(PIN) -c requirements/dev.txt -o requirements/build.txt -
