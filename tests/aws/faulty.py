@@ -10,6 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from infra.aws.clients import Clients
+from tests.aws.stack import Stack
+
 HOP_BY_HOP = {"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"}
 
 Forward = Callable[[], Awaitable[web.Response]]
@@ -56,6 +59,17 @@ def losing(then: Callable[[], Awaitable[object]]) -> Fault:
     return fault
 
 
+def late(then: Callable[[], Awaitable[object]]) -> Fault:
+    """Do what was asked, and answer after something else has happened."""
+
+    async def fault(_request: web.Request, forward: Forward) -> web.StreamResponse:
+        answer = await forward()
+        await then()
+        return answer
+
+    return fault
+
+
 async def do_and_fail(_request: web.Request, forward: Forward) -> web.StreamResponse:
     """Do what was asked, and answer 500."""
     await forward()
@@ -84,8 +98,10 @@ class Proxy:
     _chosen: Callable[[str], Fault | None] = lambda _operation: None
 
     def heal(self) -> None:
-        """Let nothing befall anything from now on."""
+        """Let nothing befall anything from now on, and begin to count anew."""
         self._chosen = lambda _operation: None
+        self.asked.clear()
+        self.befell.clear()
 
     def every(self, times: int, *faults: Fault, of: str = "") -> None:
         """Let each so-manieth request, or each of an operation, befall one of the faults in turn."""
@@ -114,6 +130,24 @@ class Proxy:
             return await forward()
         self.befell[operation] += 1
         return await fault(request, forward)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Two ways to the same AWS: `clients` through a proxy, `direct` past it."""
+
+    proxy: Proxy
+    clients: Clients
+    direct: Clients
+
+
+@asynccontextmanager
+async def two_ways(stack: Stack) -> AsyncIterator[Ways]:
+    """Open both ways; a module's tests may share them, for to make clients takes longer than most tests."""
+    async with faulty(stack.endpoint) as proxy:
+        through = Stack(proxy.endpoint, stack.process)
+        with through.clients() as clients, stack.clients() as direct:
+            yield Ways(proxy, clients, direct)
 
 
 @asynccontextmanager

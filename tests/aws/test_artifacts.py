@@ -4,34 +4,41 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from app.domain.errors import Retryable
 from infra.aws import artifacts as parts
 from infra.aws.artifacts import S3Artifacts
 from infra.aws.clients import Clients
 from infra.aws.objects import Objects
-from tests.aws.faulty import Fault, Proxy, do_and_fail, faulty, lose, losing, throttle
-from tests.aws.stack import REGION, Stack, make_bucket
+from tests.aws.faulty import Fault, Proxy, Ways, do_and_fail, late, lose, throttle, two_ways
+from tests.aws.stack import Stack, make_bucket
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LARGE = b"x" * (parts.PART - 5)
 
 
-@pytest.fixture
-async def proxy(stack: Stack) -> AsyncIterator[Proxy]:
-    async with faulty(stack.endpoint) as proxy:
-        yield proxy
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ways(stack: Stack) -> AsyncIterator[Ways]:
+    async with two_ways(stack) as ways:
+        yield ways
 
 
 @pytest.fixture
-async def clients(proxy: Proxy) -> AsyncIterator[Clients]:
-    clients = Clients(region=REGION, endpoint=proxy.endpoint)
-    yield clients
-    clients.close()
+def proxy(ways: Ways) -> Proxy:
+    ways.proxy.heal()
+    return ways.proxy
 
 
 @pytest.fixture
-async def bucket(clients: Clients) -> str:
-    return await make_bucket(clients)
+def clients(ways: Ways) -> Clients:
+    return ways.clients
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bucket(ways: Ways) -> str:
+    return await make_bucket(ways.direct)
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ async def keys_of(clients: Clients, bucket: str) -> list[str]:
 
 
 async def test_appends_of_one_process_keep_their_order(artifacts: S3Artifacts) -> None:
-    pieces = [b"%d," % number for number in range(20)]
+    pieces = [b"%d," % number for number in range(8)]
     await asyncio.gather(*(artifacts.append("log", piece) for piece in pieces))
     assert await artifacts.read("log") == b"".join(pieces)
 
@@ -91,7 +98,7 @@ async def test_a_reader_sees_no_old_part_while_a_write_deletes_them(
     async def read() -> None:
         seen.append(await S3Artifacts(clients, bucket).read("log"))
 
-    proxy.next(losing(read), of="PUT")
+    proxy.next(late(read), of="PUT")
     await artifacts.write("log", b"new")
     assert seen == [b"new"]
 
@@ -141,7 +148,7 @@ async def test_a_cancelled_append_harms_none_that_follows(artifacts: S3Artifacts
         arrived.set()
         await leave.wait()
 
-    proxy.next(losing(wait), of="PUT")
+    proxy.next(late(wait), of="PUT")
     cancelled = asyncio.create_task(artifacts.append("log", b"two,"))
     await arrived.wait()
     cancelled.cancel()

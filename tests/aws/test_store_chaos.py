@@ -6,27 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from app.domain.errors import Retryable
 from app.ports import Conflict, Document
-from infra.aws.clients import Clients
 from infra.aws.store import DynamoStore
 from tests.aws.faulty import (
     Fault,
     Forward,
     Proxy,
+    Ways,
     cut,
     cutting,
     do_and_fail,
     fail,
-    faulty,
     lose,
     losing,
     refusal,
     throttle,
+    two_ways,
 )
-from tests.aws.stack import REGION, Stack, StackClock, make_table
+from tests.aws.stack import Stack, StackClock, make_table
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOME = "repository:1"
 TWO = 2
@@ -56,18 +59,18 @@ class Stage:
         return commit
 
 
-@pytest.fixture
-async def stage(stack: Stack) -> AsyncIterator[Stage]:
-    async with faulty(stack.endpoint) as proxy:
-        clients, direct = (
-            Clients(region=REGION, endpoint=proxy.endpoint),
-            Clients(region=REGION, endpoint=stack.endpoint),
-        )
-        table = await make_table(direct)
-        clock = StackClock(stack)
-        yield Stage(proxy, DynamoStore(clients, table, clock), DynamoStore(direct, table, clock))
-        clients.close()
-        direct.close()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ways(stack: Stack) -> AsyncIterator[Ways]:
+    async with two_ways(stack) as ways:
+        yield ways
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(stack: Stack, ways: Ways) -> Stage:
+    ways.proxy.heal()
+    table = await make_table(ways.direct)
+    clock = StackClock(stack)
+    return Stage(ways.proxy, DynamoStore(ways.clients, table, clock), DynamoStore(ways.direct, table, clock))
 
 
 # Answers that are lost
