@@ -182,3 +182,18 @@ async def test_a_run_cut_off_at_shutdown_is_given_back_and_so_is_its_job(stage: 
     await asyncio.gather(task, return_exceptions=True)
     assert (runs.given_back, runs.finished) == (["r1"], [])
     assert await stage.jobs.receive(0) is not None
+
+
+async def test_a_runner_that_leaves_gives_back_what_it_just_began(stage: Stage, tmp_path: Path) -> None:
+    async def begin() -> Grant:
+        worker.leave()
+        return GRANT
+
+    runs = FakeRuns([begin])
+    worker = worker_of(stage, runs, tmp_path)
+    await stage.jobs.send(JOB)
+    await asyncio.wait_for(worker(), LONG)
+    assert (runs.given_back, runs.finished, runs.beats) == (["r1"], [], [])
+    lease = await stage.jobs.receive(0)
+    assert lease is not None
+    assert (lease.item, lease.failures) == (JOB, 0)

@@ -99,3 +99,26 @@ async def test_a_run_that_keeps_its_work_goes_on_beating() -> None:
     async with beating(rest, every=0.01) as pulse:
         await asyncio.wait_for(pulse.inbox.arrived.wait(), 60)
         assert pulse.verdict is Verdict.KEPT
+
+
+@pytest.mark.parametrize(
+    ("orders", "verdict"),
+    [
+        ([], Verdict.LEAVING),
+        ([Order(stop=Stop.TURN)], Verdict.PAUSED),
+        ([Order(stop=Stop.KEEP)], Verdict.KEPT),
+        ([Order(current=False)], Verdict.NOT_CURRENT),
+    ],
+)
+async def test_a_runner_that_leaves_waits_for_no_turn_and_what_people_said_counts(
+    orders: list[Order | Exception], verdict: Verdict
+) -> None:
+    for leaves_first in (True, False):
+        rest = Rest(list(orders))
+        async with beating(rest) as pulse:
+            if leaves_first:
+                pulse.leave()
+            while rest.orders:
+                await pulse.look()
+            pulse.leave()
+            assert (pulse.verdict, pulse.stopped.is_set()) == (verdict, True)
