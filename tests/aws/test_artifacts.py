@@ -132,7 +132,7 @@ async def test_what_was_appended_without_an_answer_is_there_once(
 
 async def test_what_follows_a_failed_append_is_kept(artifacts: S3Artifacts, proxy: Proxy) -> None:
     await artifacts.append("log", b"one,")
-    proxy.every(1, throttle)
+    proxy.every(1, throttle, of="PUT")
     with pytest.raises(Retryable):
         await artifacts.append("log", b"two,")
     proxy.heal()
