@@ -17,9 +17,14 @@ class Turns:
     store: Store
     clock: Clock
 
+    async def last(self, name: str) -> datetime | None:
+        """Return when it was taken last, None if never."""
+        found = await self.store.get(PARTITION, _key(name))
+        return datetime.fromisoformat(found.body["at"]) if found else None
+
     async def take(self, name: str, every: float) -> bool:
         """Take the turn if it was taken by nobody for `every` seconds; of those who try at once, one gets it."""
-        key, now = f"turn/{name}", self.clock.now()
+        key, now = _key(name), self.clock.now()
         last = await self.store.get(PARTITION, key)
         if last and now < datetime.fromisoformat(last.body["at"]) + timedelta(seconds=every * EARLY):
             return False
@@ -29,3 +34,7 @@ class Turns:
         except Conflict:
             return False
         return True
+
+
+def _key(name: str) -> str:
+    return f"turn/{name}"
