@@ -7,26 +7,31 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.collector import Collector, collecting
 from tests.e2e.processes import free_port
-from tests.e2e.world import World
+from tests.e2e.world import SCRIPT, World
 
+SLOW = SCRIPT.replace("echo", "sleep 1; echo")
 IN_A_HURRY = {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_METRIC_EXPORT_INTERVAL": "200"}
 
 
-async def test_a_task_is_one_trace_and_is_counted_and_logged_by_its_ids(world: World) -> None:
+async def test_each_task_is_one_trace_and_is_counted_and_logged_by_its_ids(world: World) -> None:
+    """The second one waits for the first one's slot, and is in no trace but its own."""
     async with collecting() as collector:
         world.environment |= IN_A_HURRY | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
         port = free_port()
-        await world.start_orch("serve", "--no-runner", METRICS_PORT=port, LOG_JSON="true")
+        await world.start_orch("serve", "--no-runner", METRICS_PORT=port, LOG_JSON="true", MAX_PARALLEL=1)
         await world.start_orch("runner", wait=False, LOG_JSON="true")
-        number = await world.open_issue()
-        await world.until_status(number, "in_review")
+        numbers = [await world.open_issue(body=body) for body in (SLOW, SCRIPT)]
+        for number in numbers:
+            await world.until_status(number, "in_review")
         await world.until_idle()
         assert_counted(await metrics(world, port))
         for child in world.orch:
             await child.stop()
-    trace = traced_whole(collector)
+    traces = [traced_whole(collector, f"acme/widgets#{number}") for number in numbers]
+    assert len({*traces}) == 2
     assert {"orch_runs", "orch_event_seconds", "orch_webhook_seconds", "orch_queue_messages"} <= collector.metrics
-    assert_logged(world, number, trace)
+    for number, trace in zip(numbers, traces, strict=True):
+        assert_logged(world, number, trace)
 
 
 async def metrics(world: World, port: int) -> dict[tuple[str, str], float]:
@@ -41,12 +46,12 @@ async def metrics(world: World, port: int) -> dict[tuple[str, str], float]:
 
 
 def assert_counted(found: dict[tuple[str, str], float]) -> None:
-    """Check what one delivered task has to show."""
+    """Check what two delivered tasks have to show."""
     expected = {
-        ("orch_runs_total", "agent=script,outcome=delivered"): 1,
-        ("orch_run_seconds_count", "agent=script"): 1,
-        ("orch_label_to_start_seconds_count", ""): 1,
-        ("orch_decisions_total", "event=run_finished"): 1,
+        ("orch_runs_total", "agent=script,outcome=delivered"): 2,
+        ("orch_run_seconds_count", "agent=script"): 2,
+        ("orch_label_to_start_seconds_count", ""): 2,
+        ("orch_decisions_total", "event=run_finished"): 2,
         ("orch_tokens_total", "agent=script,kind=out"): 0,
         ("orch_cost_dollars_total", "agent=script"): 0,
         ("orch_dead_letters", "queue=events"): 0,
@@ -62,20 +67,16 @@ def assert_counted(found: dict[tuple[str, str], float]) -> None:
     assert 0 < found["orch_github_quota_left", "resource=core"] <= 5000
 
 
-def traced_whole(collector: Collector) -> str:
+def traced_whole(collector: Collector, task: str) -> str:
     """Check that the task's parts are in one trace, each where it was caused; return that."""
-    ancestry = {span.name: collector.ancestry(span)[1:] for span in collector.spans}
-    [run] = [span for span in collector.spans if span.name == "run"]
-    processes = {span.name: span.process for span in collector.spans if span.trace == run.trace}
-    in_run = ["run", "handle slot_wanted", "apply", "handle issues", "webhook"]
-    assert {name: ancestry[name] for name in ("run", "begin", "prepare", "agent", "push", "finish")} == {
-        "run": in_run[1:],
-        **dict.fromkeys(["begin", "prepare", "agent", "push", "finish"], in_run),
-    }
-    assert ancestry["handle run_finished"] == ["finish", *in_run]
-    assert (
-        processes | {"run": "runner", "push": "runner", "webhook": "serve", "handle run_finished": "serve"} == processes
-    )
+    [run] = [span for span in collector.spans if span.words.get("orch.task") == task]
+    mine = {span.name: span for span in collector.spans if span.trace == run.trace}
+    above = ["handle slot_wanted", "apply", "handle issues", "webhook"]
+    assert collector.ancestry(run) == ["run", *above]
+    for name in ("begin", "prepare", "agent", "push", "finish"):
+        assert (mine[name].process, collector.ancestry(mine[name])) == ("runner", [name, "run", *above])
+    ended = mine["handle run_finished"]
+    assert (ended.process, collector.ancestry(ended)) == ("serve", ["handle run_finished", "finish", "run", *above])
     assert run.words["orch.agent"] == "script"
     return run.trace
 
