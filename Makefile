@@ -90,7 +90,8 @@ requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 
 $(SAM)/.ready: requirements/sam.txt
 	@$(PYTHON) -m venv --clear $(SAM)
-	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sam.txt
+	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
+	$(SAM)/bin/python -m pip check
 	@touch $@
 
 sam: $(SAM)/.ready  ## have SAM's own tools check template.yaml

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.bench import (
     admission,
+    cold,
     gateway,
     github_requests,
     graph,
@@ -30,6 +31,7 @@ HEAD = ("figure", "median", "min .. max", "unit", "runs", "target", "verdict")
 PARTS: Mapping[str, Part] = {
     "webhook": webhook.measure,
     "probot": webhook.measure_probot,
+    "cold": cold.measure,
     "label": label_start.measure,
     "no-op": noop.measure,
     "requests": github_requests.measure,
