@@ -70,7 +70,7 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-c", \
     "import os, urllib.request as web; web.urlopen('http://127.0.0.1:' + os.environ['ORCH_PORT'] + '/healthz', timeout=4)"]
-ENTRYPOINT ["tini", "--", "orch"]
+ENTRYPOINT ["tini", "-s", "--", "orch"]
 CMD ["serve", "--no-runner"]
 
 # A runner. Where there are no user namespaces, start it as root: each run then gets a user of its own.

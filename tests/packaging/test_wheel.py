@@ -87,7 +87,7 @@ def do(*argv: str) -> None:
 def in_tree() -> dict[str, bool]:
     """Map the files of the packages in the tree to whether they can be executed."""
     found = [path for package in PACKAGES for path in (TREE / package).rglob("*") if path.is_file()]
-    kept = [path for path in found if "__pycache__" not in path.parts]
+    kept = [path for path in found if "__pycache__" not in path.parts and TREE / "infra/deploy" not in path.parents]
     return {path.relative_to(TREE).as_posix(): bool(path.stat().st_mode & EXECUTABLE) for path in kept}
 
 
