@@ -63,6 +63,11 @@ class BackendSettings(BaseModel):
     aws_public_ip: bool = Field(
         default=True, description="give those runners a public address, which they need where there is no NAT"
     )
+    aws_spot: bool = Field(
+        default=False,
+        description="start those runners as Spot tasks, which cost less and may be ended with two minutes' notice: another"
+        " goes on from what their agents did by then",
+    )
     aws_max_runners: int = Field(default=4, ge=1, description="runners at the same time in that cluster")
 
     @property

@@ -108,6 +108,7 @@ def _pool(settings: ServeSettings, clients: Clients, clock: Clock, jobs: JobQueu
         subnets=settings.aws_subnets,
         security_groups=settings.aws_security_groups,
         public_ip=settings.aws_public_ip,
+        spot=settings.aws_spot,
         max_runners=settings.aws_max_runners,
         backlog=jobs.backlog,
     )
