@@ -12,7 +12,7 @@ from app.cursor import Cursor
 from app.domain.errors import Retryable
 from app.entry.aws_runs import answer
 from app.entry.looking import SWEEP
-from app.entry.parts import TURN, Core, Ports, build_core, open_notifier, open_ports
+from app.entry.parts import TURN, Core, Ports, build_core, open_notifier, open_ports, plain
 from app.entry.secret_settings import read_with_secret
 from app.entry.telemetry import carrying, start_telemetry
 from app.log import bound, configure, log
@@ -154,7 +154,7 @@ class Container:
         if place.core is None:
             place.stale = True
             notifier = await open_notifier(place.settings)
-            place.core = await build_core(place.settings, place.ports, notifier=notifier)
+            place.core = await build_core(place.settings, place.ports, carrying(plain), notifier)
             place.stale = False
         return place.core
 
