@@ -65,8 +65,8 @@ class BackendSettings(BaseModel):
     )
     aws_spot: bool = Field(
         default=False,
-        description="start those runners as Spot tasks, which cost less and may be ended with two minutes' notice: another"
-        " goes on from what their agents did by then",
+        description="start those runners as Spot tasks, which cost less and may be ended with two minutes' notice:"
+        " another goes on from what their agents did by then",
     )
     aws_max_runners: int = Field(default=4, ge=1, description="runners at the same time in that cluster")
 
