@@ -7,13 +7,45 @@ from typing import Annotated
 
 import typer
 
-from app.cli import agents, backup, config, doctor, local, mend, notify, policy, queue, run, service, setup, task, usage
+from app.cli import (
+    agents,
+    backup,
+    config,
+    deploy,
+    doctor,
+    local,
+    mend,
+    notify,
+    policy,
+    queue,
+    run,
+    service,
+    setup,
+    task,
+    usage,
+)
 from app.cli.options import Options, bring_forward
 from app.domain.errors import Permanent, Retryable, UserError
 
 LONGEST = 2000
 EXPECTED = (UserError, Permanent, Retryable)
-COMMANDS = (setup, service, local, task, queue, mend, backup, config, agents, run, usage, policy, notify, doctor)
+COMMANDS = (
+    setup,
+    service,
+    local,
+    task,
+    queue,
+    mend,
+    backup,
+    config,
+    agents,
+    run,
+    usage,
+    policy,
+    notify,
+    doctor,
+    deploy,
+)
 
 cli = typer.Typer(name="orch", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
