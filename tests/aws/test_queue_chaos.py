@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
@@ -164,7 +164,7 @@ async def _late(lease: SqsLease, stack: Stack, chance: random.Random) -> None:
 
 
 async def test_a_handle_that_aws_refuses_changes_nothing(place: Place, stack: Stack) -> None:
-    """The clock of this lease is late: it is AWS that knows."""
+    """The clock of this lease is late: only AWS knows that its time is over."""
     queue = place.events()
     await queue.send(envelope())
     stale = await queue.receive(5)
@@ -176,10 +176,46 @@ async def test_a_handle_that_aws_refuses_changes_nothing(place: Place, stack: St
     for use in (stale.ack, stale.release, lambda: stale.fail("late"), lambda: stale.bury("late")):
         with pytest.raises(LeaseLost):
             await use()
-    await current.fail("broken")
+    await current.release()
     again = await queue.receive(5)
     assert again is not None
-    assert (again.failures, await queue.dead_letters()) == (1, [])
+    assert (again.failures, await queue.dead_letters()) == (0, [])
+
+
+async def test_a_job_whose_handle_aws_refuses_is_neither_doubled_nor_set_aside(place: Place, stack: Stack) -> None:
+    queue = place.jobs()
+    await queue.send(job())
+    stale = await queue.receive(5)
+    assert stale is not None
+    stack.pass_time(LEASE_SECONDS)
+    assert await queue.receive(5) is not None
+    stale.held.until = stack.now().replace(year=2100)
+    for use in (lambda: stale.fail("late"), lambda: stale.bury("late"), lambda: stale.extend(5)):
+        with pytest.raises(LeaseLost):
+            await use()
+    assert (await queue.depth(), await queue.dead_letters()) == (1, [])
+
+
+async def test_the_late_end_of_a_job_leaves_its_mark(place: Place, stack: Stack) -> None:
+    queue = place.jobs()
+    await queue.send(job())
+    stale = await queue.receive(5)
+    assert stale is not None
+    stack.pass_time(LEASE_SECONDS)
+    with pytest.raises(LeaseLost):
+        await stale.ack()
+    assert not await queue.send(job())
+
+
+async def test_what_somebody_else_holds_by_now_is_not_set_aside_though_unreadable(place: Place, stack: Stack) -> None:
+    queue = place.events()
+    text: dict[str, Any] = {"MessageBody": "no envelope", "MessageGroupId": "group", "MessageDeduplicationId": "a"}
+    await place.clients.call("sqs", "send_message", QueueUrl=place.events_address, **text)
+    stale = await place.received(place.events_address)
+    stack.pass_time(LEASE_SECONDS)
+    await place.received(place.events_address)
+    assert await queue.lease_of(stale) is None
+    assert (await queue.dead_letters(), await queue.depth()) == ([], 1)
 
 
 async def test_receives_that_are_cancelled_lose_nothing(place: Place) -> None:

@@ -174,12 +174,14 @@ async def test_a_job_that_nobody_can_read_is_set_aside(place: Place) -> None:
     assert (dead.job, dead.failures, dead.reason[:10]) == (None, 0, "Unreadable")
 
 
-async def test_dead_letters_are_listed_in_the_order_of_their_death(place: Place) -> None:
+async def test_dead_letters_are_listed_in_the_order_of_their_death_and_redriven_by_id(place: Place) -> None:
     queue = place.events()
-    for name in "cab":
+    for name in ("c", "a", "ab"):
         await queue.send(envelope(name))
         await (await received(queue)).bury("broken")
-    assert [letter.envelope.id for letter in await queue.dead_letters()] == ["c", "a", "b"]
+    assert [letter.envelope.id for letter in await queue.dead_letters()] == ["c", "a", "ab"]
+    assert await queue.redrive("a")
+    assert [letter.envelope.id for letter in await queue.dead_letters()] == ["c", "ab"]
 
 
 async def test_the_same_id_is_dead_once_in_each_group(place: Place) -> None:
@@ -313,6 +315,17 @@ async def test_a_mark_that_nobody_refreshed_counts_for_nothing(place: Place, sta
     assert not await place.jobs().send(job())
     stack.pass_time(60)
     assert await place.jobs().send(job())
+
+
+async def test_a_job_that_fails_keeps_its_mark(place: Place, stack: Stack) -> None:
+    queue = place.jobs()
+    await queue.send(job())
+    stack.pass_time(GONE_AFTER - 600)
+    lease = await queue.receive(5)
+    assert lease is not None
+    await lease.fail("broken", 900)
+    stack.pass_time(800)
+    assert not await queue.send(job())
 
 
 async def test_a_job_at_work_keeps_its_mark(place: Place, stack: Stack) -> None:
