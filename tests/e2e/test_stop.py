@@ -129,8 +129,9 @@ async def test_a_task_that_is_over_keeps_nothing_of_what_a_runner_gave_back(worl
     await until_begun(world, 1)
     assert await child.stop() == 0
     await world.say(number, "/cancel")
-    await world.start_orch(**LEASE)
+    await world.start_orch("serve", "--no-runner", **LEASE)
     await world.until_status(number, "cancelled")
+    await world.start_orch("runner", wait=False, **LEASE)
     await world.until_idle()
     assert (begun(world), await world.refs()) == (1, ["refs/heads/main"])
 
