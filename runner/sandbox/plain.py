@@ -16,7 +16,11 @@ from runner.sandbox.owners import User, group_of, handed_over, lease_user, open_
 
 @dataclass(frozen=True, slots=True)
 class OwnUser:
-    """Runs each agent as a user of its own, whom file modes keep out of everything else; for a runner that is root."""
+    """Runs each agent as a user of its own, whom file modes keep out of everything else; for a runner that is root.
+
+    The agent has the machine's network. Where a machine gives its credentials to whoever asks at the right path, as ECS
+    does, what keeps them from the agent is that it cannot read that path: it is in the runner's environment alone.
+    """
 
     kind: SandboxKind = SandboxKind.UID
 
