@@ -158,7 +158,7 @@ async def faulty(endpoint: str) -> AsyncIterator[Proxy]:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             body = await request.read()
-            return await proxy.handle(request, lambda: _forward(session, endpoint, request, body))
+            return await proxy.handle(request, lambda: forward(session, endpoint, request, body))
 
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", answer)
@@ -167,7 +167,8 @@ async def faulty(endpoint: str) -> AsyncIterator[Proxy]:
             yield proxy
 
 
-async def _forward(session: aiohttp.ClientSession, endpoint: str, request: web.Request, body: bytes) -> web.Response:
+async def forward(session: aiohttp.ClientSession, endpoint: str, request: web.Request, body: bytes) -> web.Response:
+    """Ask the endpoint what was asked here."""
     headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
     address = URL(f"{endpoint}{request.raw_path}", encoded=True)
     async with session.request(request.method, address, headers=headers, data=body) as answer:
