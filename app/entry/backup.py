@@ -80,7 +80,7 @@ def back_up(settings: StateSettings, target: Path | None) -> Kept:
     """
     require_state(settings, settings.queue_file)
     if target is None:
-        with tempfile.TemporaryDirectory(prefix="orch-backup-") as folder:
+        with tempfile.TemporaryDirectory(prefix=".orch-backup-", dir=settings.state_dir) as folder:
             return _write(settings.state_dir, Path(folder), sys.stdout.buffer)
     with _new_file(target) as (file, folder):
         return _write(settings.state_dir, folder, file)
