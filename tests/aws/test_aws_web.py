@@ -296,8 +296,7 @@ def test_a_setting_that_is_missing_is_named(stage: Stage, missing: str) -> None:
 
 CALLS = """
 import json, sys
-from app.entry.aws_web import web
-before = set(sys.modules)
+from app.entry.aws import web
 for event in json.loads(sys.stdin.read()):
     answer = web(event, None)
     print(json.dumps([answer["statusCode"], answer["body"], sorted({name.partition(".")[0] for name in sys.modules})]))
