@@ -144,7 +144,7 @@ class _Line:
         parts = urlsplit(address)
         self.host = parts.netloc
         self._connection = (
-            HTTPSConnection(parts.netloc, timeout=SECONDS, context=_tls())
+            HTTPSConnection(parts.netloc, timeout=SECONDS, context=tls())
             if parts.scheme == "https"
             else HTTPConnection(parts.netloc, timeout=SECONDS)
         )
@@ -179,6 +179,6 @@ class _Line:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """Read the certificates of authorities once: that takes long."""
     return ssl.create_default_context()

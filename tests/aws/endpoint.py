@@ -1,6 +1,7 @@
 """An address of AWS on loopback that says what it is told to say, and keeps what it was asked."""
 
 import json
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -98,11 +99,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(**answers: Any) -> Iterator[Endpoint]:
-    """Serve an endpoint on a free port; answers are by operation."""
+def serving(tls: ssl.SSLContext | None = None, **answers: Any) -> Iterator[Endpoint]:
+    """Serve an endpoint on a free port, over TLS if a context is given; answers are by operation."""
     endpoint = Endpoint(answers=answers)
     with _Server(("127.0.0.1", 0), _handler(endpoint)) as server:
-        endpoint.url = f"http://127.0.0.1:{server.server_address[1]}"
+        endpoint.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -1,17 +1,25 @@
 """AWS called by hand: signed as boto3 signs, over a connection that is kept, mended and given up."""
 
+import ssl
 import time
 from calendar import timegm
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.domain.errors import Permanent, Retryable
-from infra.aws.sigv4 import IDLE_SECONDS, Aws, Credentials, Request, address, signed
+from infra.aws.sigv4 import IDLE_SECONDS, Aws, Credentials, Request, address, signed, tls
 from tests.aws.endpoint import Endpoint, serving
 from tests.aws.stack import Stack, make_bucket, make_queue, unique
 
@@ -134,6 +142,42 @@ def test_a_refusal_says_what_aws_said_and_is_not_asked_again(aws: Aws, endpoint:
 def test_where_nobody_listens_is_for_later() -> None:
     with pytest.raises(Retryable, match="ConnectionRefused"):
         send(Aws({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL": "http://127.0.0.1:8"}))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for loopback, and its key, in one file."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(hours=1), now + timedelta(hours=1))
+        .add_extension(loopback, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "loopback.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(secret + made.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_aws_is_believed_by_its_certificate(certificate: Path, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate)
+    tls.cache_clear()
+    with serving(server, SendMessage={"MessageId": "m-1"}) as endpoint:
+        aws = Aws(endpoint.environment)
+        if known:
+            assert [send(aws), send(aws)] == ["m-1"] * 2
+        else:
+            with pytest.raises(Retryable, match="certificate verify failed"):
+                send(aws)
+        aws.close()
+    tls.cache_clear()
+    assert len({asked.port for asked in endpoint.asked}) == known
 
 
 async def test_sqs_takes_what_is_sent_by_hand(stack: Stack) -> None:
