@@ -14,7 +14,7 @@ from app.entry.aws_runs import answer
 from app.entry.looking import SWEEP
 from app.entry.parts import TURN, Core, Ports, build_core, open_notifier, open_ports, plain
 from app.entry.secret_settings import read_with_secret
-from app.entry.telemetry import carrying, start_telemetry
+from app.entry.telemetry import carrying, look_at_queues, start_telemetry
 from app.log import bound, configure, log
 from app.process import Process
 from app.settings import ServeSettings, find_sources
@@ -83,6 +83,7 @@ class Container:
             async with asyncio.timeout_at(ends):
                 place = await self._opened()
                 await place.ports.tend()
+                await look_at_queues(place.ports.events, place.ports.jobs)
                 if await Turns(place.ports.store, place.ports.clock).take(SWEEP, place.settings.redeliver_every):
                     await _look(await self._built(place), place.ports)
 

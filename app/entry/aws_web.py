@@ -38,7 +38,7 @@ def web(event: Event, context: object) -> dict[str, Any]:
 def _web() -> "Web":
     # The environment is read here, and not by app.settings, which would bring pydantic.
     made = Web
-    if any(name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") for name in os.environ):
+    if any(value and name.startswith("OTEL_EXPORTER_OTLP_") for name, value in os.environ.items()):
         from app.entry.aws_watched_web import WatchedWeb as made  # noqa: PLC0415 - it costs a start what it weighs
     return made(os.environ, Aws(os.environ))
 

@@ -59,11 +59,18 @@ def carrying(wrap: Wrap) -> Wrap:
 async def watch_queues(events: EventQueue, jobs: JobQueue, clock: Clock) -> None:
     """Measure again and again what lies on the queues, if anything is measured."""
     while is_measured():
-        try:
-            await measure_queues(events, jobs)
-        except Exception as error:  # it is tried again the next time, and stops nothing else
-            log().warning("the queues cannot be measured now", reason=f"{type(error).__name__}: {error}")
+        await look_at_queues(events, jobs)
         await clock.sleep(LOOK_EVERY)
+
+
+async def look_at_queues(events: EventQueue, jobs: JobQueue) -> None:
+    """Measure what lies on the queues, if anything is measured."""
+    if not is_measured():
+        return
+    try:
+        await measure_queues(events, jobs)
+    except Exception as error:  # it is tried again the next time, and stops nothing else
+        log().warning("the queues cannot be measured now", reason=f"{type(error).__name__}: {error}")
 
 
 @contextmanager
