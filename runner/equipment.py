@@ -34,7 +34,8 @@ class AgentSetup:
 class Equipment:
     """What a runner has; `gateway` is None if no agent needs one.
 
-    `artifacts` keep transcripts; `redaction` is applied before anything is kept.
+    `artifacts` keep transcripts; `redaction` is applied before anything is kept. For `gather_seconds` a transcript is
+    gathered before it is kept.
     The gateway listens on `socket`, too, where agents have no network. Agents may read `readable`, never `private`.
     """
 
@@ -48,3 +49,4 @@ class Equipment:
     hosts: tuple[str, ...] = ()
     readable: tuple[Path, ...] = ()
     private: tuple[Path, ...] = ()
+    gather_seconds: float = 1.0

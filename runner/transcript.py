@@ -15,8 +15,9 @@ from runner.event_json import dump, event_json
 from runner.supervision import Line
 
 PIECE = 64 << 10
-"""Bytes that are written at once, if they come within SECONDS."""
+"""Bytes that are written at once, if they come soon."""
 SECONDS = 1.0
+"""For which what comes is gathered, unless whoever opens it says otherwise."""
 HELD = 1 << 20
 """Bytes that may wait to be written; past them, whoever reads the agent waits."""
 LIMIT = 32 << 20
@@ -86,20 +87,23 @@ class Transcript:
     on. Of each file about LIMIT bytes are kept; the rest is counted.
     """
 
-    def __init__(self, artifacts: Artifacts, clock: Clock, run_id: str, redaction: Redaction) -> None:
+    def __init__(
+        self, artifacts: Artifacts, clock: Clock, run_id: str, redaction: Redaction, seconds: float = SECONDS
+    ) -> None:
         self._artifacts, self._clock, self._run_id, self._redaction = artifacts, clock, run_id, redaction
         self._stream = _Page[Entry](stream_key(run_id), self._encode_lines, _LINE_OVERHEAD)
         self._events = _Page[bytes](events_key(run_id), b"".join)
         self._some, self._enough, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._closing = self._warned = False
+        self._seconds = seconds
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, artifacts: Artifacts, clock: Clock, run_id: str, redaction: Redaction
+        cls, artifacts: Artifacts, clock: Clock, run_id: str, redaction: Redaction, seconds: float = SECONDS
     ) -> AsyncIterator["Transcript"]:
         """Keep the transcript of a run; when the context is left, all of it is written, and that it is all."""
-        transcript = cls(artifacts, clock, run_id, redaction)
+        transcript = cls(artifacts, clock, run_id, redaction, seconds)
         writer = asyncio.create_task(transcript._write_on(), name=f"transcript of run {run_id}")
         try:
             yield transcript
@@ -180,7 +184,7 @@ class Transcript:
         while not self._closing:
             await self._some.wait()
             with suppress(TimeoutError):
-                async with asyncio.timeout(SECONDS):
+                async with asyncio.timeout(self._seconds):
                     await self._enough.wait()
             self._some.clear()
             self._enough.clear()

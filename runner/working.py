@@ -60,7 +60,13 @@ class Working:
         """Let the agent work to its end, and return how its last process ended."""
         meter = Meter(self.grant.limits, partial(fingerprint, self.workspace.tree))
         async with AsyncExitStack() as stack:
-            opened = Transcript.open(self.equipment.artifacts, self.clock, self.grant.run_id, self.equipment.redaction)
+            opened = Transcript.open(
+                self.equipment.artifacts,
+                self.clock,
+                self.grant.run_id,
+                self.equipment.redaction,
+                self.equipment.gather_seconds,
+            )
             transcript = await stack.enter_async_context(opened)
             account = await self._account(stack)
             self.pulse.spent = lambda: _best(meter.usage, account).cost

@@ -31,6 +31,8 @@ from runner.worker import Worker
 if TYPE_CHECKING:
     from runner.gateway.server import Gateway
 
+GATHER_SECONDS = {"local": 1.0, "aws": 5.0}
+"""A transcript is gathered before it is kept: S3 has its price for each write."""
 PYTHON = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2] / "runner")
 """Where what Orch itself starts as an agent is: an interpreter, and the programs it executes."""
 
@@ -140,6 +142,7 @@ def _equipment(
         network=Network(settings.network),
         hosts=tuple(settings.hosts),
         readable=PYTHON,
+        gather_seconds=GATHER_SECONDS["aws" if settings.is_on_aws else "local"],
         private=(
             settings.state_dir.resolve(),
             *(each.resolve() for each in settings.private_files() if each.is_file()),
