@@ -19,7 +19,7 @@ async def answer(runs: Runs, event: object) -> dict[str, Any]:
     except ValidationError as error:  # its text would repeat what was sent, tokens included
         log().error("refused", reason=f"no call that is known: {error.error_count()} fields do not fit")
         return Answer(raised=NO_CALL).model_dump(mode="json")
-    with bound(call=call.call, job=call.job.id, task=str(call.job.task)):
+    with bound(call=call.call, job=call.job.id, task=str(call.job.task), **_run_of(call)):
         try:
             returned = await _do(runs, call)
         except tuple(ERRORS.values()) as error:
@@ -27,6 +27,11 @@ async def answer(runs: Runs, event: object) -> dict[str, Any]:
             return Answer(raised=Raised.of(error)).model_dump(mode="json")
     said = returned.model_dump(mode="json") if isinstance(returned, Value) else returned
     return Answer(returned=said).model_dump(mode="json")
+
+
+def _run_of(call: Call) -> dict[str, str]:
+    run: str | None = getattr(call, "run_id", None)
+    return {"run": run} if run else {}
 
 
 async def _do(runs: Runs, call: Call) -> object:
