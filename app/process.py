@@ -200,14 +200,18 @@ class Process:
 
     def _names(self, event: Any) -> dict[str, str]:
         """Name task, job and run that an event is about, so that its every line can be found by these names."""
-        job = getattr(getattr(event, "job", None), "id", None)
-        ids = {"job": getattr(event, "job_id", job), "run": getattr(event, "run_id", None)}
-        names = {name: str(found) for name, found in ids.items() if found}
+        names = _ids(event)
         task, branch = _task_of(event), getattr(event, "head_branch", None)
         if task is not None:
             return names | {"task": str(task)}
         number = number_of_branch(branch, self.policy.branch_prefix) if branch else None
-        return names | ({"task": f"{event.repository.full_name}#{number}"} if number else {})
+        return {"task": f"{event.repository.full_name}#{number}"} if number else {}
+
+
+def _ids(event: Any) -> dict[str, str]:
+    job = getattr(getattr(event, "job", None), "id", None)
+    ids = {"job": getattr(event, "job_id", job), "run": getattr(event, "run_id", None)}
+    return {name: str(found) for name, found in ids.items() if found}
 
 
 def _task_of(event: Any) -> TaskRef | None:
