@@ -40,10 +40,10 @@ def _spread(role: str, statement: Mapping[str, Any]) -> Iterator[Allowed]:
     if "Fn::If" in statement:
         statement = statement["Fn::If"][1]
     assert statement["Effect"] == "Allow"
-    prefixes = statement.get("Condition", {}).get("StringLikeIfExists", {}).get("s3:prefix", ())
+    prefixes = statement.get("Condition", {}).get("StringLikeIfExists", {}).get("s3:prefix", [])
     for action in _several(statement["Action"]):
         for resource in _several(statement["Resource"]):
-            yield Allowed(role, action, _named(resource), tuple(prefixes))
+            yield Allowed(role, action, _named(resource), tuple(_several(prefixes)))
 
 
 def _several(given: Any) -> list[Any]:
