@@ -13,7 +13,7 @@ import pytest
 from infra.aws.clients import Clients
 from infra.aws.jobs import SqsJobQueue
 from tests.aws.cloud import Cloud, functions_at_work, open_cloud
-from tests.aws.policies import allowed, missing, unused
+from tests.aws.policies import Allowed, allowed, missing, unused
 from tests.aws.queues import job
 from tests.aws.recorder import Call, read_calls, recording
 from tests.aws.stack import REGION, Stack, StackClock, unique
