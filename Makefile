@@ -84,7 +84,7 @@ requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	$(PIN) -o requirements/base.txt pyproject.toml
 	$(PIN) --group dev --all-extras -o requirements/dev.txt pyproject.toml
 	echo 'aws-sam-cli==1.170.0' | $(subst --no-strip-extras,,$(PIN)) -o requirements/sam.txt -
-	$(subst --universal,$(LAMBDA_PIN),$(PIN)) --extra aws --extra notify --extra otel --extra router -o requirements/lambda.txt pyproject.toml
+	$(subst --universal,$(LAMBDA_PIN),$(PIN)) --extra aws --extra notify --extra otel -o requirements/lambda.txt pyproject.toml
 	$(PIN) -c requirements/dev.txt --extra aws --extra metrics --extra notify --extra otel --extra router -o requirements/image.txt pyproject.toml
 	echo hatchling | $(PIN) -c requirements/dev.txt -o requirements/build.txt -
 

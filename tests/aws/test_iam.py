@@ -23,6 +23,7 @@ from tests.e2e.world import World
 ROLES = {"WebRole": "web", "EventsRole": "events", "SweepRole": "sweep", "RunsRole": "runs", "RunnerRole": "runner"}
 LOGS = "Lambda writes a function's logs by itself, in the function's role"
 POLLER = "Lambda's poller receives in the function's role; in the test it has a role of its own"
+MEASURING = "what measures the queues, where OtlpEndpoint names somebody to tell"
 STARTING = "ECS asks IAM for it when a task is started, and is not asked itself"
 UNUSED = {
     "events dynamodb:ConditionCheckItem Table": "changes of several documents, as boards have them",
@@ -46,7 +47,10 @@ UNUSED = {
     "sweep iam:PassRole TaskStartRole": STARTING,
     "sweep logs:CreateLogStream SweepLogs": LOGS,
     "sweep logs:PutLogEvents SweepLogs": LOGS,
+    "sweep s3:GetObject Bucket/dead/*": MEASURING,
+    "sweep s3:ListBucket Bucket": MEASURING,
     "sweep s3:PutObject Bucket/large/*": "what was missed and is too large for a message",
+    "sweep sqs:GetQueueAttributes EventsQueue": MEASURING,
     "web logs:CreateLogStream WebLogs": LOGS,
     "web logs:PutLogEvents WebLogs": LOGS,
 }
