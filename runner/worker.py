@@ -3,11 +3,12 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from app.domain.errors import Permanent, Retryable
 from app.domain.grants import Grant, Refused
@@ -23,6 +24,13 @@ from runner.workspace import Mirror, WorkspaceBusy
 
 WAIT = 5.0
 LONGEST = 120.0
+TRIES = 32
+"""How often it is tried to tell a task something; that takes a quarter of an hour."""
+HURRIED = 4
+"""The same by a runner that leaves."""
+PAUSE = 0.25
+LONGEST_PAUSE = 30.0
+T = TypeVar("T")
 
 
 def runner_name() -> str:
@@ -124,7 +132,8 @@ class Worker:
             dead = await lease.fail(f"{type(error).__name__}: {error}", self._back_off(lease))
             log().exception("job failed", dead=dead, error=str(error))
             if dead:
-                await self.runs.give_up(lease.item, f"the runner failed again and again ({type(error).__name__}).")
+                why = f"the runner failed again and again ({type(error).__name__})."
+                await self._patiently(lambda: self.runs.give_up(lease.item, why))
 
     def _back_off(self, lease: Lease[Job]) -> float:
         return min(self.again * float(2 ** min(lease.receives - 1, 10)), LONGEST)
@@ -151,16 +160,17 @@ class Worker:
 
     async def _granted(self, grant: Grant, lease: Lease[Job]) -> None:
         job = lease.item
-        heart = Heart(self.runs, self.clock, self.beat, self.job_lease)
+        heart, kept = Heart(self.runs, self.clock, self.beat, self.job_lease), None
         with bound(run=grant.run_id):
             log().info("run began", agent=grant.agent)
             try:
                 async with heart.beating(grant.run_id, job, lease) as pulse:
                     with self._known(grant.run_id, pulse):
                         result = await Run(job, grant, pulse, self.runs, self.clock, self.root, self.equipment)()
+                    kept = result.head_sha
                     is_over = await self._tell_end(grant.run_id, job, pulse, result)
             except (Retryable, asyncio.CancelledError):
-                await self.runs.give_back(grant.run_id, job)
+                await self.runs.give_back(grant.run_id, job, kept)
                 raise
         await (lease.ack() if is_over else lease.release(0))
 
@@ -178,15 +188,29 @@ class Worker:
     async def _tell_end(self, run_id: str, job: Job, pulse: Pulse, result: RunResult) -> bool:
         """Tell how a run ended; False if its job is not over, but was given back."""
         if pulse.verdict is Verdict.LEAVING and result.outcome is Outcome.CANCELLED:
-            await self.runs.give_back(run_id, job, result.head_sha)
+            await self._patiently(lambda: self.runs.give_back(run_id, job, result.head_sha))
             log().info("run given back", kept=result.head_sha)
             return False
         if pulse.verdict is Verdict.NOT_CURRENT:
             log().warning("the run is not current any more; its end changes nothing")
         else:
-            await self.runs.finish(run_id, job, result)
+            await self._patiently(lambda: self.runs.finish(run_id, job, result))
         log().info("run ended", outcome=result.outcome.value, reason=result.reason)
         return True
+
+    async def _patiently(self, tell: Callable[[], Awaitable[T]]) -> T:
+        """Tell a task something whatever passes: what an agent did must not be done again because nobody listened."""
+        tries = 0
+        while True:
+            try:
+                return await tell()
+            except Retryable as error:
+                tries += 1
+                if tries >= (HURRIED if self.leaving else TRIES):
+                    raise
+                log().info("the task cannot be told now", reason=str(error))
+                pause = error.delay if error.delay is not None else PAUSE * 2**tries
+            await self.clock.sleep(min(pause, LONGEST_PAUSE))
 
     async def _cleanup(self, lease: Lease[Job]) -> None:
         task = lease.item.task

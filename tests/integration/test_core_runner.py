@@ -18,7 +18,7 @@ from runner.agents.script import ScriptAgent
 from runner.equipment import AgentSetup, Equipment
 from runner.sandbox import SandboxKind, find_sandbox
 from runner.worker import Worker
-from tests.integration.core_stage import IDENTITY, LEASE, NOW, TASK, Stage, open_stage
+from tests.integration.core_stage import IDENTITY, LEASE, MAX_FAILURES, NOW, TASK, Stage, open_stage
 
 LONG = 120
 JOB = run_job(TASK, 1)
@@ -51,6 +51,7 @@ class FakeRuns:
     beats: list[Exception] = field(default_factory=list)
     beaten: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    deaf: list[Exception] = field(default_factory=list)
     mint: Step | None = None
 
     async def begin(self, job: Job, runner: str) -> Grant | Refused:
@@ -75,9 +76,16 @@ class FakeRuns:
         self.given_back.append(run_id)
 
     async def give_up(self, job: Job, reason: str) -> None:
+        self._listen()
         self.given_up.append(job.id)
+        self.ended.set()
+
+    def _listen(self) -> None:
+        if self.deaf:
+            raise self.deaf.pop()
 
     async def finish(self, run_id: str, job: Job, result: RunResult) -> bool:
+        self._listen()
         self.finished.append(result)
         self.ended.set()
         return True
@@ -108,6 +116,17 @@ async def work(stage: Stage, runs: FakeRuns, root: Path) -> None:
     await asyncio.wait_for(worker(), LONG)
 
 
+async def end(stage: Stage, runs: FakeRuns, root: Path) -> None:
+    """Work until a run has ended, or a job was given up."""
+    worker = worker_of(stage, runs, root)
+    await stage.jobs.send(JOB)
+    working = asyncio.create_task(worker())
+    await asyncio.wait_for(runs.ended.wait(), LONG)
+    worker.stop()
+    stage.jobs.stop()
+    await asyncio.wait_for(working, LONG)
+
+
 async def grant() -> Grant:
     return GRANT
 
@@ -136,15 +155,35 @@ async def test_a_run_ends_in_an_outcome_whatever_happens(stage: Stage, tmp_path:
         raise error
 
     runs = FakeRuns([grant], mint=fail)
-    worker = worker_of(stage, runs, tmp_path)
-    await stage.jobs.send(JOB)
-    working = asyncio.create_task(worker())
-    await asyncio.wait_for(runs.ended.wait(), LONG)
-    worker.stop()
-    stage.jobs.stop()
-    await asyncio.wait_for(working, LONG)
+    await end(stage, runs, tmp_path)
     assert [result.outcome for result in runs.finished] == [Outcome.INFRASTRUCTURE_FAILED]
     assert await stage.jobs.depth() == 0
+
+
+async def test_an_end_that_nobody_hears_at_first_is_told_again_and_the_run_is_not_done_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    async def fail() -> None:
+        raise Missing("enough")
+
+    runs = FakeRuns([grant], mint=fail, deaf=[Retryable("throttled", 0), Retryable("throttled", 0)])
+    await end(stage, runs, tmp_path)
+    assert ([result.outcome for result in runs.finished], runs.given_back) == ([Outcome.INFRASTRUCTURE_FAILED], [])
+    assert await stage.jobs.depth() == 0
+
+
+async def test_that_a_job_was_set_aside_is_told_until_it_is_heard(stage: Stage, tmp_path: Path) -> None:
+    async def bug() -> Grant:
+        raise RuntimeError("a bug")
+
+    runs = FakeRuns([bug], deaf=[Retryable("throttled", 0), Retryable("throttled", 0)])
+    for _ in range(MAX_FAILURES - 1):
+        await stage.jobs.send(JOB)
+        lease = await stage.jobs.receive(0)
+        assert lease is not None
+        await lease.fail("a bug", 0)
+    await end(stage, runs, tmp_path)
+    assert (runs.given_up, [dead.id for dead in await stage.jobs.dead_letters()]) == ([JOB.id], [JOB.id])
 
 
 async def test_an_error_at_one_beat_does_not_stop_the_heart(stage: Stage, tmp_path: Path) -> None:
