@@ -1,6 +1,5 @@
 """The store in DynamoDB."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -46,8 +45,9 @@ class DynamoStore:
         return self._documents(await self._query(partition, prefix))
 
     async def find(self, partition: str, keys: Collection[str], prefix: str) -> Sequence[Document]:
-        several = asyncio.gather(self._query(partition, prefix), self._named(partition, [*dict.fromkeys(keys)]))
-        documents = {one.key: one for items in await several for one in self._documents(items)}
+        # One after the other: who sees a document that is named sees all of the prefix that was written with it.
+        items = await self._named(partition, [*dict.fromkeys(keys)])
+        documents = {one.key: one for one in self._documents([*items, *await self._query(partition, prefix)])}
         return [documents[key] for key in sorted(documents)]
 
     async def partitions(self, prefix: str = "") -> Sequence[str]:

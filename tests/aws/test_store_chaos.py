@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +118,24 @@ async def test_who_came_first_is_a_conflict_though_our_first_try_was_cut(stage: 
     with pytest.raises(Conflict):
         await stage.store.commit(HOME, {"a": {"is": "ours"}}, expected={"a": 0})
     assert await stage.documents() == [Document("a", 1, {"is": "theirs"})]
+
+
+async def test_who_sees_that_an_event_was_handled_sees_what_is_still_to_be_done_of_it(stage: Stage) -> None:
+    """Somebody's write of both comes to pass while we read: it was cut off from who then left the rest to us."""
+    listed = asyncio.Event()
+
+    async def interleave(request: web.Request, forward: Forward) -> web.StreamResponse:
+        if not request.headers["X-Amz-Target"].endswith("BatchGetItem"):
+            answer = await forward()
+            listed.set()
+            return answer
+        with suppress(TimeoutError):
+            await asyncio.wait_for(listed.wait(), 0.3)
+        await stage.direct.commit(HOME, {"mark/1": {}, "out/1": {}})
+        return await forward()
+
+    stage.proxy.every(1, interleave)
+    assert [one.key for one in await stage.store.find(HOME, ["mark/1"], "out/")] == ["mark/1", "out/1"]
 
 
 # What passes
