@@ -17,7 +17,11 @@ WAITS = 32
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """More than the 20 that a long poll may take."""
-ATTEMPTS = 3
+FUNCTION_SECONDS = 65
+"""More than a function may take that is invoked: asked again sooner, it would do the same twice at the same time."""
+ATTEMPTS = 4
+FUNCTION_ATTEMPTS = 2
+"""A job must stay with its runner for longer than these take, which is told with each beat that it goes on."""
 TALKATIVE = ("botocore", "boto3", "urllib3")
 """Whose debug logs hold all that is sent and answered: secrets, and where this task's credentials are."""
 CREDENTIALS = {
@@ -116,9 +120,9 @@ def _make(service: str, region: str | None, endpoint: str | None) -> Any:
         logging.getLogger(library).setLevel(logging.INFO)
     config = Config(
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=FUNCTION_SECONDS if service == "lambda" else READ_SECONDS,
         max_pool_connections=CALLS + WAITS,
-        retries={"mode": "standard", "max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": FUNCTION_ATTEMPTS if service == "lambda" else ATTEMPTS},
         tcp_keepalive=True,
     )
     return boto3.session.Session(region_name=region).client(service, endpoint_url=endpoint, config=config)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from app.settings import RunnerSettings, ServeSettings
+from infra.aws.clients import CONNECT_SECONDS, FUNCTION_ATTEMPTS, FUNCTION_SECONDS
 from tests.aws.stack import Stack
 from tests.aws.template import Template, deployed, lint, read_template, translate
 
@@ -96,6 +97,13 @@ def test_an_event_stays_with_one_worker_for_longer_than_the_worker_may_take(temp
     function = template["Globals"]["Function"]
     lease = properties(template, "EventsFunction")["Environment"]["Variables"]["ORCH_EVENT_LEASE"]
     assert function["Timeout"] < properties(template, "EventsQueue")["VisibilityTimeout"] == int(lease)
+
+
+def test_a_function_is_asked_again_only_after_it_must_have_ended_and_a_job_outlasts_both(template: Template) -> None:
+    (container,) = properties(template, "TaskDefinition")["ContainerDefinitions"]
+    settings = {one["Name"]: one["Value"] for one in container["Environment"] if "Name" in one}
+    assert template["Globals"]["Function"]["Timeout"] < FUNCTION_SECONDS
+    assert float(settings["ORCH_JOB_LEASE"]) > FUNCTION_ATTEMPTS * (FUNCTION_SECONDS + CONNECT_SECONDS)
 
 
 async def test_what_is_deployed_takes_a_delivery(stack: Stack) -> None:
