@@ -54,9 +54,23 @@ def connect(ctx: typer.Context, stack: Stack) -> None:
         typer.echo(line)
 
 
+def settings(stack: Stack) -> None:
+    """Print the settings with which commands here work on a stack, as lines for `.env`."""
+    from app.entry.aws_parts import open_clients
+    from app.entry.deploy import read_stack, settings_for
+
+    async def read() -> dict[str, str]:
+        with open_clients() as clients:
+            return settings_for(await read_stack(clients, stack))
+
+    for name, value in asyncio.run(read()).items():
+        typer.echo(f"{name}={value}")
+
+
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="Look after Orch on AWS.", rich_markup_mode=None)
     group.command()(connect)
     group.command()(check)
+    group.command()(settings)
     cli.add_typer(group, name="deploy")

@@ -20,6 +20,15 @@ from infra.aws.secrets import KEYS, fetch
 
 NEEDED = KEYS[:3]
 OF_THE_APP = ("Secret", "WebhookUrl", "GithubApiUrl", "GithubWebUrl")
+SETTINGS = {
+    "AWS_EVENTS_QUEUE": "EventsQueue",
+    "AWS_JOBS_QUEUE": "JobsQueue",
+    "AWS_TABLE": "Table",
+    "AWS_BUCKET": "Bucket",
+    "AWS_SECRET": "Secret",
+    "GITHUB_API_URL": "GithubApiUrl",
+    "GITHUB_WEB_URL": "GithubWebUrl",
+}
 PING = b'{"zen": "Is anybody there?"}'
 PING_SECONDS = 15.0
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
@@ -50,6 +59,12 @@ async def read_stack(clients: Clients, name: str) -> Stack:
             " Orch's template makes; `make deploy` brings it up to date"
         )
     return Stack(name, found["StackStatus"], outputs)
+
+
+def settings_for(stack: Stack) -> dict[str, str]:
+    """Return what has commands, and `orch serve`, work on the stack: names and values for the environment."""
+    names = {f"ORCH_{name}": stack.outputs[output] for name, output in SETTINGS.items()}
+    return {"ORCH_BACKEND": "aws", **names}
 
 
 async def examine_stack(stack: Stack, clients: Clients, clock: Clock) -> list[Check]:

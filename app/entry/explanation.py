@@ -17,7 +17,7 @@ from app.domain.names import Repository
 from app.domain.policy import Policy
 from app.domain.router import describe_router
 from app.entry.configuration import setting_of, spell
-from app.entry.state import open_store
+from app.entry.state import has_store, open_store
 from app.github.api import open_github
 from app.ports import GitHub
 from app.records import Records
@@ -95,7 +95,7 @@ async def _find(github: GitHub, name: str) -> Repository:
 
 
 async def _known(settings: ServeSettings, repository: Repository) -> RepoFile:
-    if not settings.store_file.exists():
+    if not has_store(settings):
         return RepoFile()
     async with open_store(settings) as store:
         return await Records(store).repo_file(repository) or RepoFile()

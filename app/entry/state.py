@@ -1,4 +1,4 @@
-"""Look at Orch's state on this machine while Orch runs over it: nothing is made, and no schema changed."""
+"""Look at Orch's state, on this machine or on AWS, while Orch runs over it: nothing is made, no schema changed."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -15,12 +15,14 @@ from infra.sqlite.jobs import SqliteJobQueue
 from infra.sqlite.migrations import QUEUE, STORE
 from infra.sqlite.store import SqliteStore
 
-TERMS = {"lease_seconds": 1.0, "max_failures": 1}
+LEASE_SECONDS, MAX_FAILURES = 1.0, 1
 """Of queues that nothing is received from."""
 
 
 def require_state(settings: StateSettings, *files: Path) -> None:
-    """Raise UserError if the state directory or one of its files is not there."""
+    """Raise UserError if the state directory or one of its files is not there; on AWS there is none."""
+    if settings.is_on_aws:
+        return
     for path in (settings.state_dir, *files):
         if not path.exists():
             raise UserError(
@@ -31,6 +33,12 @@ def require_state(settings: StateSettings, *files: Path) -> None:
 @asynccontextmanager
 async def open_store(settings: StateSettings) -> AsyncIterator[Store]:
     """Open the store."""
+    if settings.is_on_aws:
+        from app.entry.aws_state import open_aws_store  # noqa: PLC0415 - boto3 is an extra
+
+        with open_aws_store(settings) as store:
+            yield store
+        return
     require_state(settings)
     if not settings.store_file.exists():
         raise UserError(f"there is no {settings.store_file}; `orch rebuild --all` reads it back from GitHub")
@@ -41,10 +49,29 @@ async def open_store(settings: StateSettings) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def open_queues(settings: StateSettings) -> AsyncIterator[tuple[EventQueue, JobQueue]]:
     """Open both queues."""
+    if settings.is_on_aws:
+        from app.entry.aws_state import open_aws_queues  # noqa: PLC0415 - as above
+
+        with open_aws_queues(settings, lease_seconds=LEASE_SECONDS, max_failures=MAX_FAILURES) as queues:
+            yield queues
+        return
     require_state(settings, settings.queue_file)
     clock = SystemClock()
     async with await _open(settings.queue_file, QUEUE) as database:
-        yield SqliteEventQueue(database, clock, **TERMS), SqliteJobQueue(database, clock, **TERMS)  # type: ignore[arg-type]
+        yield (
+            SqliteEventQueue(database, clock, lease_seconds=LEASE_SECONDS, max_failures=MAX_FAILURES),
+            SqliteJobQueue(database, clock, lease_seconds=LEASE_SECONDS, max_failures=MAX_FAILURES),
+        )
+
+
+def has_queues(settings: StateSettings) -> bool:
+    """Say whether there are queues to be looked at."""
+    return settings.is_on_aws or settings.queue_file.exists()
+
+
+def has_store(settings: StateSettings) -> bool:
+    """Say whether there is a store to be looked at."""
+    return settings.is_on_aws or settings.store_file.exists()
 
 
 async def _open(path: Path, schema: Schema) -> Database:

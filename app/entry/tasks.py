@@ -11,7 +11,7 @@ from app.domain.errors import UserError
 from app.domain.names import ADMISSION
 from app.domain.record import RunSummary, TaskRecord
 from app.domain.task import Status
-from app.entry.state import open_queues, open_store
+from app.entry.state import has_queues, open_queues, open_store
 from app.leases import Leases, RunLease
 from app.ports import Store
 from app.records import Pending, Records
@@ -96,7 +96,7 @@ async def _known(settings: StateSettings, store: Store, record: TaskRecord) -> K
     board = (await records.load(ADMISSION)).board
     slot = _slot(board, record) if board else ""
     dead = 0
-    if settings.queue_file.exists():
+    if has_queues(settings):
         async with open_queues(settings) as (events, _):
             dead = sum(1 for letter in await events.dead_letters() if letter.envelope.group == group)
     return Known(record, lease, await records.outbox(group), await records.decisions(group), slot, dead)

@@ -12,10 +12,13 @@ import pytest
 from app.domain.errors import UserError
 from app.domain.permissions import EVENTS, NEEDED
 from app.entry.check import Check, Result
-from app.entry.deploy import Stack, examine_stack, ping, read_stack, settings_of
+from app.entry.deploy import Stack, examine_stack, ping, read_stack, settings_for, settings_of
 from app.entry.deploy_connect import AppSettings, connect
 from app.entry.deploy_parts import start_failure
 from app.entry.looking import SWEEP
+from app.entry.queues import list_queues
+from app.entry.tasks import list_tasks
+from app.settings import StateSettings
 from app.turns import Turns
 from infra.aws.clients import Clients
 from infra.aws.secrets import fetch
@@ -66,7 +69,10 @@ async def results(found: Stack, stack: aws.Stack, clients: Clients) -> dict[str,
     return {check.check: check.result.value for check in checks if check.result is not Result.OK}
 
 
-async def test_a_stack_is_examined_when_it_is_new_connected_and_in_trouble(stack: aws.Stack, hub: RunningHub) -> None:
+async def test_a_stack_is_examined_when_it_is_new_connected_and_in_trouble(
+    stack: aws.Stack, hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint)
     async with deployed(stack, GithubApiUrl=hub.base_url, GithubWebUrl=hub.base_url) as here:
         found, call = await read(here, stack), here.clients.call
         assert await results(found, stack, here.clients) == {"last sweep": "note", "secret": "failed"}
@@ -80,6 +86,11 @@ async def test_a_stack_is_examined_when_it_is_new_connected_and_in_trouble(stack
             "deliveries": "note",
             "installation on acme": "failed",
         }
+
+        given = {name.removeprefix("ORCH_").lower(): value for name, value in settings_for(found).items()}
+        here_too = StateSettings(**{name: value for name, value in given.items() if name in StateSettings.model_fields})
+        assert [row.dead for row in await list_queues(here_too)] == [0, 0]
+        assert await list_tasks(here_too, None, None) == []
 
         await call("sqs", "send_message", QueueUrl=here.outputs["JobsDeadQueue"], MessageBody="lost")
         await call("s3", "put_object", Bucket=here.outputs["Bucket"], Key="dead/events/1/2", Body=b"")
