@@ -42,11 +42,11 @@ class RunnerPool:
     spot: bool = False
     kick_seconds: float = KICK_SECONDS
 
-    async def kick(self, job_id: str) -> None:
-        """See that a job which was just enqueued finds a runner: the counts may not show it yet. Never raises."""
+    async def kick(self, job_id: str, *, is_new: bool = True) -> None:
+        """See that a job which was enqueued finds a runner; the counts may not show a new one yet. Never raises."""
         try:
             async with asyncio.timeout(self.kick_seconds):
-                await self._fill(at_least=1)
+                await self._fill(at_least=int(is_new))
         except TimeoutError:
             log().warning("no runner was started yet: ECS does not answer in time", job=job_id)
 
@@ -141,9 +141,12 @@ class KickingJobQueue:
     pool: RunnerPool
 
     async def send(self, job: Job) -> bool:
-        """Enqueue and kick; a job that was there before kicks too, because who sent it may have been lost since."""
+        """Enqueue and kick; a job that was there before kicks too, because who sent it may have been lost since.
+
+        That one the counts know of: each sweep asks for all jobs again that are being done.
+        """
         is_new = await self.queue.send(job)
-        await self.pool.kick(job.id)
+        await self.pool.kick(job.id, is_new=is_new)
         return is_new
 
     async def receive(self, wait: float) -> Lease[Job] | None:

@@ -226,8 +226,20 @@ async def test_what_is_enqueued_finds_a_runner_even_if_it_was_enqueued_before(cl
     cloud.ecs.full = True
     assert await queue.send(job)
     assert not cloud.ecs.tasks
-    cloud.ecs.full = False
+    cloud.ecs.full, cloud.counts = False, ONE
     assert not await queue.send(job)
+    assert len(cloud.ecs.alive) == 1
+
+
+async def test_a_job_that_is_being_done_starts_no_other_runner_when_it_is_asked_for_again(
+    cloud: Cloud, clients: Clients
+) -> None:
+    queue = KickingJobQueue(Queue(), cloud.pool(clients))
+    await queue.send(run_job(TASK, 1))
+    cloud.counts = Backlog(waiting=0, in_flight=1, later=0)
+    for _ in range(MOST):
+        cloud.time += MINUTE
+        assert not await queue.send(run_job(TASK, 1))
     assert len(cloud.ecs.alive) == 1
 
 
