@@ -117,7 +117,7 @@ def _make(service: str, region: str | None, endpoint: str | None) -> Any:
     from botocore.config import Config  # noqa: PLC0415 - as above
 
     for library in TALKATIVE:
-        logging.getLogger(library).setLevel(logging.INFO)
+        logging.getLogger(library).setLevel(logging.WARNING)
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=FUNCTION_SECONDS if service == "lambda" else READ_SECONDS,
