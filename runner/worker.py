@@ -15,7 +15,7 @@ from app.domain.grants import Grant, Refused
 from app.domain.jobs import Job, JobKind
 from app.domain.outcomes import Outcome, RunResult
 from app.log import bound, log
-from app.ports import Clock, JobQueue, Lease, LeaseLost, Runs
+from app.ports import Clock, Conflict, JobQueue, Lease, LeaseLost, Runs
 from app.telemetry import span
 from runner.equipment import Equipment
 from runner.pulse import Heart, Pulse, Verdict
@@ -204,12 +204,13 @@ class Worker:
         while True:
             try:
                 return await tell()
-            except Retryable as error:
+            except (Retryable, Conflict) as error:
                 tries += 1
                 if tries >= (HURRIED if self.leaving else TRIES):
                     raise
                 log().info("the task cannot be told now", reason=str(error))
-                pause = error.delay if error.delay is not None else PAUSE * 2**tries
+                asked = error.delay if isinstance(error, Retryable) else None
+                pause = PAUSE * 2**tries if asked is None else asked
             await self.clock.sleep(min(pause, LONGEST_PAUSE))
 
     async def _cleanup(self, lease: Lease[Job]) -> None:

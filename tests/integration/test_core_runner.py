@@ -13,6 +13,7 @@ from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKi
 from app.domain.jobs import Job, run_job
 from app.domain.outcomes import Outcome, RunResult
 from app.domain.policy import RunLimits
+from app.ports import Conflict
 from app.redaction import Redaction
 from runner.agents.script import ScriptAgent
 from runner.equipment import AgentSetup, Equipment
@@ -121,7 +122,10 @@ async def end(stage: Stage, runs: FakeRuns, root: Path) -> None:
     worker = worker_of(stage, runs, root)
     await stage.jobs.send(JOB)
     working = asyncio.create_task(worker())
-    await asyncio.wait_for(runs.ended.wait(), LONG)
+    async with asyncio.timeout(LONG):
+        while not runs.ended.is_set():
+            await stage.clock.pass_time(0.1)
+            await asyncio.sleep(0.01)
     worker.stop()
     stage.jobs.stop()
     await asyncio.wait_for(working, LONG)
@@ -166,7 +170,7 @@ async def test_an_end_that_nobody_hears_at_first_is_told_again_and_the_run_is_no
     async def fail() -> None:
         raise Missing("enough")
 
-    runs = FakeRuns([grant], mint=fail, deaf=[Retryable("throttled", 0), Retryable("throttled", 0)])
+    runs = FakeRuns([grant], mint=fail, deaf=[Conflict("a beat"), Retryable("throttled", 0)])
     await end(stage, runs, tmp_path)
     assert ([result.outcome for result in runs.finished], runs.given_back) == ([Outcome.INFRASTRUCTURE_FAILED], [])
     assert await stage.jobs.depth() == 0
