@@ -14,7 +14,6 @@ from tests.e2e.world import Process, World
 OF_THE_APP = ("APP_ID", "PRIVATE_KEY_FILE", "WEBHOOK_SECRET")
 OF_A_RUNNER = ("AGENTS", "SANDBOX", "JOB_LEASE", "BEAT", "RETRY_BASE", "DRAIN_SECONDS")
 EVENT_LEASE = 20
-FUNCTIONS = ("web", "events", "sweep", "runs")
 
 
 @dataclass(slots=True)
@@ -43,7 +42,8 @@ class Cloud:
 
     def server(self, **more: Any) -> dict[str, str]:
         """Return the settings of what works on events; the App is in the secret."""
-        settings = self.world.settings(BACKEND="aws", EVENT_LEASE=EVENT_LEASE, MAX_FAILURES=3, **more)
+        given = {"BACKEND": "aws", "EVENT_LEASE": EVENT_LEASE, "MAX_FAILURES": 3, **more}
+        settings = self.world.settings(**given)
         return {**_without(settings, OF_THE_APP), **self.places}
 
     def runner(self, **more: Any) -> dict[str, str]:
@@ -58,10 +58,9 @@ class Cloud:
             "ORCH_AWS_RUNS_FUNCTION": "runs",
         }
 
-    async def start_runner(self, **more: Any) -> Process:
+    async def start_runner(self, name: str = "runner", **more: Any) -> Process:
         """Start a runner with a folder of its own."""
-        place = self.world.folder / unique("runner")
-        settings = self.runner(STATE_DIR=place, **more)
+        settings = self.runner(STATE_DIR=self.world.folder / name, **more)
         process = await self.world.launch(["runner"], settings | self.access("runner"), self.world.log)
         self.runners.append(process)
         return process
@@ -137,15 +136,27 @@ async def _make_secret(world: World, clients: Clients) -> str:
     return name
 
 
+def add_functions(cloud: Cloud, *names: str, **more: Any) -> None:
+    """Add functions, which are started when they are called."""
+    for name in names:
+        environment = {**cloud.server(**more), **cloud.access(name)}
+        cloud.functions[name] = Function(name, f"app.entry.aws.{name}", environment, cloud.world.folder, seconds=15)
+
+
+@asynccontextmanager
+async def runs_at_work(cloud: Cloud, **more: Any) -> AsyncIterator[None]:
+    """Have the function that runners report to."""
+    add_functions(cloud, "runs", **more)
+    async with lambda_api(cloud.functions["runs"]) as cloud.lambda_endpoint:
+        yield
+
+
 @asynccontextmanager
 async def functions_at_work(cloud: Cloud, **more: Any) -> AsyncIterator[None]:
     """Have the four functions: web at the world's port, events fed from the queue, runs for runners."""
-    folder = cloud.world.folder
-    for name in FUNCTIONS:
-        environment = {**cloud.server(**more), **cloud.access(name), "ORCH_LOG_LEVEL": "debug"}
-        cloud.functions[name] = Function(name, f"app.entry.aws.{name}", environment, folder, seconds=15)
+    add_functions(cloud, "web", "events", "sweep", **more)
     async with AsyncExitStack() as stack:
-        cloud.lambda_endpoint = await stack.enter_async_context(lambda_api(*cloud.functions.values()))
+        await stack.enter_async_context(runs_at_work(cloud, **more))
         await stack.enter_async_context(function_url(cloud.functions["web"], cloud.world.port))
         queue = cloud.place("EVENTS_QUEUE")
         await stack.enter_async_context(event_source(cloud.clients, queue, cloud.functions["events"]))

@@ -47,6 +47,13 @@ def test_environment_is_over_dot_env_is_over_yaml_is_over_defaults(tmp_path: Pat
     assert (made.port, made.slots, made.workers, made.max_parallel) == (3, 2, 1, 4)
 
 
+def test_what_a_lower_source_gives_counts_where_nothing_else_does(tmp_path: Path) -> None:
+    found = read(tmp_path, {"ORCH_PORT": "3"})
+    slots, port = Given("4", "`slots`", "secret"), Given("5", "`port`", "secret")
+    found.lay_under({"slots": slots, "port": port})
+    assert found.given == {"port": Given("3", "ORCH_PORT", "environment"), "slots": slots}
+
+
 def test_every_value_knows_where_it_stands(tmp_path: Path) -> None:
     found = read(tmp_path, {"ORCH_PORT": "3"}, "ORCH_SLOTS=2\n", "# first\nworkers: 1\n")
     assert found == Sources(
