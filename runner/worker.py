@@ -154,7 +154,8 @@ class Worker:
         if refused.again_in is None:
             await lease.ack()
         elif refused.counts:
-            await lease.fail(refused.reason, refused.again_in)
+            dead = await lease.fail(refused.reason, refused.again_in)
+            log().info("the refusal counts", dead=dead)
         else:
             await lease.release(refused.again_in)
 

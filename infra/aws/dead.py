@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.log import log
 from infra.aws.clients import Clients
 from infra.aws.objects import Objects, name_in_key
 
@@ -35,6 +36,11 @@ class DeadLetters:
     async def put(self, dead: Dead) -> None:
         """Keep it durably before returning."""
         await self._objects.put(self._key(dead), _pack(dead))
+
+    async def keep(self, dead: Dead) -> None:
+        """Keep what was never handed to anybody who would say so in the log; its text stays out of that."""
+        await self.put(dead)
+        log().error("dead-lettered", dead=True, message=dead.id, reason="nobody can read it; `orch queue dlq` says why")
 
     async def all(self) -> Sequence[Dead]:
         """List all, the first to die first."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.envelope import DeadLetter, Envelope, Source
 from app.domain.errors import Permanent, Retryable
+from app.log import log
 from app.ports import Backlog, Clock, Store
 from infra.aws.clients import Clients
 from infra.aws.dead import Dead, DeadLetters
@@ -116,7 +117,9 @@ class SqsEventQueue:
         lease = SqsLease(envelope, failures, held.message.receives, held, self)
         if lease.receives <= MOST_RECEIVES:
             return lease
-        await lease.bury(f"it was received {lease.receives} times, and its handling neither ended nor failed")
+        why = f"it was received {lease.receives} times, and its handling neither ended nor failed"
+        await lease.bury(why)
+        log().error("dead-lettered", dead=True, delivery=envelope.id, group=envelope.group, reason=why)
         return None
 
     async def _failures(self, message: Message) -> int:
@@ -137,7 +140,7 @@ class SqsEventQueue:
         message = held.message
         died_at = self._clock.now()
         await held.hold()
-        await self.dead.put(Dead(message.group, message.id, message.text.encode(), reason, failures, died_at))
+        await self.dead.keep(Dead(message.group, message.id, message.text.encode(), reason, failures, died_at))
         await held.delete()
 
 

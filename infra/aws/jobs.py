@@ -97,7 +97,7 @@ class SqsJobQueue:
         except ValidationError as error:
             await held.hold()
             reason, died_at = f"Unreadable: {error}", self.sqs.clock.now()
-            await self.dead.put(Dead(message.id, message.id, message.text.encode(), reason, 0, died_at))
+            await self.dead.keep(Dead(message.id, message.id, message.text.encode(), reason, 0, died_at))
             await held.delete()
             return None
         return SqsJobLease(posted, held, self, message.sent_at)

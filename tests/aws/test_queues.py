@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.ports import LeaseLost
 from infra.aws.clients import Clients, RefusedByAws
@@ -160,7 +161,9 @@ async def test_what_nobody_can_read_is_set_aside_and_its_group_goes_on(place: Pl
 async def test_what_nobody_could_read_goes_back_as_it_came(place: Place) -> None:
     queue = place.events()
     await send_text(queue, "no envelope")
-    assert await queue.receive(0) is None
+    with capture_logs() as lines:
+        assert await queue.receive(0) is None
+    assert [line["event"] for line in lines] == ["dead-lettered"], "an alarm hears of it by the log alone"
     (letter,) = await queue.dead_letters()
     assert await queue.redrive(letter.envelope.id)
     assert (await place.received(place.events_address))["Body"] == "no envelope"
@@ -169,9 +172,11 @@ async def test_what_nobody_could_read_goes_back_as_it_came(place: Place) -> None
 async def test_a_job_that_nobody_can_read_is_set_aside(place: Place) -> None:
     queue = place.jobs()
     await queue.sqs.call("send_message", MessageBody='{"job": 7}')
-    assert (await queue.receive(0), await queue.depth()) == (None, 0)
+    with capture_logs() as lines:
+        assert (await queue.receive(0), await queue.depth()) == (None, 0)
     (dead,) = await queue.dead_letters()
     assert (dead.job, dead.failures, dead.reason[:10]) == (None, 0, "Unreadable")
+    assert [line["dead"] for line in lines] == [True], "an alarm hears of it by the log alone"
 
 
 async def test_dead_letters_are_listed_in_the_order_of_their_death_and_redriven_by_id(place: Place) -> None:
@@ -199,7 +204,9 @@ async def test_what_is_received_without_end_is_set_aside_before_sqs_takes_it_awa
     await queue.send(envelope())
     record = record_of(await place.received(place.events_address))
     record["attributes"]["ApproximateReceiveCount"] = str(MOST_RECEIVES + 1)
-    assert await queue.lease_of(record) is None
+    with capture_logs() as lines:
+        assert await queue.lease_of(record) is None
+    assert [line["event"] for line in lines] == ["dead-lettered"]
     (letter,) = await queue.dead_letters()
     assert (letter.envelope, letter.failures) == (envelope(), 0)
     assert letter.reason.startswith("it was received 901 times")
