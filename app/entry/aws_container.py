@@ -28,8 +28,9 @@ MARGIN = 2.0
 """Seconds before the function's time is up in which what is under way is given back."""
 MAX_AGE = timedelta(hours=1)
 """After which settings and secrets are read again: an App's new key is taken without a deployment."""
-AGAIN = 15.0
-"""Seconds until an event is tried again for which nothing could be opened."""
+AGAIN, SELDOM = 15.0, 900.0
+"""Seconds until an event is tried again for which nothing could be opened, at first and at last: each try costs a
+start, and an event that waits for a person over a weekend must not be received so often that it is set aside."""
 
 
 class Context(Protocol):
@@ -136,7 +137,7 @@ class Container:
             async with asyncio.timeout_at(ends):
                 core = await self._built(place)
         except BaseException:
-            await lease.release(AGAIN)
+            await lease.release(pause(lease.receives))
             raise
         await _hurried(core.process, ends - self._loop.time())(lease)
         return lease.acked
@@ -184,6 +185,11 @@ def _hurried(process: Process, seconds: float) -> Process:
     """Let an event take no more time than the function has left."""
     deadline = max(0, min(process.deadline, seconds))
     return replace(process, deadline=deadline, apply=replace(process.apply, turn=deadline * TURN))
+
+
+def pause(receives: int) -> float:
+    """Return for how many seconds an event waits that was received so often, and for which nothing could be opened."""
+    return min(AGAIN * 2.0 ** min(receives - 1, 10), SELDOM)
 
 
 def _later(why: str) -> dict[str, Any]:
