@@ -55,6 +55,24 @@ def open_runner(settings: RunnerSettings, clock: Clock) -> Iterator[Supplies]:
 
 
 @contextmanager
+def open_aws_store(settings: StateSettings, clock: Clock) -> Iterator[DynamoStore]:
+    """Open the store alone, for commands that look at it."""
+    with open_clients() as clients:
+        yield DynamoStore(clients, _named(settings, "aws_table"), clock)
+
+
+@contextmanager
+def open_aws_queues(settings: StateSettings, clock: Clock) -> Iterator[tuple[SqsEventQueue, SqsJobQueue]]:
+    """Open both queues alone, for commands that look at them and receive nothing."""
+    with open_clients() as clients:
+        store = DynamoStore(clients, _named(settings, "aws_table"), clock)
+        yield (
+            event_queue(settings, clients, clock, store, lease_seconds=1, max_failures=1),
+            job_queue(settings, clients, clock, lease_seconds=1, max_failures=1),
+        )
+
+
+@contextmanager
 def open_clients() -> Iterator[Clients]:
     """Open what calls AWS; raises UserError where boto3 is not installed."""
     try:

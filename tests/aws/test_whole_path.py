@@ -1,5 +1,11 @@
 """The whole path on AWS: webhook, web function, SQS, events function, runner, runs function, and back to GitHub."""
 
+import pytest
+
+from app.entry.queues import list_queues
+from app.entry.tasks import list_tasks
+from app.settings import StateSettings, demand
+from app.sources import gather
 from tests.aws.cloud import Cloud, functions_at_work, open_cloud
 from tests.aws.stack import Stack
 from tests.e2e.test_path import assert_done
@@ -20,16 +26,28 @@ async def take_the_path(cloud: Cloud) -> int:
     return number
 
 
+async def look_as_the_operator(cloud: Cloud) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
+    """Return what commands say of what is on AWS: queues with what waits and is dead, tasks with their status."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+        sources = gather(StateSettings.model_fields, {"ORCH_BACKEND": "aws", **cloud.places}, cloud.world.folder, None)
+        settings = demand(StateSettings, sources)
+        queues, tasks = await list_queues(settings), await list_tasks(settings, None, None)
+    return [(row.queue, row.waiting, row.dead) for row in queues], [(row.task, row.status) for row in tasks]
+
+
 async def test_a_label_becomes_a_merged_pull_request_without_a_server(world: World, stack: Stack) -> None:
     async with open_cloud(world, stack) as cloud, functions_at_work(cloud):
         number = await take_the_path(cloud)
         await assert_done(world, number)
+        seen = ([("events", 0, 0), ("jobs", 0, 0)], [(f"acme/widgets#{number}", "done")])
+        assert await look_as_the_operator(cloud) == seen
 
         sweep = cloud.functions["sweep"]
         assert (await sweep.invoke({})).value is None
         await cloud.until_idle()
-        seen = await world.requests()
-        assert "/app/hook/deliveries" in {request["path"] for request in seen}
+        requests = await world.requests()
+        assert "/app/hook/deliveries" in {request["path"] for request in requests}
         assert (await sweep.invoke({})).value is None
-        assert await world.requests() == seen, "of the sweeps in a span of time only one looks"
+        assert await world.requests() == requests, "of the sweeps in a span of time only one looks"
         await assert_done(world, number)
