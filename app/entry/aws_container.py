@@ -113,6 +113,7 @@ class Container:
         """Do the work, which is told until when of the loop's time it may take."""
 
         async def timed() -> T:
+            await asyncio.sleep(0)  # let sessions see what was closed while this was frozen, before they use it
             ends = self._loop.time() + context.get_remaining_time_in_millis() / 1000 - MARGIN
             with bound(request=context.aws_request_id):
                 return await work(ends)
