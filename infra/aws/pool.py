@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.domain.errors import Permanent, Retryable
-from app.domain.jobs import DeadJob, Job
+from app.domain.jobs import DeadJob, Job, JobKind
 from app.log import log
 from app.ports import Backlog, Clock, JobQueue, Lease
 from infra.aws.clients import Clients
@@ -143,11 +143,20 @@ class KickingJobQueue:
     async def send(self, job: Job) -> bool:
         """Enqueue and kick; a job that was there before kicks too, because who sent it may have been lost since.
 
-        That one the counts know of: each sweep asks for all jobs again that are being done.
+        That one the counts know of: each sweep asks for all jobs again that are being done. What would tidy up is not
+        sent where no runner is alive: each has taken its disk with it.
         """
+        if job.kind is JobKind.CLEANUP:
+            return not await self._has_runner() or await self.queue.send(job)
         is_new = await self.queue.send(job)
         await self.pool.kick(job.id, is_new=is_new)
         return is_new
+
+    async def _has_runner(self) -> bool:
+        try:
+            return bool(await self.pool.alive())
+        except (Retryable, Permanent):
+            return True  # as far as is known
 
     async def receive(self, wait: float) -> Lease[Job] | None:
         return await self.queue.receive(wait)

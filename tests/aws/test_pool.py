@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.jobs import DeadJob, Job, run_job
+from app.domain.jobs import DeadJob, Job, cleanup_job, run_job
 from app.ports import Backlog, Lease
 from infra.aws.clients import Clients
 from infra.aws.pool import KickingJobQueue, RunnerPool
@@ -241,6 +241,17 @@ async def test_a_job_that_is_being_done_starts_no_other_runner_when_it_is_asked_
         cloud.time += MINUTE
         assert not await queue.send(run_job(TASK, 1))
     assert len(cloud.ecs.alive) == 1
+
+
+async def test_nothing_is_started_to_tidy_up(cloud: Cloud, clients: Clients) -> None:
+    inner = Queue()
+    queue = KickingJobQueue(inner, cloud.pool(clients))
+    assert await queue.send(cleanup_job(TASK, 1))
+    assert (inner.sent, cloud.ecs.tasks) == ([], [])
+
+    await queue.send(run_job(TASK, 1))
+    await queue.send(cleanup_job(TASK, 1))
+    assert (len(inner.sent), len(cloud.ecs.tasks)) == (2, 1)
 
 
 async def test_what_is_redriven_finds_a_runner(cloud: Cloud, clients: Clients) -> None:
