@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from infra.aws.clients import Clients
@@ -65,10 +66,10 @@ class Cloud:
         self.runners.append(process)
         return process
 
-    async def start_server(self, *argv: str, port: int, **more: Any) -> Process:
+    async def start_server(self, *argv: str, port: int, log: Path | None = None, **more: Any) -> Process:
         """Start a server that shares the work."""
         settings = self.server(PORT=port, STATE_DIR=self.world.folder / unique("server"), **more)
-        process = await self.world.launch(["serve", *argv], settings | self.access("server"), self.world.log)
+        process = await self.world.launch(["serve", *argv], settings | self.access("server"), log or self.world.log)
         self.world.orch.append(process)
         return process
 

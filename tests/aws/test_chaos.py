@@ -1,4 +1,4 @@
-"""Runners killed in the middle of runs, deliveries doubled, and an AWS that throttles, fails and loses its answers."""
+"""Runners and a server are killed at work, deliveries come twice, and AWS throttles, fails and loses its answers."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ import pytest
 from tests.aws.cloud import Cloud, open_cloud, runs_at_work
 from tests.aws.faulty import do_and_fail, fail, faulty, lose, throttle
 from tests.aws.stack import Stack
-from tests.e2e.processes import healthy
-from tests.e2e.world import Process, World
+from tests.e2e.processes import free_port, healthy
+from tests.e2e.world import PATIENCE, Process, World
 
 pytestmark = pytest.mark.kill
 
@@ -75,6 +75,7 @@ async def test_every_task_is_done_once_whatever_happens(world: World, stack: Sta
         cloud = await opened.enter_async_context(open_cloud(world, stack, proxy.endpoint))
         await opened.enter_async_context(runs_at_work(cloud, **SERVER))
         server = await cloud.start_server("--no-runner", port=world.port, **SERVER)
+        another = await cloud.start_server("--no-runner", port=free_port(), log=tmp_path / "another.log", **SERVER)
         await asyncio.gather(*(cloud.functions["runs"].invoke({}) for _ in range(RUNNERS)))  # so that no job waits
         await healthy(f"http://127.0.0.1:{world.port}", server, world.log)
         await world.faults(webhook_double=True)
@@ -82,8 +83,10 @@ async def test_every_task_is_done_once_whatever_happens(world: World, stack: Sta
 
         names = [f"task{number}" for number in range(TASKS)]
         numbers = [await world.open_issue(name, marks.script(name)) for name in names]
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             await kill_the_stuck(cloud, marks, kills=TASKS * HANGS)
+        assert " decided " in (tmp_path / "another.log").read_text(), "they share the work"
+        await another.kill()
         for number in numbers:
             await world.until_status(number, "in_review")
         pulls = await world.pulls()
