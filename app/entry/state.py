@@ -34,10 +34,10 @@ def require_state(settings: StateSettings, *files: Path) -> None:
 async def open_store(settings: StateSettings) -> AsyncIterator[Store]:
     """Open the store."""
     if settings.is_on_aws:
-        from app.entry.aws_state import open_aws_store  # noqa: PLC0415 - boto3 is an extra
+        from app.entry.aws_parts import open_aws_store  # noqa: PLC0415 - boto3 is an extra
 
-        with open_aws_store(settings) as store:
-            yield store
+        with open_aws_store(settings, SystemClock()) as of_aws:
+            yield of_aws
         return
     require_state(settings)
     if not settings.store_file.exists():
@@ -50,9 +50,9 @@ async def open_store(settings: StateSettings) -> AsyncIterator[Store]:
 async def open_queues(settings: StateSettings) -> AsyncIterator[tuple[EventQueue, JobQueue]]:
     """Open both queues."""
     if settings.is_on_aws:
-        from app.entry.aws_state import open_aws_queues  # noqa: PLC0415 - as above
+        from app.entry.aws_parts import open_aws_queues  # noqa: PLC0415 - as above
 
-        with open_aws_queues(settings, lease_seconds=LEASE_SECONDS, max_failures=MAX_FAILURES) as queues:
+        with open_aws_queues(settings, SystemClock()) as queues:
             yield queues
         return
     require_state(settings, settings.queue_file)
