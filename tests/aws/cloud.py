@@ -141,7 +141,7 @@ def add_functions(cloud: Cloud, *names: str, **more: Any) -> None:
     """Add functions, which are started when they are called."""
     for name in names:
         environment = {**cloud.server(**more), **cloud.access(name)}
-        cloud.functions[name] = Function(name, f"app.entry.aws.{name}", environment, cloud.world.folder, seconds=15)
+        cloud.functions[name] = Function(name, f"app.entry.aws.{name}", environment, cloud.world.folder)
 
 
 @asynccontextmanager
