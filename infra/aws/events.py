@@ -23,6 +23,8 @@ FAILURES = "failures/events"
 """The partition of the store that counts failures, by the id that SQS gave a message."""
 MOST_RECEIVES = 900
 """Before SQS takes a message away by itself, which it may after 1,000 receipts, it is set aside where people see it."""
+SUSPECT = 10
+"""Receipts after which it counts as a failure that whoever had the message was lost: it may be what kills them."""
 KEPT = timedelta(days=14)
 """The longest that SQS keeps a message."""
 
@@ -89,11 +91,17 @@ class SqsEventQueue:
     def stop(self) -> None:
         self.sqs.stop()
 
-    async def count(self, message: Message, failures: int) -> None:
-        """Remember how often the handling of a message failed."""
-        await self._store.commit(
-            FAILURES, {message.id: {"failures": failures}}, expires={message.id: self._clock.now() + KEPT}
-        )
+    async def count(self, message: Message, failures: int, ended: int) -> None:
+        """Remember how often the handling of a message failed, and which receipt was the last to be ended in order."""
+        body = {"failures": failures, "ended": ended}
+        await self._store.commit(FAILURES, {message.id: body}, expires={message.id: self._clock.now() + KEPT})
+
+    async def let_go(self, held: Held, failures: int, delay: float) -> None:
+        """Give a message back, and note that this was no loss where losses count."""
+        if held.message.receives >= SUSPECT:
+            await held.hold()  # it is noted only by who holds it
+            await self.count(held.message, failures, held.message.receives)
+        await held.give_back(delay)
 
     async def _put(self, message: Mapping[str, Any]) -> None:
         text = str(message["MessageBody"])
@@ -104,7 +112,9 @@ class SqsEventQueue:
         await self.sqs.call("send_message", **message)
 
     async def _open(self, held: Held) -> "SqsLease | None":
-        failures = await self._failures(held.message)
+        failures, is_new = await self._failures(held.message)
+        if is_new:
+            await self.count(held.message, failures, held.message.receives - 1)
         try:
             envelope = unpack(decode(await self._text(held.message)))
         except ValueError as error:
@@ -112,20 +122,27 @@ class SqsEventQueue:
             return None
         left = (envelope.not_before - self._clock.now()) / timedelta(seconds=1) if envelope.not_before else 0
         if left > 0:
-            await held.give_back(math.ceil(left))
+            await self.let_go(held, failures, math.ceil(left))
             return None
         lease = SqsLease(envelope, failures, held.message.receives, held, self)
-        if lease.receives <= MOST_RECEIVES:
+        if failures < self.max_failures and lease.receives <= MOST_RECEIVES:
             return lease
         why = f"it was received {lease.receives} times, and its handling neither ended nor failed"
+        if failures >= self.max_failures:
+            why = f"whoever handled it was lost again and again, {lease.receives - 1} times at most"
         await lease.bury(why)
         log().error("dead-lettered", dead=True, delivery=envelope.id, group=envelope.group, reason=why)
         return None
 
-    async def _failures(self, message: Message) -> int:
-        """Look how often it failed; one that is received for the first time has not."""
+    async def _failures(self, message: Message) -> tuple[int, bool]:
+        """Look how often it failed; one that is received for the first time has not.
+
+        The second is whether one is to be added: SQS gave it away before, and that was never ended.
+        """
         counted = await self._store.get(FAILURES, message.id) if message.receives > 1 else None
-        return int(counted.body["failures"]) if counted else 0
+        failures, ended = (counted.body["failures"], counted.body["ended"]) if counted else (0, 0)
+        is_new = message.receives > SUSPECT and ended < message.receives - 1
+        return failures + is_new, is_new
 
     async def _text(self, message: Message) -> str:
         key = key_in(message.text)
@@ -167,7 +184,7 @@ class SqsLease:
         await self._forget_text()
 
     async def release(self, delay: float = 0) -> None:
-        await self.held.give_back(delay)
+        await self.queue.let_go(self.held, self.failures, delay)
 
     async def fail(self, reason: str, delay: float = 0) -> bool:
         failures = self.failures + 1
@@ -175,7 +192,7 @@ class SqsLease:
             await self._bury(reason, failures)
             return True
         await self.held.hold()  # it is counted only by who holds it
-        await self.queue.count(self.held.message, failures)
+        await self.queue.count(self.held.message, failures, self.receives)
         await self.held.give_back(delay)
         return False
 

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from app.ports import LeaseLost
 from infra.aws.clients import Clients, RefusedByAws
-from infra.aws.events import MOST_RECEIVES, SqsEventQueue, SqsLease
+from infra.aws.events import MOST_RECEIVES, SUSPECT, SqsEventQueue, SqsLease
 from infra.aws.marks import GONE_AFTER, Marks
 from infra.aws.messages import message_of
 from infra.aws.sqs import LONGEST_HOLD, is_lost
-from tests.aws.queues import Place, envelope, job, new_place, record_of
+from tests.aws.queues import LEASE_SECONDS, Place, envelope, job, new_place, record_of
 from tests.aws.stack import Stack, StackClock
 
 BIG = bytes(range(256)) * 4000
@@ -208,8 +208,31 @@ async def test_what_is_received_without_end_is_set_aside_before_sqs_takes_it_awa
         assert await queue.lease_of(record) is None
     assert [line["event"] for line in lines] == ["dead-lettered"]
     (letter,) = await queue.dead_letters()
-    assert (letter.envelope, letter.failures) == (envelope(), 0)
+    assert letter.envelope == envelope()
     assert letter.reason.startswith("it was received 901 times")
+
+
+async def test_an_event_that_kills_whoever_handles_it_is_set_aside(place: Place, stack: Stack) -> None:
+    """A loss is no failure, but one that always comes is: the group waits behind it."""
+    queue, received = place.events(), 0
+    await queue.send(envelope())
+    while (lease := await queue.receive(0)) and received < 2 * SUSPECT:
+        received = lease.receives
+        stack.pass_time(LEASE_SECONDS + 1)
+    (letter,) = await queue.dead_letters()
+    assert (received, letter.failures) == (SUSPECT + 3 - 1, 3)
+    assert letter.reason.startswith("whoever handled it was lost again and again")
+
+
+async def test_an_event_that_is_given_back_again_and_again_has_not_failed(place: Place) -> None:
+    queue = place.events()
+    await queue.send(envelope())
+    for _ in range(2 * SUSPECT):
+        lease = await queue.receive(0)
+        assert lease is not None
+        assert lease.failures == 0
+        await lease.release(0)
+    assert await queue.dead_letters() == []
 
 
 # Waiting
