@@ -61,7 +61,7 @@ test-agents: $(READY) $(CLIS)  ## whole runs with real agent CLIs, which it inst
 	$(BIN)/pytest -n 2 --dist worksteal -m agents tests/agents
 
 kill: $(READY)  ## the kill harness alone, with its report
-	KILL_MOMENTS=50 KILL_TOGETHER_EVERY=5 $(BIN)/pytest -m kill -s
+	KILL_EVERY=1 KILL_MOMENTS=50 KILL_TOGETHER_EVERY=5 $(BIN)/pytest -m kill -s
 
 sweep: $(READY)  ## 20 tasks with half of all webhooks gone; SWEEP_SEED says which
 	SWEEP_TASKS=20 $(BIN)/pytest -s tests/e2e/test_sweep.py

@@ -25,8 +25,8 @@ from infra.aws.secrets import fetch
 from infra.aws.store import DynamoStore
 from infra.hub.server import RunningHub, start_hub
 from infra.hub.settings import HubSettings
+from infra.local.clock import SystemClock
 from tests.aws import stack as aws
-from tests.aws.stack import StackClock
 from tests.aws.template import Deployed, deployed
 from tests.e2e.processes import free_port
 
@@ -64,7 +64,7 @@ async def read(here: Deployed, stack: aws.Stack) -> Stack:
 
 async def results(found: Stack, stack: aws.Stack, clients: Clients) -> dict[str, str]:
     """Examine it, and return what is not as it should be."""
-    checks = await examine_stack(found, clients, StackClock(stack))
+    checks = await examine_stack(found, clients, SystemClock())
     assert len({check.check for check in checks}) == len(checks)
     return {check.check: check.result.value for check in checks if check.result is not Result.OK}
 
@@ -77,9 +77,9 @@ async def test_a_stack_is_examined_when_it_is_new_connected_and_in_trouble(
         found, call = await read(here, stack), here.clients.call
         assert await results(found, stack, here.clients) == {"last sweep": "note", "secret": "failed"}
 
-        await connect(found, settings(hub), here.clients, StackClock(stack))
-        store = DynamoStore(here.clients, here.outputs["Table"], StackClock(stack))
-        await Turns(store, StackClock(stack)).take(SWEEP, 1)
+        await connect(found, settings(hub), here.clients, SystemClock())
+        store = DynamoStore(here.clients, here.outputs["Table"], SystemClock())
+        await Turns(store, SystemClock()).take(SWEEP, 1)
         healthy = await results(found, stack, here.clients)
         assert healthy == {
             "webhook": "note",  # at AWS on loopback, the path is another
@@ -126,7 +126,7 @@ async def test_secrets_go_to_parameters_where_the_stack_reads_those(stack: aws.S
         "GithubApiUrl": hub.base_url,
     }
     with stack.clients() as clients:
-        await connect(Stack("orch", "CREATE_COMPLETE", outputs), settings(hub), clients, StackClock(stack))
+        await connect(Stack("orch", "CREATE_COMPLETE", outputs), settings(hub), clients, SystemClock())
         values = await fetch(clients, outputs["Secret"])
     assert values["app_id"] == str(hub.describe()["app_id"])
 

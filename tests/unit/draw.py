@@ -12,7 +12,7 @@ from app.domain.record import RunSummary, TaskRecord
 from app.domain.task import Status
 from tests.unit import build
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 """How many examples a property is tried with; what takes long is tried with a fifth of them."""
 examine = settings(
     derandomize=True,
