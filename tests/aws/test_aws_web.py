@@ -326,8 +326,8 @@ def test_the_webhook_waits_for_no_import_and_all_else_works_beside_it(stage: Sta
 
 def test_a_session_that_an_application_keeps_outlives_a_call() -> None:
     """All calls are in one event loop, and what lives in it goes on living in the next."""
-    answers: dict[str, Any] = {"POST /": {"here": True}}
-    with serving(**answers) as endpoint:
+    served: dict[str, Any] = {"POST /": {"here": True}}
+    with serving(**served) as endpoint:
         sessions: list[aiohttp.ClientSession] = []
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
