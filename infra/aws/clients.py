@@ -93,6 +93,7 @@ class Clients:
             BotoCoreError,
             ClientError,
             NoCredentialsError,
+            NoRegionError,
         )
 
         try:
@@ -102,6 +103,8 @@ class Clients:
             raise _fault(service, operation, dict(error.response)) from error
         except NoCredentialsError as error:
             raise Unauthorized(f"AWS: {error}; give this process a role, or credentials as boto3 finds them") from error
+        except NoRegionError as error:
+            raise Permanent("AWS: no region is named; set AWS_REGION, as in AWS_REGION=eu-central-1") from error
         except BotoCoreError as error:
             raise Retryable(f"{service} {operation}: {error}") from error
 

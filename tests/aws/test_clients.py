@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.domain.errors import Retryable
+from app.domain.errors import Permanent, Retryable
 from infra.aws.clients import Clients, RefusedByAws
 from tests.aws.stack import Stack, make_queue, make_table, unique
 
@@ -31,6 +31,16 @@ async def test_a_refusal_names_its_code(clients: Clients) -> None:
 async def test_an_address_where_nobody_listens_is_tried_again_later() -> None:
     clients = Clients(region="eu-central-1", endpoint="http://127.0.0.1:9")
     with pytest.raises(Retryable):
+        await clients.call("sqs", "list_queues")
+    clients.close()
+
+
+async def test_where_no_region_is_named_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    clients = Clients()
+    with pytest.raises(Permanent, match="set AWS_REGION"):
         await clients.call("sqs", "list_queues")
     clients.close()
 
