@@ -30,10 +30,12 @@ class Cloud:
     functions: dict[str, Function] = field(default_factory=dict)
     lambda_endpoint: str = ""
     runners: list[Process] = field(default_factory=list)
+    telling: Mapping[str, str] = field(default_factory=dict)
+    """What has all processes tell a collector what they do."""
 
     def access(self, role: str) -> dict[str, str]:
         """Return what lets a process call AWS in a role."""
-        found = {**self.stack.environment, "AWS_ACCESS_KEY_ID": role, "AWS_REGION": REGION}
+        found = {**self.stack.environment, **self.telling, "AWS_ACCESS_KEY_ID": role, "AWS_REGION": REGION}
         found["AWS_ENDPOINT_URL"] = self.endpoint
         return found | ({"AWS_ENDPOINT_URL_LAMBDA": self.lambda_endpoint} if self.lambda_endpoint else {})
 

@@ -18,12 +18,12 @@ from tests.aws.queues import job
 from tests.aws.recorder import Call, read_calls, recording
 from tests.aws.stack import REGION, Stack, StackClock, unique
 from tests.aws.template import read_template
+from tests.e2e.collector import Collector, collecting
 from tests.e2e.world import World
 
 ROLES = {"WebRole": "web", "EventsRole": "events", "SweepRole": "sweep", "RunsRole": "runs", "RunnerRole": "runner"}
 LOGS = "Lambda writes a function's logs by itself, in the function's role"
 POLLER = "Lambda's poller receives in the function's role; in the test it has a role of its own"
-MEASURING = "what measures the queues, where OtlpEndpoint names somebody to tell"
 STARTING = "ECS asks IAM for it when a task is started, and is not asked itself"
 UNUSED = {
     "events dynamodb:ConditionCheckItem Table": "changes of several documents, as boards have them",
@@ -47,29 +47,46 @@ UNUSED = {
     "sweep iam:PassRole TaskStartRole": STARTING,
     "sweep logs:CreateLogStream SweepLogs": LOGS,
     "sweep logs:PutLogEvents SweepLogs": LOGS,
-    "sweep s3:GetObject Bucket/dead/*": MEASURING,
-    "sweep s3:ListBucket Bucket": MEASURING,
     "sweep s3:PutObject Bucket/large/*": "what was missed and is too large for a message",
-    "sweep sqs:GetQueueAttributes EventsQueue": MEASURING,
     "web logs:CreateLogStream WebLogs": LOGS,
     "web logs:PutLogEvents WebLogs": LOGS,
 }
 """What is allowed and not done in the test, and what it is for."""
 
 
-async def test_roles_may_do_what_they_do_and_no_more(world: World, stack: Stack, tmp_path: Path) -> None:
+async def test_roles_may_do_what_they_do_and_no_more_and_a_task_is_one_trace(
+    world: World, stack: Stack, tmp_path: Path
+) -> None:
     file = tmp_path / "calls.jsonl"
-    async with recording(stack.endpoint, file) as endpoint, open_cloud(world, stack, endpoint) as cloud:
+    async with (
+        collecting() as collector,
+        recording(stack.endpoint, file) as endpoint,
+        open_cloud(world, stack, endpoint) as cloud,
+    ):
+        cloud.telling = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         await add_cluster(cloud)
         await failed_job(cloud)
         async with functions_at_work(cloud), recording(cloud.lambda_endpoint, file) as to_lambda:
             cloud.lambda_endpoint = to_lambda
             await story(cloud)
+            await world.until("the run is told of", lambda: has_trace(collector))
         calls = {named(call, cloud) for call in read_calls(file) if call.role in ROLES.values()}
     policies = allowed(read_template(), ROLES)
     assert missing(calls, policies) == set()
     assert described(unused(calls, policies)) - set(UNUSED) == set()
     assert set(UNUSED) - described(policies) == set(), "reasons for what is not allowed any more"
+
+
+async def has_trace(collector: Collector) -> bool:
+    """Look for a run that is a part of what its webhook led to, in the runner and in functions."""
+    run, ended = collector.found("run"), collector.found("handle run_finished")
+    if run is None or ended is None:
+        return False
+    processes = {span.process for span in collector.spans if span.trace == run.trace}
+    return collector.ancestry(run)[-1] == collector.ancestry(ended)[-1] == "webhook" and processes >= {
+        "runner",
+        "lambda",
+    }
 
 
 def described(policies: Iterable[Allowed]) -> set[str]:
