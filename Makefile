@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
+TRIAL := $(VENV)/.trial
 BENCH := .bench
 PROBOT := $(BENCH)/.tried
 AGENTS := .agents
@@ -16,6 +17,7 @@ SAM := .sam
 LAMBDA := build/lambda
 # What the functions run on, whatever machine this is.
 LAMBDA_PLATFORM := --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 --implementation cp --python-version 3.12
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .PHONY: help demo check test test-fast test-agents kill sweep bench format requirements sam lambda deploy clean
@@ -23,18 +25,28 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(DEPENDENCIES): requirements/dev.txt
+define environment
 	@command -v git >/dev/null || { echo "git is missing: install it first (Debian: apt-get install git)"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "venv is missing (Debian: apt-get install python3-venv)"; exit 2; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PIP) --require-hashes $(1)
+endef
+
+$(DEPENDENCIES): requirements/dev.txt
+	$(call environment,-r requirements/dev.txt)
 	@touch $@
 
 $(READY): $(DEPENDENCIES) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY)  ## watch a labelled issue become a merged pull request, on this machine
+# Who only tries it need not wait for what tests need.
+$(TRIAL): requirements/base.txt requirements/build.txt pyproject.toml
+	$(call environment,-r requirements/base.txt -r requirements/build.txt)
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(if $(wildcard $(READY)),$(READY),$(TRIAL))  ## watch a labelled issue become a merged pull request, on this machine
 	$(BIN)/orch demo
 
 check: $(READY)  ## format, lint, types, import layers, dependencies, Dockerfile
@@ -86,7 +98,7 @@ requirements: $(READY)  ## pin every dependency anew (needs uv on PATH)
 	echo 'aws-sam-cli==1.170.0' | $(subst --no-strip-extras,,$(PIN)) -o requirements/sam.txt -
 	$(subst --universal,$(LAMBDA_PIN),$(PIN)) --extra aws --extra notify --extra otel -o requirements/lambda.txt pyproject.toml
 	$(PIN) -c requirements/dev.txt --extra aws --extra metrics --extra notify --extra otel --extra router -o requirements/image.txt pyproject.toml
-	echo hatchling | $(PIN) -c requirements/dev.txt -o requirements/build.txt -
+	printf 'editables\nhatchling\n' | $(PIN) -c requirements/dev.txt -o requirements/build.txt -
 
 $(SAM)/.ready: requirements/sam.txt
 	@$(PYTHON) -m venv --clear $(SAM)
