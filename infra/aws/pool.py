@@ -9,7 +9,8 @@ from typing import Any
 from app.domain.errors import Permanent, Retryable
 from app.domain.jobs import DeadJob, Job, JobKind
 from app.log import log
-from app.ports import Backlog, Clock, JobQueue, Lease
+from app.ports import Backlog, Clock
+from infra.around import AroundQueue
 from infra.aws.clients import Clients
 
 BUCKET_SECONDS = 60
@@ -134,22 +135,21 @@ class RunnerPool:
 
 
 @dataclass(frozen=True, slots=True)
-class KickingJobQueue:
+class KickingJobQueue(AroundQueue[Job, DeadJob]):
     """Implement `app.ports.JobQueue` by another one, and kick the pool when there is work."""
 
-    queue: JobQueue
     pool: RunnerPool
 
-    async def send(self, job: Job) -> bool:
+    async def send(self, item: Job) -> bool:
         """Enqueue and kick; a job that was there before kicks too, because who sent it may have been lost since.
 
         That one the counts know of: each sweep asks for all jobs again that are being done. What would tidy up is not
         sent where no runner is alive: each has taken its disk with it.
         """
-        if job.kind is JobKind.CLEANUP:
-            return not await self._has_runner() or await self.queue.send(job)
-        is_new = await self.queue.send(job)
-        await self.pool.kick(job.id, is_new=is_new)
+        if item.kind is JobKind.CLEANUP:
+            return not await self._has_runner() or await self.queue.send(item)
+        is_new = await self.queue.send(item)
+        await self.pool.kick(item.id, is_new=is_new)
         return is_new
 
     async def _has_runner(self) -> bool:
@@ -158,23 +158,8 @@ class KickingJobQueue:
         except (Retryable, Permanent):
             return True  # as far as is known
 
-    async def receive(self, wait: float) -> Lease[Job] | None:
-        return await self.queue.receive(wait)
-
-    async def dead_letters(self) -> Sequence[DeadJob]:
-        return await self.queue.dead_letters()
-
-    async def redrive(self, job_id: str) -> bool:
-        is_back = await self.queue.redrive(job_id)
+    async def redrive(self, item_id: str) -> bool:
+        is_back = await self.queue.redrive(item_id)
         if is_back:
-            await self.pool.kick(job_id)
+            await self.pool.kick(item_id)
         return is_back
-
-    async def depth(self) -> int:
-        return await self.queue.depth()
-
-    async def backlog(self) -> Backlog:
-        return await self.queue.backlog()
-
-    def stop(self) -> None:
-        self.queue.stop()

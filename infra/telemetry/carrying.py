@@ -1,6 +1,6 @@
 """Queues and runs whose messages carry the trace that they belong to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,9 @@ from app.domain.envelope import DeadLetter, Envelope
 from app.domain.grants import Grant, Order, Progress, Refused, RunToken, TokenKind
 from app.domain.jobs import DeadJob, Job
 from app.domain.outcomes import RunResult
-from app.ports import Backlog, EventQueue, JobQueue, Lease, Runs
+from app.ports import Runs
 from app.telemetry import carried, span
+from infra.around import AroundQueue
 
 Wrap = Callable[[str, Any], Any]
 
@@ -32,62 +33,24 @@ def carrying(wrap: Wrap) -> Wrap:
     return around
 
 
-@dataclass(frozen=True, slots=True)
-class CarryingEvents:
+class CarryingEvents(AroundQueue[Envelope, DeadLetter]):
     """Implement `app.ports.EventQueue` by another, with the trace in each envelope that has none."""
 
-    queue: EventQueue
+    __slots__ = ()
 
-    async def send(self, envelope: Envelope) -> bool:
-        trace = envelope.trace or carried(envelope.group)
-        return await self.queue.send(envelope.model_copy(update={"trace": trace}) if trace else envelope)
-
-    async def receive(self, wait: float) -> Lease[Envelope] | None:
-        return await self.queue.receive(wait)
-
-    async def dead_letters(self) -> Sequence[DeadLetter]:
-        return await self.queue.dead_letters()
-
-    async def redrive(self, envelope_id: str) -> bool:
-        return await self.queue.redrive(envelope_id)
-
-    async def depth(self) -> int:
-        return await self.queue.depth()
-
-    async def backlog(self) -> Backlog:
-        return await self.queue.backlog()
-
-    def stop(self) -> None:
-        self.queue.stop()
+    async def send(self, item: Envelope) -> bool:
+        trace = item.trace or carried(item.group)
+        return await self.queue.send(item.model_copy(update={"trace": trace}) if trace else item)
 
 
-@dataclass(frozen=True, slots=True)
-class CarryingJobs:
+class CarryingJobs(AroundQueue[Job, DeadJob]):
     """Implement `app.ports.JobQueue` by another, with the trace in each job that has none."""
 
-    queue: JobQueue
+    __slots__ = ()
 
-    async def send(self, job: Job) -> bool:
-        trace = job.trace or carried(job.task.group)
-        return await self.queue.send(job.model_copy(update={"trace": trace}) if trace else job)
-
-    async def receive(self, wait: float) -> Lease[Job] | None:
-        return await self.queue.receive(wait)
-
-    async def dead_letters(self) -> Sequence[DeadJob]:
-        return await self.queue.dead_letters()
-
-    async def redrive(self, job_id: str) -> bool:
-        return await self.queue.redrive(job_id)
-
-    async def depth(self) -> int:
-        return await self.queue.depth()
-
-    async def backlog(self) -> Backlog:
-        return await self.queue.backlog()
-
-    def stop(self) -> None:
-        self.queue.stop()
+    async def send(self, item: Job) -> bool:
+        trace = item.trace or carried(item.task.group)
+        return await self.queue.send(item.model_copy(update={"trace": trace}) if trace else item)
 
 
 @dataclass(frozen=True, slots=True)
